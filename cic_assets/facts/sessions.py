@@ -1,0 +1,206 @@
+"""Sessions and their daily statistics (DEFINITIONS 3). Pure Spark: no files, no warehouse, no Dagster.
+
+What needs other rows is resolved here, on read, over all arrivals: duplicates, superseded versions, CDR over Session,
+credits, overlaps (S11). Only exact sums, counts, minima and maxima leave here; Postgres divides.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+DISPOSITIONS = ("in_facts", "open", "duplicates", "superseded")
+# Flags that keep a session out of the statistics; the session stays in charging_session.
+NOT_COUNTED = ("credit", "credited", "credit_without_original", "invalid", "reservation")
+_LINKS = ("session_id", "cdr_session_id", "credit_reference_id")
+_DAY = ("charge_point_id", "provider_id", "authority_id", "stream_id", "start_date", "currency")
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """The facts of one window of local start dates, lazily.
+
+    Attributes:
+        session: one row per session; columns of `facts.charging_session`.
+        day: one row per charge point, start date and currency; columns of `facts.charging_session_day`.
+        disposition: per stream, arrival and month, what became of the accepted rows; columns of `quality.disposition`.
+        rows_read: how many accepted rows start in the window; the dispositions add up to it.
+    """
+
+    session: DataFrame
+    day: DataFrame
+    disposition: DataFrame
+    rows_read: int
+
+
+def session_facts(
+    accepted: DataFrame,
+    start: dt.date,
+    end: dt.date,
+    checkpoint: Callable[[DataFrame], DataFrame] = lambda frame: frame,
+) -> SessionFacts:
+    """Facts of all sessions with start <= local start date < end.
+
+    Args:
+        accepted: accepted rows of all arrivals, also those outside the window: versions and neighbours may lie there.
+        start: first local date.
+        end: the date after the last.
+        checkpoint: writes a frame and reads it back, so that its plan is not computed again for each use (69 s
+            against 5 s for 70,000 sessions).
+    """
+    in_window = (F.col("start_date") >= F.lit(start)) & (F.col("start_date") < F.lit(end))
+    decided = checkpoint(resolve(checkpoint(_neighbourhood(accepted, in_window))).where(in_window))
+    session = decided.where(F.col("disposition") == "in_facts")
+    disposition = decided.groupBy("stream_id", "arrival_date", F.trunc("start_date", "MM").alias("month_date")).agg(
+        *(_count(F.col("disposition") == name).alias(name) for name in DISPOSITIONS)
+    )
+    return SessionFacts(
+        session=session.select(*SESSION_FACT_COLUMNS),
+        day=session_day(session),
+        disposition=disposition,
+        rows_read=accepted.where(in_window).count(),
+    )
+
+
+SESSION_FACT_COLUMNS = (
+    "session_id", "charge_point_id", "connector_id", "provider_id", "authority_id", "stream_id", "started_at",
+    "ended_at", "start_date", "duration_seconds", "energy_kwh", "revenue", "currency", "flags", "rated_power_kw",
+    "record_kind", "arrival_date",
+)  # fmt: skip
+
+
+def _neighbourhood(accepted: DataFrame, in_window: Column) -> DataFrame:
+    """The window's rows, and all rows that decide about them: same ids, or in use at the same charge point meanwhile."""
+    members = accepted.select(
+        "provider_id", "session_id", "start_date", F.explode(F.array(*_LINKS)).alias("linked_id")
+    ).where(F.col("linked_id").isNotNull())
+    ids = members.where(in_window).select("provider_id", "linked_id").distinct()
+    # A rival of a linked row may be known by its own id only: two steps reach session → CDR → credit.
+    for _ in range(2):
+        owners = members.join(ids, ["provider_id", "linked_id"], "left_semi").select("provider_id", "session_id")
+        ids = members.join(owners.distinct(), ["provider_id", "session_id"], "left_semi")
+        ids = ids.select("provider_id", "linked_id").distinct()
+    linked = ids.withColumnRenamed("linked_id", "session_id").withColumn("is_linked", F.lit(True))
+    window = accepted.where(in_window)
+    span = window.groupBy("charge_point_id").agg(F.min("started_at").alias("first"), F.max("ended_at").alias("last"))
+    marked = accepted.join(linked, ["provider_id", "session_id"], "left").join(span, "charge_point_id", "left")
+    # `<=` keeps too much rather than too little: `resolve` decides who overlaps.
+    meanwhile = (F.col("started_at") <= F.col("last")) & (F.col("ended_at") >= F.col("first"))
+    keep = in_window | F.coalesce(F.col("is_linked"), F.lit(False)) | F.coalesce(meanwhile, F.lit(False))
+    return marked.where(keep).select(*accepted.columns)
+
+
+def resolve(rows: DataFrame) -> DataFrame:
+    """Adds `disposition` to accepted rows and completes `flags`. Needs all versions of each session that it is given."""
+    return _flagged(_credited(_billed(_versioned(rows))))
+
+
+def _newest_first() -> list[Column]:
+    """A total order, so that no engine's or folder's order decides: the newest word wins, then the last arrival."""
+    return [
+        F.col("last_updated").desc_nulls_last(), F.col("arrival_date").desc(), F.col("arrived_at").desc(),
+        F.col("source_file").desc(), F.col("source_line").desc(),
+    ]  # fmt: skip
+
+
+def _versioned(rows: DataFrame) -> DataFrame:
+    """Equal content again is a duplicate; of different versions of one id, all but the newest are superseded."""
+    record = ("provider_id", "record_kind", "session_id")
+    copies = Window.partitionBy(*record, "content_hash").orderBy(*_newest_first())
+    ranked = rows.withColumn("copy", F.row_number().over(copies))
+    # Copies rank behind all firsts, so that the newest first is number 1.
+    versions = Window.partitionBy(*record).orderBy((F.col("copy") > 1).cast("int"), *_newest_first())
+    return ranked.withColumn("version", F.row_number().over(versions)).withColumn(
+        "disposition",
+        F.when(F.col("copy") > 1, "duplicates").when(F.col("version") > 1, "superseded").otherwise("in_facts"),
+    )
+
+
+def _billed(rows: DataFrame) -> DataFrame:
+    """A Session whose CDR is there is superseded by it (OCPI: CDR.session_id); what is still open is open."""
+    current = F.col("disposition") == "in_facts"
+    bills = rows.where(current & (F.col("record_kind") == "cdr") & F.col("cdr_session_id").isNotNull())
+    bills = bills.select(
+        "provider_id", F.col("cdr_session_id").alias("session_id"), F.lit(True).alias("billed")
+    ).distinct()
+    joined = rows.join(bills, ["provider_id", "session_id"], "left")
+    billed = current & (F.col("record_kind") == "session") & F.coalesce(F.col("billed"), F.lit(False))
+    return joined.withColumn(
+        "disposition",
+        F.when(billed, "superseded").when(current & F.col("is_open"), "open").otherwise(F.col("disposition")),
+    ).drop("billed")
+
+
+def _credited(rows: DataFrame) -> DataFrame:
+    """Marks credit CDRs, what they credit, and credits without an original."""
+    here = rows.where(F.col("disposition") == "in_facts")
+    credits = here.where(F.col("credit")).select("provider_id", F.col("credit_reference_id").alias("session_id"))
+    credits = credits.where(F.col("session_id").isNotNull()).distinct().withColumn("is_credited", F.lit(True))
+    originals = here.where(~F.col("credit")).select("provider_id", F.col("session_id").alias("credit_reference_id"))
+    originals = originals.distinct().withColumn("has_original", F.lit(True))
+    return rows.join(credits, ["provider_id", "session_id"], "left").join(
+        originals, ["provider_id", "credit_reference_id"], "left"
+    )
+
+
+def _flagged(rows: DataFrame) -> DataFrame:
+    """Adds the flags that look at other rows or at the record's own status; S11 last, among what is counted."""
+    no = F.lit(False)
+    is_credited = F.coalesce(F.col("is_credited"), no) & ~F.col("credit")
+    orphan = F.col("credit") & ~F.coalesce(F.col("has_original"), no)
+    counts = (
+        (F.col("disposition") == "in_facts")
+        & ~F.col("credit")
+        & ~is_credited
+        & ~F.col("status").isin("INVALID", "RESERVATION")
+    )
+    rows = rows.withColumn("counts", counts)
+    # Sessions of a connector by start: one overlaps if an earlier one still runs, or the next one starts before its end.
+    connector = Window.partitionBy("charge_point_id", "connector_id", "counts").orderBy(
+        "started_at", "ended_at", "provider_id", "session_id", "record_kind"
+    )
+    before = F.max("ended_at").over(connector.rowsBetween(Window.unboundedPreceding, -1))
+    after = F.lead("started_at").over(connector)
+    overlaps = F.col("counts") & (
+        F.coalesce(before > F.col("started_at"), no) | F.coalesce(after < F.col("ended_at"), no)
+    )
+    words = [
+        (F.col("credit"), "credit"), (is_credited, "credited"), (orphan, "credit_without_original"),
+        (F.col("status") == "INVALID", "invalid"), (F.col("status") == "RESERVATION", "reservation"),
+        (overlaps, "S11"),
+    ]  # fmt: skip
+    found = F.filter(F.array(*(F.when(condition, word) for condition, word in words)), lambda word: word.isNotNull())
+    return rows.withColumn("flags", F.concat("flags", found)).drop("is_credited", "has_original", "counts")
+
+
+def session_day(session: DataFrame) -> DataFrame:
+    """Statistics per charge point, local start date and currency. Zero-energy sessions are out of energy's minimum.
+
+    Args:
+        session: rows with the columns of `facts.charging_session`.
+    """
+    counted = session.where(~F.arrays_overlap("flags", F.array(*(F.lit(flag) for flag in NOT_COUNTED))))
+    failed = F.col("energy_kwh") == 0
+    with_energy = F.when(~failed, F.col("energy_kwh"))
+    return counted.groupBy(*_DAY).agg(
+        F.count(F.lit(1)).alias("session_count"),
+        _count(failed).alias("failed_session_count"),
+        F.min("duration_seconds").alias("duration_seconds_min"),
+        F.max("duration_seconds").alias("duration_seconds_max"),
+        F.sum("duration_seconds").cast("decimal(24,6)").alias("duration_seconds_total"),
+        F.min(with_energy).alias("energy_kwh_min"),
+        F.max(with_energy).alias("energy_kwh_max"),
+        F.sum("energy_kwh").cast("decimal(18,4)").alias("energy_kwh_total"),
+        F.count("revenue").alias("revenue_count"),
+        F.min("revenue").alias("revenue_min"),
+        F.max("revenue").alias("revenue_max"),
+        F.sum("revenue").cast("decimal(18,4)").alias("revenue_total"),
+    )
+
+
+def _count(condition: Column) -> Column:
+    return F.sum(F.when(condition, 1).otherwise(0)).cast("bigint")

@@ -1,0 +1,136 @@
+"""The catalogue: which objects and partitions the lake has, and what ingest did with them. Lives in Postgres."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cic_assets.quality.rules import RULES
+from cic_assets.streams.model import Stream
+from cic_assets.warehouse.connect import Connection
+
+
+@dataclass(frozen=True)
+class LandedObject:
+    """One content of one stream. `arrived_at` is its first sighting (UTC), `original_name` the name it had then."""
+
+    stream_id: str
+    sha256: str
+    arrival_date: dt.date
+    arrived_at: dt.datetime
+    original_name: str
+    path: str
+    landed: bool
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One stream's objects of one arrival date: the unit of ingest."""
+
+    stream_id: str
+    arrival_date: dt.date
+    objects: tuple[LandedObject, ...]
+
+    def fingerprint(self, stream: Stream, rule_set: str) -> str:
+        """Changes when an ingest would give other rows: new objects, another stream file, another rule set or rule."""
+        rules = hashlib.sha256(repr(RULES).encode()).hexdigest()
+        parts = [stream.fingerprint(), rule_set, rules, *sorted(landed.sha256 for landed in self.objects)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def register_object(connection: Connection, landed: LandedObject, byte_count: int) -> LandedObject:
+    """The catalogue's row of a content, made at its first sighting; the first arrival and name win for ever."""
+    connection.execute(
+        "insert into catalogue.object (stream_id, sha256, arrival_date, first_seen_at, original_name, path, byte_count)"
+        " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        [
+            landed.stream_id, landed.sha256, landed.arrival_date, landed.arrived_at,
+            landed.original_name, landed.path, byte_count,
+        ],
+    )  # fmt: skip
+    return _objects(connection, "stream_id = %s and sha256 = %s", [landed.stream_id, landed.sha256])[0]
+
+
+def add_sighting(connection: Connection, landed: LandedObject, seen_at: dt.datetime, name: str) -> None:
+    """Says that the bytes are in the lake, and when and as what they were seen."""
+    connection.execute(
+        "update catalogue.object set landed = true, purged_at = null where stream_id = %s and sha256 = %s and not landed",
+        [landed.stream_id, landed.sha256],
+    )
+    connection.execute(
+        "insert into catalogue.sighting values (%s, %s, %s, %s)", [landed.stream_id, landed.sha256, seen_at, name]
+    )
+
+
+def arrivals(
+    connection: Connection, stream_ids: Iterable[str], start: dt.date | None = None, end: dt.date | None = None
+) -> list[Arrival]:
+    """All arrivals of the streams with start <= arrival date < end, oldest first; only objects that are there."""
+    condition = "landed and stream_id = any(%s) and arrival_date >= %s and arrival_date < %s"
+    found = _objects(connection, condition, [list(stream_ids), start or dt.date.min, end or dt.date.max])
+    groups: dict[tuple[dt.date, str], list[LandedObject]] = {}
+    for landed in found:
+        groups.setdefault((landed.arrival_date, landed.stream_id), []).append(landed)
+    return [Arrival(stream, day, tuple(objects)) for (day, stream), objects in sorted(groups.items())]
+
+
+def ingested(connection: Connection) -> dict[tuple[str, dt.date], str]:
+    """Fingerprint of the last finished ingest, by (stream, arrival date)."""
+    rows = connection.execute("select stream_id, arrival_date, fingerprint from catalogue.ingest").fetchall()
+    return {(stream, day): fingerprint for stream, day, fingerprint in rows}
+
+
+def next_attempt(connection: Connection, arrival: Arrival, fingerprint: str) -> int:
+    """Counts the requests to ingest this content; the number is in a sensor's run key, which deduplicates for ever."""
+    row = connection.execute(
+        "insert into catalogue.ingest_attempt as a values (%s, %s, %s, 1)"
+        " on conflict (stream_id, arrival_date, fingerprint) do update set attempt = a.attempt + 1 returning attempt",
+        [arrival.stream_id, arrival.arrival_date, fingerprint],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def note_decoded(connection: Connection, landed: LandedObject, columns: list[str], records: int) -> None:
+    """Keeps the file's header and record count."""
+    connection.execute(
+        "update catalogue.object set feed_columns = %s, record_count = %s where stream_id = %s and sha256 = %s",
+        [columns, records, landed.stream_id, landed.sha256],
+    )
+
+
+def register_streams(connection: Connection, streams: Iterable[Stream], rule_set: str | None) -> None:
+    """The stream files' facts that marts show, and the rules with their messages."""
+    for stream in streams:
+        connection.execute(
+            "insert into catalogue.stream values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (stream_id) do update set kind = excluded.kind, provider_id = excluded.provider_id,"
+            " provider_name = excluded.provider_name, authority_id = excluded.authority_id,"
+            " authority_name = excluded.authority_name, zone = excluded.zone, licence = excluded.licence,"
+            " contact = excluded.contact, rule_set = excluded.rule_set, vat_basis = excluded.vat_basis,"
+            " fingerprint = excluded.fingerprint"
+            " where stream.fingerprint <> excluded.fingerprint or stream.rule_set <> excluded.rule_set",
+            [
+                stream.id, stream.kind, stream.provider.id, stream.provider.name, stream.authority.id,
+                stream.authority.name, stream.zone, stream.licence, stream.contact, rule_set or stream.rule_set,
+                stream.vat_basis, stream.fingerprint(),
+            ],
+        )  # fmt: skip
+    for rule in RULES:
+        connection.execute(
+            "insert into quality.rule values (%s, %s, %s, %s) on conflict (rule_id) do update set"
+            " severity = excluded.severity, message = excluded.message, source = excluded.source",
+            [rule.id, rule.severity, rule.message, rule.source],
+        )
+
+
+def _objects(connection: Connection, condition: str, values: list[object]) -> list[LandedObject]:
+    from psycopg import sql
+
+    query = sql.SQL(
+        "select stream_id, sha256, arrival_date, first_seen_at, original_name, path, landed"
+        " from catalogue.object where {} order by arrival_date, stream_id, sha256"
+    ).format(sql.SQL(condition))  # type: ignore[arg-type]
+    return [LandedObject(*row) for row in connection.execute(query, values).fetchall()]

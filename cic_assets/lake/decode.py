@@ -1,0 +1,135 @@
+"""Decoding: any format becomes Parquet of text, one row per record, with line and raw text, streaming.
+
+Personal fields leave here as a keyed hash, in their field and in `raw`. The formats themselves: `lake/records.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import io
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cic_assets.lake import catalogue
+from cic_assets.lake.catalogue import LandedObject
+from cic_assets.lake.records import Reading, Record, read_records
+from cic_assets.lake.zones import Lake, decoded_path
+from cic_assets.settings import Settings
+from cic_assets.streams.model import Stream
+from cic_assets.warehouse.connect import connect
+
+ROWS_PER_GROUP = 50_000
+# Names of ours beside the feed's own; the dot keeps them apart from most feeds.
+PROVENANCE = ("cic.sha256", "cic.line", "cic.raw", "cic.fault", "cic.fault_text")
+WITHHELD = "(withheld: the stream has personal fields and the record could not be parsed)"
+
+
+class DecodeError(Exception):
+    """An object can't be decoded any more; the message names it."""
+
+
+def decoded_schema(stream: Stream) -> pa.Schema:
+    """`cic.*` provenance, then the stream's fields as text."""
+    provenance = [pa.field(name, pa.int64() if name == "cic.line" else pa.string()) for name in PROVENANCE]
+    return pa.schema([*provenance, *(pa.field(name, pa.string()) for name in stream.fields)])
+
+
+def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[str, int]:
+    """The decoded Parquet of an object, made if it isn't there yet.
+
+    Returns:
+        (path in the lake, number of records).
+
+    Raises:
+        DecodeError: the original is gone (retention) and the stream file now asks for another decoding.
+    """
+    lake = Lake(settings.lake)
+    path = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.decode_fingerprint())
+    if lake.exists(path):
+        with lake.read(path) as handle:
+            return path, int(pq.ParquetFile(handle).metadata.num_rows)
+    if not lake.exists(landed.path):
+        raise DecodeError(
+            f"{landed.path}: the original of {landed.original_name} was purged after raw_retention_days, and the stream "
+            f"file {stream.id} now reads other fields than its decoded copy has; land the file again"
+        )
+    count = 0
+    with lake.read(landed.path) as source, lake.write(path) as target:
+        reading = read_records(source, stream.format)
+        with pq.ParquetWriter(target, decoded_schema(stream), compression="zstd") as writer:
+            for batch in _batches(settings, stream, landed, reading):
+                writer.write_batch(batch)
+                count += batch.num_rows
+    with connect(settings) as connection:
+        catalogue.note_decoded(connection, landed, reading.columns, count)
+    return path, count
+
+
+def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: Reading) -> Iterator[pa.RecordBatch]:
+    schema = decoded_schema(stream)
+    key = settings.personal_key() if stream.personal_fields else b""
+    rows = (_row(stream, landed, reading, record, key) for record in reading.records)
+    while chunk := list(islice(rows, ROWS_PER_GROUP)):
+        yield pa.RecordBatch.from_pylist(chunk, schema=schema)
+
+
+def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
+    row: dict[str, Any] = {"cic.sha256": landed.sha256, "cic.line": record.line, "cic.raw": record.raw}
+    if record.values is None:
+        raw = WITHHELD if stream.personal_fields else record.raw
+        # The reason may quote the text, so it is withheld too.
+        text = "unreadable record" if stream.personal_fields else record.fault
+        return {**row, "cic.raw": raw, "cic.fault": "D01", "cic.fault_text": text}
+    values = record.values
+    if stream.personal_fields:
+        values = {name: _pseudonym(key, text) if _is_personal(stream, name) else text for name, text in values.items()}
+        row["cic.raw"] = _raw_without(stream, reading.columns, record, key)
+    # A JSON record may leave out what is null; a table's header says for the whole file what is there.
+    if stream.format.type in ("csv", "xlsx"):
+        missing = [name for name in stream.required_fields if name not in reading.columns]
+        if missing:
+            row |= {"cic.fault": "D02", "cic.fault_text": f"no field {', '.join(missing)}"}
+    return {**row, **{name: values.get(name) for name in stream.fields}}
+
+
+def _raw_without(stream: Stream, columns: list[str], record: Record, key: bytes) -> str:
+    """The record's text with its personal values replaced; written anew, as a value may stand anywhere in a line."""
+    if stream.format.type == "csv":
+        cells = next(csv.reader(io.StringIO(record.raw), delimiter=stream.format.delimiter))
+        named = zip([*columns, *[""] * len(cells)], cells, strict=False)
+        kept = [_pseudonym(key, cell) if name in stream.personal_fields and cell else cell for name, cell in named]
+        out = io.StringIO()
+        csv.writer(out, delimiter=stream.format.delimiter, lineterminator="").writerow(kept)
+        return out.getvalue()
+    content = json.loads(record.raw)
+    for field in stream.personal_fields:
+        _replace(content, field, key)
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def _is_personal(stream: Stream, name: str) -> bool:
+    return any(name == field or name.startswith(f"{field}.") for field in stream.personal_fields)
+
+
+def _replace(content: dict[str, Any], field: str, key: bytes) -> None:
+    """Replaces a dotted field in a nested document; a field whose own name has dots too, and a whole object."""
+    if field in content:
+        value = content[field]
+        if value is not None:
+            content[field] = _pseudonym(key, value if isinstance(value, str) else json.dumps(value))
+        return
+    head, _, rest = field.partition(".")
+    if rest and isinstance(content.get(head), dict):
+        _replace(content[head], rest, key)
+
+
+def _pseudonym(key: bytes, text: str | None) -> str | None:
+    """Keyed hash: equal tokens stay equal, and nobody without the key can try tokens out. 80 bits of 256."""
+    return None if text is None else hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:20]

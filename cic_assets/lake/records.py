@@ -1,0 +1,212 @@
+"""Reads a feed's formats record by record, streaming. Each format yields what it could and could not read.
+
+Nothing here knows streams' meaning, hashes or Parquet: that is `lake/decode.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import ijson
+import openpyxl
+
+from cic_assets.streams.model import FeedFormat
+
+GZIP_MAGIC = b"\x1f\x8b"
+# A record of a charge is a few kB; a line beyond this is a broken feed and would fill the memory.
+MAX_LINE_BYTES = 16 << 20
+csv.field_size_limit(MAX_LINE_BYTES)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of a feed.
+
+    Attributes:
+        line: physical line where it starts, or its ordinal in a document format; from 1.
+        raw: its text as received (JSON and XLSX documents: one line of JSON).
+        values: field → text; nested objects under dotted names, lists as JSON. None where it could not be read.
+        fault: why it could not be read.
+    """
+
+    line: int
+    raw: str
+    values: dict[str, str | None] | None
+    fault: str | None = None
+
+
+@dataclass
+class Reading:
+    """Records of one file, and the field names seen in its header (CSV, XLSX) or records (JSON)."""
+
+    records: Iterator[Record]
+    columns: list[str]
+
+
+def read_records(handle: BinaryIO, form: FeedFormat) -> Reading:
+    """The records of one file. Faults of the file itself (truncated gzip, broken document) become a last record."""
+    reading = Reading(iter(()), [])
+    head = handle.read(2)
+    handle.seek(0)
+    source = cast(BinaryIO, gzip.GzipFile(fileobj=handle)) if head == GZIP_MAGIC else handle
+    reader = _READERS[form.type]
+    reading.records = _guarded(reader, source, form, reading.columns)
+    return reading
+
+
+Reader = Callable[[BinaryIO, FeedFormat, list[str]], Iterator[Record]]
+
+
+def _guarded(reader: Reader, source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+    line = 0
+    try:
+        for record in reader(source, form, columns):
+            line = record.line
+            yield record
+    except (OSError, EOFError, zlib.error, ijson.JSONError, csv.Error, ValueError, KeyError) as error:
+        # zip errors of openpyxl derive from Exception and are wrapped in _xlsx.
+        yield Record(line + 1, "", None, f"the file can't be read beyond record {line}: {error}")
+
+
+def _lines(source: BinaryIO, encoding: str) -> Iterator[tuple[str, str | None]]:
+    """(text, fault) of each line; one bad byte spoils its own line only."""
+    first = True
+    while line := source.readline(MAX_LINE_BYTES + 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
+        if first:
+            line, first = line.removeprefix(b"\xef\xbb\xbf"), False
+        try:
+            yield line.decode(encoding), None
+        except UnicodeDecodeError as error:
+            yield line.decode(encoding, "replace"), f"not {encoding}: {error.reason} at byte {error.start + 1}"
+
+
+def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+    taken: list[str] = []
+    faults: list[str] = []
+
+    def feed() -> Iterator[str]:
+        for text, fault in _lines(source, form.encoding):
+            taken.append(text)
+            if fault:
+                faults.append(fault)
+            yield text
+
+    rows = csv.reader(feed(), delimiter=form.delimiter)
+    header = next(rows, None)
+    if header is None:
+        return
+    columns.extend(name.strip() for name in header)
+    line = rows.line_num + 1
+    taken.clear()
+    for cells in rows:
+        raw, fault = "".join(taken).rstrip("\r\n"), "; ".join(faults) or None
+        taken.clear()
+        faults.clear()
+        if raw:
+            fault = fault or _cell_fault(cells, columns)
+            yield Record(line, raw, None if fault else _cells(cells, columns), fault)
+        line = rows.line_num + 1
+
+
+def _cell_fault(cells: list[str], columns: list[str]) -> str | None:
+    surplus = [cell for cell in cells[len(columns) :] if cell]
+    if len(cells) < len(columns) or surplus:
+        return f"{len(cells)} cells under a header of {len(columns)}"
+    return None
+
+
+def _cells(cells: list[str], columns: list[str]) -> dict[str, str | None]:
+    """First column of a name wins; an empty cell is null."""
+    values: dict[str, str | None] = {}
+    for name, cell in zip(columns, cells, strict=False):
+        values.setdefault(name, cell or None)
+    return values
+
+
+def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+    for line, (text, fault) in enumerate(_lines(source, form.encoding), start=1):
+        raw = text.strip()
+        if not raw:
+            continue
+        if fault is None:
+            try:
+                content = json.loads(raw, parse_float=str, parse_int=str)
+            except (ValueError, RecursionError) as error:
+                fault = f"not JSON: {error}"
+            else:
+                if isinstance(content, dict):
+                    yield _document(line, raw, content, columns)
+                    continue
+                fault = "not a JSON object"
+        yield Record(line, raw, None, fault)
+
+
+def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+    """An array of objects somewhere in a document, read as a stream."""
+    prefix = f"{form.records}.item" if form.records else "item"
+    for ordinal, content in enumerate(ijson.items(source, prefix), start=1):
+        raw = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str)
+        if isinstance(content, dict):
+            yield _document(ordinal, raw, json.loads(raw, parse_float=str, parse_int=str), columns)
+        else:
+            yield Record(ordinal, raw, None, "not a JSON object")
+
+
+def _document(line: int, raw: str, content: dict[str, Any], columns: list[str]) -> Record:
+    values = dict(_flat(content))
+    columns.extend(name for name in values if name not in columns)
+    return Record(line, raw, values)
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}.")
+        elif isinstance(value, bool):
+            yield name, "true" if value else "false"
+        elif isinstance(value, list):
+            yield name, json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        else:
+            yield name, value or None
+
+
+def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+    try:
+        # The zip's directory is at its end: openpyxl needs to seek.
+        book = openpyxl.load_workbook(io.BytesIO(source.read()), read_only=True, data_only=True)
+    except Exception as error:  # openpyxl raises what zipfile and its XML parser raise, of no common class
+        raise ValueError(f"no XLSX workbook: {error}") from error
+    if form.sheet is not None and form.sheet not in book.sheetnames:
+        raise ValueError(f"no sheet {form.sheet!r}, only {', '.join(book.sheetnames)}")
+    rows = (book[form.sheet] if form.sheet else book.worksheets[0]).iter_rows(values_only=True)
+    columns.extend(_text(cell) or "" for cell in next(rows, ()))
+    for line, cells in enumerate(rows, start=2):
+        texts = [_text(cell) for cell in cells]
+        if any(texts):
+            values: dict[str, str | None] = {}
+            for name, cell in zip(columns, texts, strict=False):
+                values.setdefault(name.strip(), cell)
+            yield Record(line, json.dumps(values, ensure_ascii=False), values)
+
+
+def _text(cell: object) -> str | None:
+    """A cell as text: ISO for dates, `5` and not `5.0` for whole numbers."""
+    if cell is None or cell == "":
+        return None
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    isoformat = getattr(cell, "isoformat", None)
+    return isoformat() if isoformat else str(cell)
+
+
+_READERS: dict[str, Reader] = {"csv": _csv, "json": _json, "jsonl": _jsonl, "xlsx": _xlsx}

@@ -1,0 +1,116 @@
+"""The lake's zones, paths and atomic writes, on a folder or on S3. Knows nothing of formats.
+
+raw/stream_id=<id>/date=<arrival>/<sha256>.<ext>                  bytes as received
+decoded/stream_id=<id>/date=<arrival>/<sha256>-<fingerprint>.parquet
+accepted/<kind>, quarantine/<kind>                                Delta tables
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow.fs as pafs
+
+
+@dataclass(frozen=True)
+class Lake:
+    """One lake.
+
+    Attributes:
+        root: folder or `s3://bucket/prefix`.
+    """
+
+    root: str
+
+    def uri(self, path: str) -> str:
+        """What Spark and delta-rs call a path of the lake."""
+        return f"{self.root}/{path}"
+
+    @property
+    def _filesystem(self) -> pafs.FileSystem:
+        if not self.root.startswith("s3://"):
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            return pafs.SubTreeFileSystem(self.root, pafs.LocalFileSystem())
+        # Credentials, region and endpoint come from the SDK's own AWS_* variables.
+        return pafs.SubTreeFileSystem(self.root.removeprefix("s3://"), pafs.S3FileSystem())
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there."""
+        return bool(self._filesystem.get_file_info(path).type == pafs.FileType.File)
+
+    def size(self, path: str) -> int:
+        """Bytes of a file."""
+        return int(self._filesystem.get_file_info(path).size)
+
+    def files(self, folder: str) -> list[str]:
+        """Paths of all files below a folder, sorted; hidden ones and drafts are not files."""
+        selector = pafs.FileSelector(folder, recursive=True, allow_not_found=True)
+        found = self._filesystem.get_file_info(selector)
+        return sorted(
+            str(info.path)
+            for info in found
+            if info.type == pafs.FileType.File and not info.base_name.startswith((".", "_"))
+        )
+
+    @contextmanager
+    def read(self, path: str) -> Iterator[BinaryIO]:
+        """A file's bytes as a stream."""
+        with self._filesystem.open_input_file(path) as handle:
+            yield cast(BinaryIO, handle)
+
+    @contextmanager
+    def write(self, path: str) -> Iterator[BinaryIO]:
+        """A new file that appears whole or not at all: draft, fsync and rename on a folder, one put on S3."""
+        if self.root.startswith("s3://"):
+            with self._filesystem.open_output_stream(path) as handle:
+                yield cast(BinaryIO, handle)
+            return
+        target = Path(self.root, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            with draft.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def copy_in(self, source: Path, path: str) -> None:
+        """A local file's bytes into the lake, atomically."""
+        with source.open("rb") as reader, self.write(path) as writer:
+            shutil.copyfileobj(reader, writer, 1 << 20)
+
+    def delete(self, path: str) -> None:
+        """Removes a file."""
+        self._filesystem.delete_file(path)
+
+
+def raw_path(stream_id: str, arrival: dt.date, sha256: str, extension: str) -> str:
+    """Where a landed object lies."""
+    return f"raw/stream_id={stream_id}/date={arrival.isoformat()}/{sha256}{extension}"
+
+
+def decoded_path(stream_id: str, arrival: dt.date, sha256: str, fingerprint: str) -> str:
+    """Where the decoded records of an object lie; another way of decoding is another file."""
+    return f"decoded/stream_id={stream_id}/date={arrival.isoformat()}/{sha256}-{fingerprint}.parquet"
+
+
+def parse_raw_path(path: str) -> tuple[str, dt.date, str] | None:
+    """(stream id, arrival date, file name) of a path in `raw`; None where it has another shape."""
+    parts = path.split("/")
+    if len(parts) != 4 or not parts[1].startswith("stream_id=") or not parts[2].startswith("date="):
+        return None
+    try:
+        return parts[1].removeprefix("stream_id="), dt.date.fromisoformat(parts[2].removeprefix("date=")), parts[3]
+    except ValueError:
+        return None

@@ -1,0 +1,75 @@
+"""Splits harmonised rows into accepted and quarantined, with all reasons and flags, in one pass. Pure Spark.
+
+The rules are in `quality/rules.py`. What looks at other rows is resolved on read, in `facts/sessions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from cic_assets.quality.rules import Rule, with_thresholds
+
+# kWh and kW·µs on one scale, so that a rule compares without dividing: 1 kWh = 3.6e9 kW·µs.
+_SCALED = {
+    "energy_scaled": "energy_kwh * cast(3600000000 as decimal(10,0))",
+    "rated_scaled": "rated_power_kw * cast(duration_micros as decimal(18,0))",
+}
+
+
+def judge(harmonised: DataFrame, rules: Sequence[Rule], overrides: Mapping[str, float]) -> DataFrame:
+    """Adds `reasons` (ids of rules that reject), `flags` (marks of rules that flag) and `disagreements`.
+
+    `disagreements` holds the ids of rules whose predicate and whose `holds` contradict each other on the row: a defect
+    in the rule, never in the data. Rows that could not be decoded have no fields, so only D rules look at them.
+    """
+    frame = harmonised.withColumns({name: F.expr(text) for name, text in _SCALED.items()})
+    fired, wrong = {}, {}
+    for rule in rules:
+        fires = F.coalesce(F.expr(with_thresholds(rule.predicate, overrides)), F.lit(False))
+        fine = F.coalesce(F.expr(with_thresholds(rule.holds, overrides)), F.lit(True))
+        # A record of which nothing was read breaks no rule about its fields.
+        looked_at = F.lit(True) if rule.id.startswith("D0") else F.col("decode_fault").isNull()
+        fired[rule.id] = fires & looked_at
+        wrong[rule.id] = (fires == fine) & looked_at
+    marked = frame.withColumns({f"fired_{name}": column for name, column in fired.items()})
+    rejects = [(F.col(f"fired_{rule.id}"), rule.id) for rule in rules if rule.severity == "reject"]
+    marks = [(F.col(f"fired_{rule.id}"), rule.mark) for rule in rules if rule.severity == "flag"]
+    return marked.withColumns(
+        {"reasons": _words(rejects), "flags": _words(marks), "disagreements": _words([(wrong[i], i) for i in wrong])}
+    ).drop(*(f"fired_{name}" for name in fired), *_SCALED)
+
+
+def _words(pairs: Sequence[tuple[Column, str]]) -> Column:
+    """The words whose condition is true, in order."""
+    if not pairs:
+        return F.array().cast(T.ArrayType(T.StringType()))
+    return F.filter(F.array(*(F.when(condition, word) for condition, word in pairs)), lambda word: word.isNotNull())
+
+
+def is_accepted() -> Column:
+    """No rule rejects the row."""
+    return F.size("reasons") == 0
+
+
+def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[str, tuple[int, int]]:
+    """How often each rule fired and how often it contradicted itself, in one pass.
+
+    Returns:
+        rule id → (fired, disagreements); `*` → (all rows, rejected rows).
+    """
+
+    def total(condition: Column) -> Column:
+        return F.coalesce(F.sum(condition.cast("bigint")), F.lit(0))
+
+    columns = [F.count(F.lit(1)).alias("n_rows"), total(~is_accepted()).alias("n_rejected")]
+    for rule in rules:
+        words = "reasons" if rule.severity == "reject" else "flags"
+        columns.append(total(F.array_contains(words, rule.mark)).alias(f"fired_{rule.id}"))
+        columns.append(total(F.array_contains("disagreements", rule.id)).alias(f"wrong_{rule.id}"))
+    row = judged.agg(*columns).collect()[0]
+    counts = {rule.id: (int(row[f"fired_{rule.id}"]), int(row[f"wrong_{rule.id}"])) for rule in rules}
+    return {"*": (int(row["n_rows"]), int(row["n_rejected"])), **counts}

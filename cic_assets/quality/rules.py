@@ -1,0 +1,198 @@
+"""The rules of DEFINITIONS 4 that need no other row, each written once, and the rule sets.
+
+A rule says when it fires (`predicate`) and, in other words, what holds for a row on which it does not (`holds`). The
+first splits the rows; the second audits the split, so that a predicate which somebody broke is seen by the rule's own
+check and not only by a customer. Both are Spark SQL over the judged columns (`quality/judge.py` names them). Rules
+that look at other rows (S11, credits) are in `facts/sessions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["reject", "flag"]
+
+THRESHOLDS: dict[str, float] = {
+    "reject_power_ratio": 1.5,
+    "reject_power_excess_kwh": 1,
+    "flag_power_ratio": 1.1,
+    "min_energy_kwh": 0.5,
+    "max_energy_kwh": 250,
+    "min_duration_seconds": 60,
+    "max_duration_minutes": 2880,
+    "future_minutes": 5,
+    "min_cost_per_kwh": 0.05,
+    "max_cost_per_kwh": 2,
+    "academic_max_minutes": 1440,
+    "academic_max_kwh": 100,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        id: as in DEFINITIONS 4, or `D…` for records that could not be decoded and `A…` for the academic rule set.
+        severity: `reject` quarantines the row, `flag` keeps and marks it.
+        message: what is wrong, for people.
+        predicate: true where the rule fires; null counts as false. `{name}` is a threshold.
+        holds: true where the row is fine by this rule; null counts as true.
+        source: who says so.
+        flag: the word in `flags` where DEFINITIONS gives one, else the id.
+    """
+
+    id: str
+    severity: Severity
+    message: str
+    predicate: str
+    holds: str
+    source: str
+    flag: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What a flagged row carries."""
+        return self.flag or self.id
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "D01", "reject", "the record can't be decoded",
+        predicate="decode_fault = 'D01'",
+        holds="coalesce(decode_fault, '') <> 'D01'",
+        source="ours",
+    ),
+    Rule(
+        "D02", "reject", "the file lacks a field that the stream's expressions read",
+        predicate="decode_fault = 'D02'",
+        holds="coalesce(decode_fault, '') <> 'D02'",
+        source="ours",
+    ),
+    Rule(
+        "S01", "reject", "charge point or start is missing or unreadable, or the end of a closed session",
+        predicate="charge_point is null or started_at is null or (ended_at is null and not is_open)",
+        holds="length(coalesce(charge_point, '')) > 0 and coalesce(unix_micros(started_at), -1) <> -1"
+        " and (is_open or coalesce(unix_micros(ended_at), -1) <> -1)",
+        source="Atlas Public Policy, Charging Use Data Specification",
+    ),
+    Rule(
+        "S02", "reject", "the end is not after the start",
+        predicate="ended_at <= started_at",
+        holds="duration_micros > 0",
+        source="Atlas",
+    ),
+    Rule(
+        "S03", "reject", "energy is missing or negative",
+        predicate="(energy_kwh is null and not is_open) or energy_kwh < 0",
+        holds="case when is_open then coalesce(energy_kwh, 0) else coalesce(energy_kwh, -1) end >= 0",
+        source="ours",
+    ),
+    Rule(
+        "S04", "reject", "the start is after the arrival, before 2010, or an epoch date",
+        predicate="started_at > arrived_at + make_dt_interval(0, 0, {future_minutes})"
+        " or started_at < timestamp'2010-01-01 00:00:00'",
+        holds="unix_micros(started_at) between 1262304000000000L and unix_micros(arrived_at) + {future_minutes} * 60000000L",
+        source="ours",
+    ),
+    Rule(
+        "S05", "reject", "far more energy than the rated power allows",
+        predicate="energy_scaled > {reject_power_ratio} * rated_scaled"
+        " and energy_scaled - rated_scaled > {reject_power_excess_kwh} * 3600000000L",
+        holds="energy_scaled <= greatest({reject_power_ratio} * rated_scaled,"
+        " rated_scaled + {reject_power_excess_kwh} * 3600000000L)",
+        source="ours",
+    ),
+    Rule(
+        "S06", "flag", "mean power is above the rated power",
+        predicate="energy_scaled > {flag_power_ratio} * rated_scaled",
+        holds="{flag_power_ratio} * rated_scaled - energy_scaled >= 0",
+        source="Atlas",
+    ),
+    Rule(
+        "S07", "flag", "zero energy: a failed start",
+        predicate="energy_kwh = 0",
+        holds="abs(energy_kwh) > 0",
+        source="Atlas",
+        flag="failed_start",
+    ),
+    Rule(
+        "S08", "flag", "unusually little or much energy",
+        predicate="energy_kwh < {min_energy_kwh} or energy_kwh > {max_energy_kwh}",
+        holds="energy_kwh between {min_energy_kwh} and {max_energy_kwh}",
+        source="Atlas",
+    ),
+    Rule(
+        "S09", "flag", "unusually short or long",
+        predicate="duration_micros < {min_duration_seconds} * 1000000L"
+        " or duration_micros > {max_duration_minutes} * 60000000L",
+        holds="duration_micros between {min_duration_seconds} * 1000000L and {max_duration_minutes} * 60000000L",
+        source="Atlas",
+    ),
+    Rule(
+        "S10", "flag", "charging time is longer than the session",
+        predicate="charging_micros > duration_micros",
+        holds="duration_micros - charging_micros >= 0",
+        source="Atlas",
+    ),
+    Rule(
+        "S14", "flag", "unit suspicion: energy a thousand times off, or an implausible price per kWh",
+        predicate="(energy_scaled > {reject_power_ratio} * rated_scaled"
+        " and energy_scaled between 100 * rated_scaled and 1000 * {flag_power_ratio} * rated_scaled)"
+        " or (energy_scaled > 0 and 1000 * energy_scaled between 0.1 * rated_scaled and {flag_power_ratio} * rated_scaled)"
+        " or (cost > 0 and energy_kwh > 0 and (cost < {min_cost_per_kwh} * energy_kwh"
+        " or cost > {max_cost_per_kwh} * energy_kwh))",
+        holds="coalesce(energy_scaled <= {reject_power_ratio} * rated_scaled or energy_scaled < 100 * rated_scaled"
+        " or energy_scaled > 1000 * {flag_power_ratio} * rated_scaled, true)"
+        " and coalesce(energy_scaled <= 0 or 1000 * energy_scaled < 0.1 * rated_scaled"
+        " or 1000 * energy_scaled > {flag_power_ratio} * rated_scaled, true)"
+        " and coalesce(cost <= 0 or energy_kwh <= 0"
+        " or cost between {min_cost_per_kwh} * energy_kwh and {max_cost_per_kwh} * energy_kwh, true)",
+        source="ours",
+    ),
+    Rule(
+        "S15", "flag", "day and month were swapped in the feed, and swapped back",
+        predicate="day_month_swapped",
+        holds="started_wall <=> started_wall_given and ended_wall <=> ended_wall_given",
+        source="ours",
+    ),
+    Rule(
+        "DST", "flag", "a local time that occurs twice or never",
+        predicate="dst",
+        holds="not dst_shifted and not dst_twice",
+        source="DEFINITIONS 4, daylight saving",
+        flag="dst",
+    ),
+    Rule(
+        "A01", "reject", "duration on the wall clock outside 0 to 1,440 minutes",
+        predicate="wall_micros <= 0 or wall_micros >= {academic_max_minutes} * 60000000L",
+        holds="wall_micros between 1 and {academic_max_minutes} * 60000000L - 1",
+        source="Amara-Ouali et al. 2021, doi 10.3390/en14082233",
+    ),
+    Rule(
+        "A02", "reject", "energy outside 0 to 100 kWh",
+        predicate="energy_kwh <= 0 or energy_kwh >= {academic_max_kwh}",
+        holds="abs(energy_kwh - {academic_max_kwh} / 2) < {academic_max_kwh} / 2",
+        source="Amara-Ouali et al. 2021, doi 10.3390/en14082233",
+    ),
+)  # fmt: skip
+
+_ACADEMIC_ONLY = {"A01", "A02"}
+_DEFAULT_ONLY = {"S05"}
+SETS: dict[str, tuple[str, ...]] = {
+    "default": tuple(rule.id for rule in RULES if rule.id not in _ACADEMIC_ONLY),
+    "academic": tuple(rule.id for rule in RULES if rule.id not in _DEFAULT_ONLY),
+}
+
+
+def rules_of(rule_set: str) -> tuple[Rule, ...]:
+    """The rules of a set, in the order of DEFINITIONS."""
+    return tuple(rule for rule in RULES if rule.id in SETS[rule_set])
+
+
+def with_thresholds(text: str, overrides: Mapping[str, float]) -> str:
+    """A predicate with its thresholds filled in; whole numbers stay whole, so that decimals stay exact."""
+    values = {**THRESHOLDS, **overrides}
+    return text.format(**{name: f"{value:f}".rstrip("0").rstrip(".") for name, value in values.items()})

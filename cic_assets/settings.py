@@ -1,0 +1,166 @@
+"""The platform's settings: the only reader of the environment.
+
+An environment is `local`, `staging` or `prod`. `local` has an embedded default for each part; the others have none, so
+that a forgotten variable stops the process instead of filling a folder next to it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+Environment = Literal["local", "staging", "prod"]
+ENVIRONMENTS: tuple[Environment, ...] = ("local", "staging", "prod")
+PACKAGE = Path(__file__).resolve().parent
+PROJECT = PACKAGE.parent
+SHIPPED_STREAMS = PACKAGE / "streams" / "files"
+RULE_SETS = ("default", "academic")
+# Facts older than this are restated only when somebody asks (DEFINITIONS 2, Restatement).
+RESTATEMENT_HORIZON_DAYS = 400
+
+
+class SettingsError(Exception):
+    """A variable is missing or wrong; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a process was told. Paths are absolute; `None` stands for the embedded part.
+
+    Attributes:
+        environment: local, staging or prod.
+        home: folder of everything local: embedded Postgres, default lake, key, logs.
+        lake: folder or `s3://bucket/prefix`.
+        warehouse_url: `postgresql://…`, or None for the embedded server.
+        spark: `embedded`, `local[n]` or `sc://host:port`.
+        streams: folders of stream files, later ones win by file name.
+        rule_set: forces one rule set for all streams, or None.
+        personal_key_variable: the key of the keyed hash, or None to keep one in `home`.
+        restatement_horizon_days: age in days up to which computed months restate by themselves.
+    """
+
+    environment: Environment
+    home: Path
+    lake: str
+    warehouse_url: str | None
+    spark: str
+    streams: tuple[Path, ...]
+    rule_set: str | None
+    personal_key_variable: str | None
+    restatement_horizon_days: int = RESTATEMENT_HORIZON_DAYS
+
+    def personal_key(self) -> bytes:
+        """The key that replaces personal fields (`CIC_PERSONAL_KEY`); made once where the environment is local."""
+        if self.personal_key_variable:
+            return self.personal_key_variable.encode()
+        path = self.home / "personal.key"
+        if not path.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(f".{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_hex(32))
+            # link, not rename: of two processes that start together, the first one's key stays.
+            try:
+                path.hardlink_to(draft)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_bytes()
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `CIC_*` variables.
+
+    Raises:
+        SettingsError: a variable has a value that it doesn't take, or staging or prod would run an embedded part.
+    """
+    env = os.environ if environ is None else environ
+    environment = _choice(env, "CIC_ENVIRONMENT", ENVIRONMENTS, "local")
+    rule_set = env.get("CIC_RULE_SET") or None
+    if rule_set is not None:
+        _choice(env, "CIC_RULE_SET", RULE_SETS, "default")
+    home = Path(env.get("CIC_HOME") or PROJECT / ".cic").absolute()
+    settings = Settings(
+        environment=cast(Environment, environment),
+        home=home,
+        lake=_lake(env.get("CIC_LAKE"), home),
+        warehouse_url=_warehouse(env.get("CIC_WAREHOUSE_URL")),
+        spark=_spark(env.get("CIC_SPARK") or "embedded"),
+        streams=_streams(env.get("CIC_STREAMS")),
+        rule_set=rule_set,
+        personal_key_variable=env.get("CIC_PERSONAL_KEY") or None,
+        restatement_horizon_days=_days(env.get("CIC_RESTATEMENT_HORIZON_DAYS")),
+    )
+    if settings.environment != "local":
+        _refuse_embedded(settings, env)
+    return settings
+
+
+def _refuse_embedded(settings: Settings, env: Mapping[str, str]) -> None:
+    """Staging and prod name every part; what is missing is said at once, not one by one."""
+    needed = {
+        "CIC_LAKE": bool(env.get("CIC_LAKE")),
+        "CIC_WAREHOUSE_URL": settings.warehouse_url is not None,
+        "CIC_SPARK": settings.spark != "embedded",
+        "CIC_PERSONAL_KEY": settings.personal_key_variable is not None,
+    }
+    missing = [name for name, there in needed.items() if not there]
+    if missing:
+        raise SettingsError(
+            f"CIC_ENVIRONMENT={settings.environment} runs no embedded parts: set {', '.join(missing)} "
+            "(`cic doctor` says what each one takes)"
+        )
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    value = env.get(name) or default
+    if value not in choices:
+        raise SettingsError(f"{name}={value!r}: choose one of {', '.join(choices)}")
+    return value
+
+
+def _lake(value: str | None, home: Path) -> str:
+    if not value:
+        return str(home / "lake")
+    if value.startswith("s3://"):
+        return value.rstrip("/")
+    if "://" in value:
+        raise SettingsError(f"CIC_LAKE={value!r}: give a folder or s3://bucket/prefix")
+    return str(Path(value).absolute())
+
+
+def _warehouse(value: str | None) -> str | None:
+    if value and not value.startswith(("postgresql://", "postgres://")):
+        raise SettingsError("CIC_WAREHOUSE_URL: give postgresql://user:password@host:port/database")
+    return value or None
+
+
+def _spark(value: str) -> str:
+    if value == "embedded" or value.startswith("sc://") or (value.startswith("local[") and value.endswith("]")):
+        return value
+    raise SettingsError(f"CIC_SPARK={value!r}: choose embedded, local[*] (needs Java 17+) or sc://host:port")
+
+
+def _streams(value: str | None) -> tuple[Path, ...]:
+    if not value:
+        return (SHIPPED_STREAMS,)
+    folders = tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
+    for folder in folders:
+        if not folder.is_dir():
+            raise SettingsError(
+                f"CIC_STREAMS: {folder} is not a folder; give folders of stream files, {os.pathsep!r} apart"
+            )
+    return folders
+
+
+def _days(value: str | None) -> int:
+    if not value:
+        return RESTATEMENT_HORIZON_DAYS
+    if not value.isdigit():
+        raise SettingsError(f"CIC_RESTATEMENT_HORIZON_DAYS={value!r}: give a whole number of days")
+    return int(value)

@@ -1,0 +1,59 @@
+"""Reads the folders of stream files. The model of one file: `streams/model.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from cic_assets.streams.model import Stream
+
+
+class StreamFileError(Exception):
+    """A stream file is wrong: the message gives path, key and reason."""
+
+
+def load_stream(path: Path) -> Stream:
+    """The stream of one YAML file.
+
+    Raises:
+        StreamFileError: unreadable, not YAML, or against the model; all reasons at once.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StreamFileError(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise StreamFileError(f"{path}: a stream file is a mapping of keys, starting with `id:`")
+    try:
+        return Stream.model_validate(content)
+    except ValidationError as error:
+        reasons = [
+            f"{path}: {'.'.join(str(key) for key in fault['loc']) or 'file'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        ]
+        raise StreamFileError("\n".join(reasons)) from error
+
+
+def load_streams(folders: Iterable[Path]) -> dict[str, Stream]:
+    """All streams by id, ordered by id.
+
+    Raises:
+        StreamFileError: a file is wrong, or two files have one id.
+    """
+    paths = sorted({path.name: path for folder in folders for path in sorted(folder.glob("*.y*ml"))}.values())
+    streams: dict[str, tuple[Stream, Path]] = {}
+    for path in paths:
+        stream = load_stream(path)
+        if stream.id in streams:
+            raise StreamFileError(f"{path}: id: {stream.id!r} is taken by {streams[stream.id][1]}")
+        streams[stream.id] = (stream, path)
+    return {name: streams[name][0] for name in sorted(streams)}
+
+
+def claimants(streams: Iterable[Stream], file_name: str) -> list[Stream]:
+    """The streams whose patterns match a file name; no stream: nobody knows the file, several: their files are wrong."""
+    return [stream for stream in streams if any(fnmatch(file_name, pattern) for pattern in stream.claims)]

