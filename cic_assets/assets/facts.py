@@ -1,0 +1,212 @@
+"""Session facts: computed by Spark, audited, and swapped into the warehouse month by month, in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import pyarrow as pa
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    Failure,
+    MaterializeResult,
+    TableColumn,
+    TableSchema,
+    multi_asset,
+)
+
+from cic_assets.assets.accepted import ACCEPTED_SESSIONS, OWNERS
+from cic_assets.facts.sessions import DISPOSITIONS, session_facts
+from cic_assets.lake import catalogue, tables
+from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.zones import Lake
+from cic_assets.partitions import MONTHS, month_range
+from cic_assets.resources.platform import Platform
+from cic_assets.resources.spark import SparkResource
+from cic_assets.settings import Settings
+from cic_assets.streams.model import Stream
+from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.load import claim_window, swap_window
+
+FACT = "charging_session"
+SESSION = AssetKey(["facts", "charging_session"])
+SESSION_DAY = AssetKey(["facts", "charging_session_day"])
+DISPOSITION = AssetKey(["quality", "disposition"])
+TABLES = {SESSION: "start_date", SESSION_DAY: "start_date", DISPOSITION: "month_date"}
+_DESCRIPTIONS = {
+    SESSION: "One row per charging session, by local start date. Duplicates, superseded versions and open sessions are "
+    "left out and counted in quality.disposition.",
+    SESSION_DAY: "Per charge point, local start date and currency: count, and min, mean, max and total of duration (s), "
+    "energy (kWh) and revenue. Credits, credited, invalid and reservation sessions are out.",
+    DISPOSITION: "Per stream, arrival and month of start: how many accepted rows are in facts, open, duplicates, "
+    "superseded.",
+}
+
+
+@dataclass(frozen=True)
+class Computed:
+    """One window's rows, in memory as Arrow, and what the audit needs."""
+
+    rows: dict[AssetKey, pa.Table]
+    rows_read: int
+
+
+def fact_assets() -> AssetsDefinition:
+    """The multi-asset of session facts."""
+
+    @multi_asset(
+        name="session_facts",
+        specs=[
+            AssetSpec(
+                key,
+                # By label only: sessions of a month arrive on any day, and the code reads all arrivals.
+                deps=[ACCEPTED_SESSIONS] if key == SESSION else [SESSION],
+                description=_DESCRIPTIONS[key],
+                group_name=key.path[0],
+                owners=OWNERS,
+                kinds={"spark", "postgres"},
+            )
+            for key in TABLES
+        ],
+        partitions_def=MONTHS,
+        backfill_policy=BackfillPolicy.single_run(),
+        check_specs=[
+            AssetCheckSpec(
+                "rows_add_up",
+                asset=SESSION,
+                blocking=True,
+                description="rows read = in facts + open + duplicates + superseded, before the swap",
+            ),
+            AssetCheckSpec(
+                "day_adds_up",
+                asset=SESSION_DAY,
+                blocking=True,
+                description="sessions and energy of the days equal those of the sessions, before the swap",
+            ),
+            AssetCheckSpec(
+                "pending_restatement",
+                asset=SESSION,
+                description="no computed month is older than the sessions accepted since",
+            ),
+        ],
+    )
+    def session_facts_assets(
+        context: AssetExecutionContext, platform: Platform, spark: SparkResource
+    ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
+        settings = platform.settings
+        keys = context.partition_key_range
+        start, end = month_range(keys.start, keys.end)
+        _demand_expected(settings, list(platform.streams.values()), start, end)
+        owner = f"{context.run_id}:{context.retry_number}"
+        touch_id = claim_window(settings, FACT, start, end, owner)
+        computed = _compute(settings, spark, start, end)
+        failed = [result for result in _audit(computed) if not result.passed]
+        yield from _audit(computed)
+        if failed:
+            raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
+        swap_window(
+            settings, FACT, start, end, owner, touch_id,
+            {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()},
+        )  # fmt: skip
+        yield _pending(settings)
+        for key, rows in computed.rows.items():
+            columns = [TableColumn(field.name, str(field.type)) for field in rows.schema]
+            yield MaterializeResult(
+                asset_key=key,
+                metadata={
+                    "rows in run": rows.num_rows,
+                    "window": f"[{start}, {end})",
+                    "dagster/column_schema": TableSchema(columns),
+                },
+            )
+
+    return session_facts_assets
+
+
+def _compute(settings: Settings, spark: SparkResource, start: dt.date, end: dt.date) -> Computed:
+    number = count()
+    with staging_folder(settings) as staging:
+        accepted = tables.read_accepted(spark.session, settings.spark, Lake(settings.lake), "sessions")
+        facts = session_facts(
+            accepted, start, end, lambda frame: write_and_read(spark.session, frame, staging.uri(str(next(number))))
+        )
+        frames = {SESSION: facts.session, SESSION_DAY: facts.day, DISPOSITION: facts.disposition}
+        return Computed({key: frame.toArrow() for key, frame in frames.items()}, facts.rows_read)
+
+
+def _audit(computed: Computed) -> list[AssetCheckResult]:
+    """The identities of DEFINITIONS 4 and the day's arithmetic, on the rows that are about to replace others."""
+    session, day, disposition = (computed.rows[key] for key in (SESSION, SESSION_DAY, DISPOSITION))
+    placed = sum(_total(disposition, name) for name in DISPOSITIONS)
+    uncounted = {"credit", "credited", "credit_without_original", "invalid", "reservation"}
+    counted = session.filter(
+        pa.array([not uncounted & set(flags) for flags in session["flags"].to_pylist()], pa.bool_())
+    )
+    sessions, energy = counted.num_rows, _total(counted, "energy_kwh")
+    return [
+        AssetCheckResult(
+            check_name="rows_add_up",
+            asset_key=SESSION,
+            passed=placed == computed.rows_read and _total(disposition, "in_facts") == session.num_rows,
+            description=f"{computed.rows_read} rows read, {placed} placed, {session.num_rows} sessions",
+            metadata={"rows read": computed.rows_read, "placed": int(placed), "sessions": session.num_rows},
+        ),
+        AssetCheckResult(
+            check_name="day_adds_up",
+            asset_key=SESSION_DAY,
+            passed=_total(day, "session_count") == sessions and _total(day, "energy_kwh_total") == energy,
+            description=f"{sessions} sessions and {energy} kWh in sessions, {_total(day, 'session_count')} and "
+            f"{_total(day, 'energy_kwh_total')} kWh in days",
+        ),
+    ]
+
+
+def _total(rows: pa.Table, column: str) -> Any:
+    return sum(value for value in rows[column].to_pylist() if value is not None)
+
+
+def _pending(settings: Settings) -> AssetCheckResult:
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select month_date from catalogue.pending_month where computed_before order by month_date"
+        ).fetchall()
+    months = [f"{row[0]:%Y-%m}" for row in rows]
+    return AssetCheckResult(
+        check_name="pending_restatement",
+        asset_key=SESSION,
+        passed=not months,
+        severity=AssetCheckSeverity.WARN,
+        description=f"run `cic run monthly` for {', '.join(months)}" if months else None,
+        metadata={"months": len(months)},
+    )
+
+
+def _demand_expected(settings: Settings, streams: Sequence[Stream], start: dt.date, end: dt.date) -> None:
+    """A month fails, and says why, while a feed that was promised for one of its days has not been ingested."""
+    today = dt.datetime.now(dt.UTC).date()
+    missing: list[str] = []
+    with connect(settings) as connection:
+        done = catalogue.ingested(connection)
+    for stream in streams:
+        if stream.expected is None:
+            continue
+        arrived = {day for stream_id, day in done if stream_id == stream.id}
+        first = max(start, stream.expected.start)
+        last = min(end - dt.timedelta(days=1), stream.expected.end or dt.date.max)
+        grace = dt.timedelta(days=stream.expected.by)
+        for day in (first + dt.timedelta(days=n) for n in range((last - first).days + 1)):
+            due = day + grace
+            if due <= today and not any(day <= there <= due for there in arrived):
+                missing.append(f"{stream.id}: nothing arrived for {day} by {due}")
+    if missing:
+        raise Failure(f"expected feeds are missing ({len(missing)} days): " + "; ".join(missing[:10]))

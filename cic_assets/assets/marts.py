@@ -1,0 +1,80 @@
+"""The marts: dbt models as assets, one definition per cadence, so that a window of partitions is one dbt run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BackfillPolicy
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+
+from cic_assets.assets.accepted import OWNERS
+from cic_assets.partitions import DAYS, MONTHS, day_range, month_range
+from cic_assets.resources.platform import Platform
+from cic_assets.settings import PROJECT
+from cic_assets.warehouse.connect import dbt_environment
+
+DBT_PROJECT = PROJECT / "dbt_project"
+MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+
+
+class Translator(DagsterDbtTranslator):
+    """Sources are the assets that fill them: schema and table name are their key."""
+
+    def __init__(self) -> None:
+        super().__init__(settings=DagsterDbtTranslatorSettings(enable_asset_checks=True))
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
+        """`facts.charging_session` is the asset facts/charging_session; a model is <its schema>/<its name>."""
+        schema, name = dbt_resource_props["schema"], dbt_resource_props["name"]
+        return AssetKey([schema, name])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """By layer."""
+        return "staging" if dbt_resource_props["schema"] == "dbt_staging" else "marts"
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """All models are the data engineers'."""
+        return OWNERS
+
+
+def window_vars(first_key: str, last_key: str, *, monthly: bool) -> dict[str, str]:
+    """The dbt vars of a range of partitions: a half-open window of dates."""
+    start, end = (month_range if monthly else day_range)(first_key, last_key)
+    return {"window_start": start.isoformat(), "window_end": end.isoformat()}
+
+
+def mart_assets(manifest: Path = MANIFEST) -> list[AssetsDefinition]:
+    """Monthly marts, daily marts, and the dimensions, which are views without partitions."""
+    common: dict[str, Any] = {"manifest": manifest, "dagster_dbt_translator": Translator()}
+    single = BackfillPolicy.single_run()
+
+    @dbt_assets(name="monthly_marts", select="tag:monthly", partitions_def=MONTHS, backfill_policy=single, **common)
+    def monthly_marts(context: AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+        keys = context.partition_key_range
+        yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=True))
+
+    @dbt_assets(name="daily_marts", select="tag:daily", partitions_def=DAYS, backfill_policy=single, **common)
+    def daily_marts(context: AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+        keys = context.partition_key_range
+        yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=False))
+
+    @dbt_assets(name="dimensions", select="tag:dimension", **common)
+    def dimensions(context: AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+        yield from _build(context, dbt, platform, {})
+
+    return [monthly_marts, daily_marts, dimensions]
+
+
+def _build(
+    context: AssetExecutionContext, dbt: DbtCliResource, platform: Platform, variables: Mapping[str, str]
+) -> Iterator[Any]:
+    # dbt runs in a process of its own and knows the warehouse by these variables.
+    os.environ.update(dbt_environment(platform.settings))
+    arguments = ["build"]
+    if variables:
+        arguments += ["--vars", json.dumps(dict(variables))]
+    yield from dbt.cli(arguments, context=context).stream().fetch_row_counts()

@@ -1,0 +1,37 @@
+"""Raw streams: one external asset per stream file. Nothing here runs; the arrivals sensor reports what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dagster import AssetKey, AssetSpec
+
+from cic_assets.partitions import DAYS
+from cic_assets.streams.model import Stream
+
+
+def raw_key(stream_id: str) -> AssetKey:
+    """The asset of a stream's landed objects."""
+    return AssetKey(["raw", stream_id])
+
+
+def raw_assets(streams: Iterable[Stream]) -> list[AssetSpec]:
+    """One external asset per stream, partitioned by arrival date."""
+    return [
+        AssetSpec(
+            raw_key(stream.id),
+            description=f"{stream.description}\n\nLicence: {stream.licence}. Contact: {stream.contact}.",
+            group_name="raw",
+            owners=[stream.contact] if "@" in stream.contact else None,
+            kinds={stream.format.type},
+            metadata={
+                "provider": stream.provider.name,
+                "authority": stream.authority.name,
+                "zone": stream.zone,
+                "claims": ", ".join(stream.claims),
+                "rule set": stream.rule_set,
+            },
+            partitions_def=DAYS,
+        )
+        for stream in streams
+    ]

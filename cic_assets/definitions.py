@@ -1,0 +1,50 @@
+"""The only assembly of assets, jobs, schedules, sensors and resources.
+
+`build_definitions` takes what was read and does no I/O; loading needs no secret and no running server.
+"""
+
+from __future__ import annotations
+
+from dagster import Definitions, in_process_executor
+from dagster_dbt import DbtCliResource
+
+from cic_assets.assets.accepted import accepted_assets
+from cic_assets.assets.facts import fact_assets
+from cic_assets.assets.marts import DBT_PROJECT, MANIFEST, mart_assets
+from cic_assets.assets.raw import raw_assets
+from cic_assets.jobs import build_jobs
+from cic_assets.resources.platform import Platform
+from cic_assets.resources.spark import SparkResource
+from cic_assets.schedules import build_schedules
+from cic_assets.sensors import build_sensors
+from cic_assets.settings import Settings, load_settings
+from cic_assets.streams.load import load_streams
+from cic_assets.streams.model import Stream
+
+
+def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definitions:
+    """All definitions for one process.
+
+    Args:
+        settings: where lake, warehouse and engine are.
+        streams: all streams by id.
+    """
+    accepted, facts = accepted_assets(list(streams.values())), fact_assets()
+    monthly_marts, daily_marts, dimensions = mart_assets(MANIFEST)
+    return Definitions(
+        assets=[*raw_assets(streams.values()), accepted, facts, monthly_marts, daily_marts, dimensions],
+        jobs=build_jobs([accepted, daily_marts], [facts, monthly_marts], [dimensions]),
+        schedules=build_schedules(),
+        sensors=build_sensors(),
+        resources={
+            "platform": Platform.of(settings, streams),
+            "spark": SparkResource(engine=settings.spark),
+            "dbt": DbtCliResource(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT)),
+        },
+        # One process per run: a process per step would load Spark, dbt and Great Expectations again for each.
+        executor=in_process_executor,
+    )
+
+
+_settings = load_settings()
+defs = build_definitions(_settings, load_streams(_settings.streams))

@@ -1,0 +1,136 @@
+"""The Great Expectations suite of a stream, made from its rules and its batch expectations.
+
+One pass over the rows has counted what every rule saw (`quality/judge.py`); the suite looks at those counts, one row
+per arrival. Five expectations on 7.2 million rows, each with a scan of its own, took 17 s; on counts it is constant.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cic_assets.quality.rules import Rule
+from cic_assets.streams.model import Stream
+
+if TYPE_CHECKING:
+    from cic_assets.lake.ingest import IngestCount
+
+# Checks that are not a rule's: name → what holds.
+BATCH_CHECKS = {
+    "rows_add_up": "rows in = accepted + quarantined",
+    "schema": "every file has the fields that the stream's expressions read",
+    "volume": "at least batch.min_rows rows in each arrival",
+    "share_rejected": "at most batch.max_rejected_pct of the rows are rejected",
+    "freshness": "the newest start is at most batch.max_age_days older than the arrival",
+}
+BLOCKING_BATCH_CHECKS = ("rows_add_up",)
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One check of one stream: its name (a rule id or a key of `BATCH_CHECKS`), and how many rows broke it."""
+
+    stream_id: str
+    check: str
+    passed: bool
+    count: int
+    detail: str
+
+
+def validate(
+    stream: Stream, rules: Sequence[Rule], counts: Sequence[IngestCount], docs: Path | None
+) -> list[CheckOutcome]:
+    """Runs the stream's suite on the counts of its arrivals.
+
+    Args:
+        stream: whose suite.
+        rules: the rule set in force.
+        counts: one per arrival, at least one.
+        docs: folder of the Data Docs, or None for none.
+    """
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    if docs is not None:
+        backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
+        context.add_data_docs_site(
+            "local",
+            {
+                "class_name": "SiteBuilder",
+                "store_backend": backend,
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            },
+        )
+    frame = _frame(stream, counts)
+    batch = (
+        context.data_sources.add_pandas("counts")
+        .add_dataframe_asset(stream.id)
+        .add_batch_definition_whole_dataframe("all")
+    )
+    suite = context.suites.add(gx.ExpectationSuite(name=stream.id, expectations=list(_expectations(stream, rules))))
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=stream.id, data=batch, suite=suite))
+    result = definition.run(batch_parameters={"dataframe": frame}, result_format="SUMMARY")
+    if docs is not None:
+        checkpoint = context.checkpoints.add(
+            gx.Checkpoint(
+                name=stream.id, validation_definitions=[definition],
+                actions=[gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=["local"])],
+            )
+        )  # fmt: skip
+        checkpoint.run(batch_parameters={"dataframe": frame})
+    return [_outcome(stream, frame, item) for item in result.results]
+
+
+def _frame(stream: Stream, counts: Iterable[IngestCount]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for count in counts:
+        arrival = dt.datetime.combine(count.arrival_date, dt.time(), dt.UTC)
+        newest = count.newest_start
+        rows.append(
+            {
+                "arrival_date": count.arrival_date.isoformat(),
+                "rows_in": count.rows_in,
+                "unaccounted": count.rows_in - count.accepted - count.quarantined,
+                "missing_field_rows": count.fired.get("D02", 0),
+                "rejected_pct": 100 * count.quarantined / count.rows_in if count.rows_in else 0.0,
+                "age_days": float("nan") if newest is None else (arrival - newest).total_seconds() / 86_400,
+                **{f"contradictions_{rule}": wrong for rule, wrong in count.disagreements.items()},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _expectations(stream: Stream, rules: Sequence[Rule]) -> Iterable[Any]:
+    from great_expectations import expectations as gxe
+
+    def between(check: str, column: str, note: str, **bounds: float) -> Any:
+        return gxe.ExpectColumnValuesToBeBetween(column=column, meta={"check": check}, notes=note, **bounds)
+
+    for rule in rules:
+        note = f"{rule.id} ({rule.severity}): {rule.message}. Source: {rule.source}. No row contradicts the rule."
+        yield between(rule.id, f"contradictions_{rule.id}", note, max_value=0)
+    batch = stream.batch
+    yield between("rows_add_up", "unaccounted", BATCH_CHECKS["rows_add_up"], min_value=0, max_value=0)
+    yield between("schema", "missing_field_rows", BATCH_CHECKS["schema"], max_value=0)
+    yield between("volume", "rows_in", BATCH_CHECKS["volume"], min_value=batch.min_rows)
+    yield between("share_rejected", "rejected_pct", BATCH_CHECKS["share_rejected"], max_value=batch.max_rejected_pct)
+    if batch.max_age_days is not None:
+        yield between("freshness", "age_days", BATCH_CHECKS["freshness"], max_value=batch.max_age_days)
+
+
+def _outcome(stream: Stream, frame: pd.DataFrame, item: Any) -> CheckOutcome:
+    check = str(item.expectation_config.meta["check"])
+    column = str(item.expectation_config.kwargs["column"])
+    arrivals = int(item.result.get("unexpected_count") or 0)
+    # Of rows for a rule and the identities; of arrivals for what is said of an arrival.
+    counts_rows = column.startswith("contradictions_") or column in ("unaccounted", "missing_field_rows")
+    count = int(frame[column].abs().sum()) if counts_rows else arrivals
+    values = [str(value) for value in item.result.get("partial_unexpected_list") or []][:5]
+    detail = f"{column}: {', '.join(values)} in {arrivals} of {len(frame)} arrivals" if values else ""
+    return CheckOutcome(stream.id, check, bool(item.success), count, detail)

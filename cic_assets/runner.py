@@ -1,0 +1,127 @@
+"""Runs Dagster's jobs from the command line, in this process, recorded in Dagster's storage like any other run."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cic_assets.settings import PROJECT, Settings
+from cic_assets.streams.model import Stream
+from cic_assets.warehouse import connect as warehouse
+
+
+class RunFailedError(Exception):
+    """A run failed; the message has its id and the first error."""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One finished run."""
+
+    job: str
+    run_id: str
+    first: dt.date | None
+    last: dt.date | None
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The instance folder, with the project's dagster.yaml in it."""
+    folder = settings.home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    source, target = PROJECT / "dagster.yaml", folder / "dagster.yaml"
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        shutil.copyfile(source, target)
+    return folder
+
+
+@contextlib.contextmanager
+def instance_of(settings: Settings) -> Iterator[Any]:
+    """Dagster's instance in the platform's Postgres."""
+    from dagster import DagsterInstance
+
+    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    with DagsterInstance.get() as instance:
+        yield instance
+
+
+class Runner:
+    """Runs jobs one after the other in this process, which loads Spark, dbt and the definitions once."""
+
+    def __init__(self, settings: Settings, streams: dict[str, Stream], instance: Any) -> None:
+        from cic_assets.definitions import build_definitions
+
+        self._settings, self._streams, self._instance = settings, streams, instance
+        self._definitions = build_definitions(settings, streams)
+        self._log = settings.home / "runs.log"
+
+    def run(
+        self, job: str, first: dt.date | None = None, last: dt.date | None = None, ops: dict[str, Any] | None = None
+    ) -> RunReport:
+        """One run of a job over a range of partitions, both ends included.
+
+        Raises:
+            RunFailedError: it failed; what replaced nothing is still there.
+        """
+        from cic_assets.jobs import range_tags
+
+        tags = range_tags(first, last) if first and last else {}
+        config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+        if ops:
+            config["ops"] = ops
+        # dbt writes its progress to standard output, which belongs to the caller's report.
+        with self._log.open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            result = self._definitions.resolve_job_def(job).execute_in_process(
+                instance=self._instance, tags=tags, run_config=config, raise_on_error=False
+            )
+        if not result.success:
+            raise RunFailedError(f"run {result.run_id} of job {job} failed: {_first_error(result)} (log: {self._log})")
+        return RunReport(job, result.run_id, first, last)
+
+    def ingest(self) -> list[RunReport]:
+        """Ingests all pending arrivals, after reporting them to Dagster as the arrivals sensor does."""
+        from cic_assets.jobs import INGEST
+        from cic_assets.sensors import raw_event
+        from cic_assets.work import ingest_work, pending_arrivals
+
+        pending = pending_arrivals(self._settings, self._streams)
+        for arrival in pending:
+            self._instance.report_runless_asset_event(raw_event(arrival))
+        return [
+            self.run(
+                INGEST, work.first, work.last,
+                {"accepted_sessions": {"config": {"streams": list(work.streams), "pending_only": True}}},
+            )
+            for work in ingest_work(self._settings, self._streams, pending)
+        ]  # fmt: skip
+
+    def months(self) -> list[RunReport]:
+        """Computes all stale months within the horizon."""
+        from cic_assets.jobs import MONTHLY
+        from cic_assets.work import months_work, stale_months
+
+        stale, _ = stale_months(self._settings, dt.datetime.now(dt.UTC).date())
+        return [self.run(MONTHLY, work.first, work.last) for work in months_work(stale)]
+
+    def dimensions(self) -> list[RunReport]:
+        """Builds the dimensions' views if they are not there."""
+        from cic_assets.jobs import DIMENSIONS
+
+        with warehouse.connect(self._settings) as connection:
+            found = connection.execute("select to_regclass('marts.dim_date') is not null").fetchone()
+        return [] if found and found[0] else [self.run(DIMENSIONS)]
+
+
+def _first_error(result: Any) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error.cause is not None:
+                error = error.cause
+            return str(error.message).strip().splitlines()[0]
+    return "see the UI"

@@ -1,0 +1,50 @@
+"""The schedules. What arrives is ingested by sensor; a month is closed by the calendar, arrivals or not."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from dagster import (
+    DefaultScheduleStatus,
+    RunRequest,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    SkipReason,
+    schedule,
+)
+
+from cic_assets.jobs import MONTHLY, range_tags
+from cic_assets.partitions import contiguous, month_of
+from cic_assets.resources.platform import Platform
+from cic_assets.sensors import busy
+from cic_assets.work import stale_months
+
+
+def months_due(today: dt.date, stale: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Ranges of months: the one that closed last, and all that were touched since they were computed."""
+    closed = month_of(month_of(today) - dt.timedelta(days=1))
+    return contiguous([closed, *stale], monthly=True)
+
+
+def build_schedules(zone: str = "Europe/London") -> list[ScheduleDefinition]:
+    """The monthly schedule: the 3rd at 03:00 local, when late records of the month have mostly come."""
+
+    @schedule(
+        name="monthly",
+        cron_schedule="0 3 3 * *",
+        job_name=MONTHLY,
+        execution_timezone=zone,
+        default_status=DefaultScheduleStatus.RUNNING,
+        description="Facts and marts of the month that closed, and of months touched since they were computed.",
+    )
+    def monthly(context: ScheduleEvaluationContext, platform: Platform) -> list[RunRequest] | SkipReason:
+        if busy(context.instance, MONTHLY):
+            return SkipReason("a monthly run is under way")
+        day = context.scheduled_execution_time.date()
+        stale, _ = stale_months(platform.settings, day)
+        return [
+            RunRequest(run_key=f"{context.scheduled_execution_time.isoformat()}:{first}", tags=range_tags(first, last))
+            for first, last in months_due(day, [month for month, _ in stale])
+        ]
+
+    return [monthly]

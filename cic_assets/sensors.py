@@ -1,0 +1,119 @@
+"""The sensors: the crawler that reports arrivals and asks for their ingest, and the one that asks for stale months.
+
+Both look at what is there, not at what happened since a cursor, so a lost event costs one interval. A range that failed
+three times waits for a person: its content would have to change first.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from dagster import (
+    AssetMaterialization,
+    DagsterInstance,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunConfig,
+    RunRequest,
+    RunsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
+
+from cic_assets.assets.accepted import IngestConfig
+from cic_assets.assets.raw import raw_key
+from cic_assets.jobs import INGEST, MONTHLY, range_tags
+from cic_assets.lake.catalogue import Arrival
+from cic_assets.lake.landing import adopt_foreign, purge_originals
+from cic_assets.partitions import DAYS
+from cic_assets.resources.platform import Platform
+from cic_assets.work import Work, ingest_work, months_work, pending_arrivals, stale_months
+
+WORK_TAG = "cic/work"
+MAX_ATTEMPTS = 3
+_UNFINISHED = [
+    DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING, DagsterRunStatus.MANAGED,
+]  # fmt: skip
+
+
+def busy(instance: DagsterInstance, *jobs: str) -> bool:
+    """Whether a run of one of the jobs is queued or under way."""
+    return any(instance.get_runs(RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1) for job in jobs)
+
+
+def requests(instance: DagsterInstance, job: str, work: list[Work]) -> Iterator[RunRequest]:
+    """One run per range, again after a failure. The attempt is in the run key, which deduplicates for ever."""
+    for item in work:
+        tags = {WORK_TAG: item.identity, **range_tags(item.first, item.last)}
+        failed = instance.get_runs_count(
+            RunsFilter(job_name=job, tags={WORK_TAG: item.identity}, statuses=[DagsterRunStatus.FAILURE])
+        )
+        if failed >= MAX_ATTEMPTS:
+            continue
+        config = None
+        if job == INGEST:
+            config = RunConfig(ops={"accepted_sessions": IngestConfig(streams=list(item.streams), pending_only=True)})
+        yield RunRequest(run_key=f"{job}:{item.identity}:{failed}", job_name=job, tags=tags, run_config=config or {})
+
+
+def raw_event(arrival: Arrival) -> AssetMaterialization:
+    """Says that an operator's feed has come; the key is checked, as Dagster takes any text and then shows it nowhere."""
+    key = arrival.arrival_date.isoformat()
+    if not DAYS.has_partition_key(key):
+        raise ValueError(f"{arrival.stream_id}: arrival {key} is outside the calendar")
+    return AssetMaterialization(
+        raw_key(arrival.stream_id),
+        partition=key,
+        metadata={
+            "objects": len(arrival.objects),
+            "files": ", ".join(sorted(o.original_name for o in arrival.objects)),
+        },
+    )
+
+
+def build_sensors() -> list[SensorDefinition]:
+    """Both sensors, on unless somebody turned them off in the UI."""
+
+    @sensor(
+        name="arrivals",
+        job_name=INGEST,
+        minimum_interval_seconds=15,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Finds new and changed raw partitions, reports them, and asks for their ingest.",
+    )
+    def arrivals(context: SensorEvaluationContext, platform: Platform) -> SensorResult | SkipReason:
+        if busy(context.instance, INGEST):
+            return SkipReason("an ingest is under way; what arrived meanwhile comes with the next")
+        settings, streams = platform.settings, platform.streams
+        now = dt.datetime.now(dt.UTC)
+        adopt_foreign(settings, streams, now)
+        for stream in streams.values():
+            purge_originals(settings, stream, now)
+        pending = pending_arrivals(settings, streams)
+        found = list(requests(context.instance, INGEST, ingest_work(settings, streams, pending)))
+        if not found:
+            return SkipReason("nothing new" if not pending else f"{len(pending)} arrivals failed {MAX_ATTEMPTS} times")
+        return SensorResult(run_requests=found, asset_events=[raw_event(arrival) for arrival in pending])
+
+    @sensor(
+        name="stale_months",
+        job_name=MONTHLY,
+        minimum_interval_seconds=15,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Asks for the facts and marts of months that ingest has touched, up to the restatement horizon.",
+    )
+    def stale(context: SensorEvaluationContext, platform: Platform) -> SensorResult | SkipReason:
+        if busy(context.instance, INGEST, MONTHLY):
+            return SkipReason("an ingest or a monthly run is under way")
+        now, waiting = stale_months(platform.settings, dt.datetime.now(dt.UTC).date())
+        found = list(requests(context.instance, MONTHLY, months_work(now)))
+        if not found:
+            return SkipReason(f"nothing stale; {len(waiting)} months beyond the horizon wait for `cic run monthly`")
+        return SensorResult(run_requests=found)
+
+    return [arrivals, stale]

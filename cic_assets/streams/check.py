@@ -1,0 +1,132 @@
+"""`cic streams check`: a stream file tried on a sample, without lake, warehouse or Dagster."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from cic_assets.harmonise.sessions import harmonise
+from cic_assets.harmonise.swap import SwapEvidence, swap_evidence
+from cic_assets.lake.records import Reading, read_records
+from cic_assets.lake.tables import hand_over
+from cic_assets.quality.judge import is_accepted, judge
+from cic_assets.quality.rules import rules_of
+from cic_assets.streams.model import Stream
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SHOWN = (
+    "session_id", "charge_point_id", "connector_id", "started_at", "ended_at", "start_date", "energy_kwh", "revenue",
+    "currency", "rated_power_kw", "flags",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """What a stream file makes of a sample.
+
+    Attributes:
+        rows_in: records in the sample.
+        accepted: the first accepted rows, harmonised.
+        rejected: rule id → (how many, an example's line and text).
+        swap: evidence for exchanged day and month; None where the stream sends instants.
+        problems: why the check fails, empty if it doesn't.
+    """
+
+    rows_in: int
+    accepted_count: int
+    accepted: list[dict[str, Any]]
+    rejected: dict[str, tuple[int, int, str]]
+    swap: SwapEvidence | None
+    problems: list[str]
+
+
+def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: int = 5) -> SampleReport:
+    """Decodes, harmonises and judges a sample file.
+
+    Raises:
+        OSError: the sample can't be read.
+    """
+    with sample.open("rb") as handle:
+        reading = read_records(handle, stream.format)
+        table = _sample_table(stream, sample, reading)
+    missing = [name for name in stream.required_fields if name not in reading.columns]
+    harmonised = harmonise(hand_over(spark, table), stream)
+    judged = judge(harmonised, rules_of(stream.rule_set), stream.overrides)
+    known = judged.where(is_accepted())
+    swap = _swap(judged) if "started_local" in stream.columns else None
+    problems = [f"the sample has no field {', '.join(missing)}; it has {', '.join(reading.columns)}"] if missing else []
+    problems += _swap_problems(stream, sample, swap)
+    accepted_count = known.count()
+    if table.num_rows and not accepted_count:
+        problems.append("no row is accepted")
+    return SampleReport(
+        table.num_rows,
+        accepted_count,
+        known.select(*SHOWN).limit(rows_shown).toArrow().to_pylist(),
+        _rejected(judged),
+        swap,
+        problems,
+    )
+
+
+def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
+    names = ["source_file", "arrived_at", "cic.line", "cic.raw", "cic.fault", *stream.fields]
+    kinds = {"cic.line": pa.int64(), "arrived_at": pa.timestamp("us", tz="UTC")}
+    now = dt.datetime.now(dt.UTC)
+    rows = [
+        {
+            **{name: (record.values or {}).get(name) for name in stream.fields},
+            "source_file": sample.name,
+            "arrived_at": now,
+            "cic.line": record.line,
+            "cic.raw": record.raw,
+            "cic.fault": None if record.values is not None else "D01",
+        }
+        for record in reading.records
+    ]
+    return pa.Table.from_pylist(rows, schema=pa.schema([(name, kinds.get(name, pa.string())) for name in names]))
+
+
+def _rejected(judged: DataFrame) -> dict[str, tuple[int, int, str]]:
+    rows = (
+        judged.where(~is_accepted())
+        .select(F.explode("reasons").alias("rule"), "source_line", "raw")
+        .groupBy("rule")
+        .agg(F.count(F.lit(1)).alias("count"), F.min(F.struct("source_line", "raw")).alias("example"))
+        .orderBy("rule")
+        .collect()
+    )
+    return {row["rule"]: (int(row["count"]), int(row["example"]["source_line"]), row["example"]["raw"]) for row in rows}
+
+
+def _swap(judged: DataFrame) -> SwapEvidence:
+    connector = F.concat_ws("/", "charge_point", "connector_id").alias("connector")
+    rows = judged.where(F.col("started_wall_given").isNotNull() & F.col("ended_wall_given").isNotNull())
+    table = rows.select(connector, "started_wall_given", "ended_wall_given").toArrow()
+    columns = [column.to_pylist() for column in table.columns]
+    naive = [columns[0], *([moment.replace(tzinfo=None) for moment in column] for column in columns[1:])]
+    return swap_evidence(list(zip(*naive, strict=True)))
+
+
+def _swap_problems(stream: Stream, sample: Path, swap: SwapEvidence | None) -> list[str]:
+    if swap is None:
+        return []
+    patterns = stream.date_repair.files if stream.date_repair else ()
+    declared = any(Path(sample.name).match(pattern) for pattern in patterns)
+    figures = (
+        f"of {swap.doubtful} doubtful starts {swap.inside_as_given} fit the delivery as given and "
+        f"{swap.inside_swapped} with day and month exchanged; overlaps {swap.overlaps_as_given} and "
+        f"{swap.overlaps_swapped}"
+    )
+    if swap.is_swapped and not declared:
+        return [f"day and month are swapped in {sample.name} ({figures}): add the file to date_repair.files"]
+    if declared and swap.doubtful and not swap.is_swapped:
+        return [f"date_repair.files names {sample.name}, which shows no swap ({figures})"]
+    return []

@@ -1,0 +1,90 @@
+"""What is left to do: arrivals that ingest has not seen, months whose facts are stale. No Dagster.
+
+Sensors, schedules and the command line ask here, so that all of them would do the same next.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+
+from cic_assets.lake import catalogue
+from cic_assets.lake.catalogue import Arrival
+from cic_assets.lake.ingest import rule_set_of
+from cic_assets.partitions import contiguous, month_of
+from cic_assets.settings import Settings
+from cic_assets.streams.model import Stream
+from cic_assets.warehouse.connect import connect
+
+# Arrivals up to a month apart share a run: weekly files of a year are one range, archives do not fill decades.
+MAX_GAP_DAYS = 31
+
+
+@dataclass(frozen=True)
+class Work:
+    """A range of partitions (first and last key) to run, and a hash of what makes it necessary."""
+
+    first: dt.date
+    last: dt.date
+    identity: str
+    streams: tuple[str, ...] = ()
+
+
+def pending_arrivals(settings: Settings, streams: dict[str, Stream]) -> list[Arrival]:
+    """Arrivals whose objects, stream file or rules are not those of their last ingest."""
+    with connect(settings) as connection:
+        done = catalogue.ingested(connection)
+        found = catalogue.arrivals(connection, streams)
+    return [
+        arrival
+        for arrival in found
+        if done.get((arrival.stream_id, arrival.arrival_date))
+        != arrival.fingerprint(streams[arrival.stream_id], rule_set_of(settings, streams[arrival.stream_id]))
+    ]
+
+
+def ingest_work(settings: Settings, streams: dict[str, Stream], pending: list[Arrival]) -> list[Work]:
+    """Ranges of days that cover the pending arrivals."""
+    groups: list[list[Arrival]] = []
+    for arrival in sorted(pending, key=lambda each: (each.arrival_date, each.stream_id)):
+        if groups and (arrival.arrival_date - groups[-1][-1].arrival_date).days <= MAX_GAP_DAYS:
+            groups[-1].append(arrival)
+        else:
+            groups.append([arrival])
+    work = []
+    for group in groups:
+        prints = [
+            each.fingerprint(streams[each.stream_id], rule_set_of(settings, streams[each.stream_id])) for each in group
+        ]
+        ids = tuple(sorted({each.stream_id for each in group}))
+        work.append(Work(group[0].arrival_date, group[-1].arrival_date, _identity(prints), ids))
+    return work
+
+
+def stale_months(settings: Settings, today: dt.date) -> tuple[list[tuple[dt.date, int]], list[dt.date]]:
+    """Months to compute now, with their newest touch, and computed months beyond the horizon, which wait for somebody.
+
+    A month that was never computed is no restatement, however old it is.
+    """
+    oldest = month_of(today - dt.timedelta(days=settings.restatement_horizon_days))
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select month_date, touch_id, computed_before from catalogue.pending_month order by month_date"
+        ).fetchall()
+    now = [(month, int(touch)) for month, touch, before in rows if not before or month >= oldest]
+    return now, [month for month, _, before in rows if before and month < oldest]
+
+
+def months_work(stale: list[tuple[dt.date, int]]) -> list[Work]:
+    """Ranges of neighbouring stale months."""
+    touches = dict(stale)
+    ranges = contiguous(list(touches), monthly=True)
+    return [
+        Work(first, last, _identity([f"{month}:{touch}" for month, touch in stale if first <= month <= last]))
+        for first, last in ranges
+    ]
+
+
+def _identity(parts: list[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,13 @@
+-- A view: what became of an arrival's rows changes with every month that is computed.
+select
+    stream_id,
+    arrival_date,
+    rows_in,
+    accepted,
+    quarantined,
+    in_facts,
+    open,
+    duplicates,
+    superseded,
+    unresolved
+from {{ ref('stg_reconciliation') }}
