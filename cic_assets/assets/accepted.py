@@ -22,6 +22,7 @@ from dagster import (
     TableSchema,
     multi_asset,
 )
+from pydantic import Field
 
 from cic_assets.assets.raw import raw_key
 from cic_assets.lake import catalogue, tables
@@ -53,7 +54,7 @@ class IngestConfig(Config):
         pending_only: leave out arrivals whose objects, stream file and rules are as at their last ingest.
     """
 
-    streams: list[str] = []
+    streams: list[str] = Field(default_factory=list)
     pending_only: bool = False
 
 

@@ -44,8 +44,8 @@ SESSION_DAY = AssetKey(["facts", "charging_session_day"])
 DISPOSITION = AssetKey(["quality", "disposition"])
 TABLES = {SESSION: "start_date", SESSION_DAY: "start_date", DISPOSITION: "month_date"}
 _DESCRIPTIONS = {
-    SESSION: "One row per charging session, by local start date. Duplicates, superseded versions and open sessions are "
-    "left out and counted in quality.disposition.",
+    SESSION: "One row per charging session, by local start date. Duplicates, superseded versions and open sessions "
+    "are left out and counted in quality.disposition.",
     SESSION_DAY: "Per charge point, local start date and currency: count, and min, mean, max and total of duration (s), "
     "energy (kWh) and revenue. Credits, credited, invalid and reservation sessions are out.",
     DISPOSITION: "Per stream, arrival and month of start: how many accepted rows are in facts, open, duplicates, "

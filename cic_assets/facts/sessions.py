@@ -74,7 +74,7 @@ SESSION_FACT_COLUMNS = (
 
 
 def _neighbourhood(accepted: DataFrame, in_window: Column) -> DataFrame:
-    """The window's rows, and all rows that decide about them: same ids, or in use at the same charge point meanwhile."""
+    """The window's rows, and all that decide about them: same ids, or at the same charge point meanwhile."""
     members = accepted.select(
         "provider_id", "session_id", "start_date", F.explode(F.array(*_LINKS)).alias("linked_id")
     ).where(F.col("linked_id").isNotNull())
@@ -95,7 +95,7 @@ def _neighbourhood(accepted: DataFrame, in_window: Column) -> DataFrame:
 
 
 def resolve(rows: DataFrame) -> DataFrame:
-    """Adds `disposition` to accepted rows and completes `flags`. Needs all versions of each session that it is given."""
+    """Adds `disposition` to accepted rows and completes `flags`. Needs all versions of each session given."""
     return _flagged(_credited(_billed(_versioned(rows))))
 
 

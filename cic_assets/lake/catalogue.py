@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from cic_assets.quality.rules import RULES
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import Connection
@@ -127,10 +129,8 @@ def register_streams(connection: Connection, streams: Iterable[Stream], rule_set
 
 
 def _objects(connection: Connection, condition: str, values: list[object]) -> list[LandedObject]:
-    from psycopg import sql
-
     query = sql.SQL(
         "select stream_id, sha256, arrival_date, first_seen_at, original_name, path, landed"
         " from catalogue.object where {} order by arrival_date, stream_id, sha256"
-    ).format(sql.SQL(condition))  # type: ignore[arg-type]
+    ).format(sql.SQL(condition))
     return [LandedObject(*row) for row in connection.execute(query, values).fetchall()]

