@@ -29,7 +29,8 @@ app = typer.Typer(
 )
 streams_app = typer.Typer(no_args_is_help=True, help="Stream files: one YAML file per operator's feed.")
 app.add_typer(streams_app, name="streams")
-out = Console()
+# Tables need about 120 columns; a pipe has no width of its own.
+out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=True)
 
 Port = Annotated[int, typer.Option(help="Port of the Dagster UI.")]

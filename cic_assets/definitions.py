@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from dagster import Definitions, in_process_executor
 from dagster_dbt import DbtCliResource
 
@@ -37,9 +40,14 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
         schedules=build_schedules(),
         sensors=build_sensors(),
         resources={
-            "platform": Platform.of(settings, streams),
+            "platform": Platform(settings, streams),
             "spark": SparkResource(engine=settings.spark),
-            "dbt": DbtCliResource(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT)),
+            # dbt of this environment, also where its folder is not on the PATH.
+            "dbt": DbtCliResource(
+                project_dir=str(DBT_PROJECT),
+                profiles_dir=str(DBT_PROJECT),
+                dbt_executable=str(Path(sys.executable).with_name("dbt")),
+            ),
         },
         # One process per run: a process per step would load Spark, dbt and Great Expectations again for each.
         executor=in_process_executor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from rich.table import Table
 from cic_assets.lake.landing import land
 from cic_assets.runner import Runner, RunReport, instance_of
 from cic_assets.settings import Settings
-from cic_assets.simulate import SimulatedFile, read_manifest, simulate
 from cic_assets.streams.load import claimants
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse import connect as warehouse
@@ -75,13 +75,20 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
 
 def _land_simulation(settings: Settings, streams: dict[str, Stream]) -> tuple[int, int]:
     """Ninety days up to the last Sunday; an earlier demo's files stay, so that a second call is the same."""
+    from cic_assets.simulate import simulate
+
     folder = settings.home / "simulated"
-    files: list[SimulatedFile] = read_manifest(folder)
-    if not files:
+    manifest = folder / "arrivals.json"
+    if not manifest.exists():
         today = dt.datetime.now(dt.UTC).date()
         last_sunday = today - dt.timedelta(days=today.isoweekday() % 7 or 7)
         files = simulate(folder, last_day=last_sunday).files
-    landings = [land(settings, streams[file.stream_id], file.path, file.arrived_at) for file in files]
+        sent = [[file.stream_id, str(file.path.relative_to(folder)), file.arrived_at.isoformat()] for file in files]
+        manifest.write_text(json.dumps(sent, indent=1))
+    landings = [
+        land(settings, streams[stream_id], folder / name, dt.datetime.fromisoformat(arrived_at))
+        for stream_id, name, arrived_at in json.loads(manifest.read_text())
+    ]
     new = sum(landing.new for landing in landings)
     return new, len(landings) - new
 

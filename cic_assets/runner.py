@@ -58,7 +58,8 @@ class Runner:
 
         self._settings, self._streams, self._instance = settings, streams, instance
         self._definitions = build_definitions(settings, streams)
-        self._log = settings.home / "runs.log"
+        # Open until the process ends: libraries keep a hold on the stream that they first wrote to.
+        self._log = (settings.home / "runs.log").open("a")
 
     def run(
         self, job: str, first: dt.date | None = None, last: dt.date | None = None, ops: dict[str, Any] | None = None
@@ -75,12 +76,14 @@ class Runner:
         if ops:
             config["ops"] = ops
         # dbt writes its progress to standard output, which belongs to the caller's report.
-        with self._log.open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        with contextlib.redirect_stdout(self._log), contextlib.redirect_stderr(self._log):
             result = self._definitions.resolve_job_def(job).execute_in_process(
                 instance=self._instance, tags=tags, run_config=config, raise_on_error=False
             )
         if not result.success:
-            raise RunFailedError(f"run {result.run_id} of job {job} failed: {_first_error(result)} (log: {self._log})")
+            raise RunFailedError(
+                f"run {result.run_id} of job {job} failed: {_first_error(result)} (log: {self._log.name})"
+            )
         return RunReport(job, result.run_id, first, last)
 
     def ingest(self) -> list[RunReport]:

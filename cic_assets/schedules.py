@@ -1,11 +1,10 @@
 """The schedules. What arrives is ingested by sensor; a month is closed by the calendar, arrivals or not."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 from dagster import (
     DefaultScheduleStatus,
+    ResourceParam,
     RunRequest,
     ScheduleDefinition,
     ScheduleEvaluationContext,
@@ -37,7 +36,7 @@ def build_schedules(zone: str = "Europe/London") -> list[ScheduleDefinition]:
         default_status=DefaultScheduleStatus.RUNNING,
         description="Facts and marts of the month that closed, and of months touched since they were computed.",
     )
-    def monthly(context: ScheduleEvaluationContext, platform: Platform) -> list[RunRequest] | SkipReason:
+    def monthly(context: ScheduleEvaluationContext, platform: ResourceParam[Platform]) -> list[RunRequest] | SkipReason:
         if busy(context.instance, MONTHLY):
             return SkipReason("a monthly run is under way")
         day = context.scheduled_execution_time.date()

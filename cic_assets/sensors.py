@@ -4,8 +4,6 @@ Both look at what is there, not at what happened since a cursor, so a lost event
 three times waits for a person: its content would have to change first.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
 
@@ -14,6 +12,7 @@ from dagster import (
     DagsterInstance,
     DagsterRunStatus,
     DefaultSensorStatus,
+    ResourceParam,
     RunConfig,
     RunRequest,
     RunsFilter,
@@ -62,7 +61,7 @@ def requests(instance: DagsterInstance, job: str, work: list[Work]) -> Iterator[
 
 
 def raw_event(arrival: Arrival) -> AssetMaterialization:
-    """Says that an operator's feed has come; the key is checked, as Dagster takes any text and then shows it nowhere."""
+    """Says that an operator's feed has come; the key is checked, as Dagster takes any text and shows it nowhere."""
     key = arrival.arrival_date.isoformat()
     if not DAYS.has_partition_key(key):
         raise ValueError(f"{arrival.stream_id}: arrival {key} is outside the calendar")
@@ -86,7 +85,7 @@ def build_sensors() -> list[SensorDefinition]:
         default_status=DefaultSensorStatus.RUNNING,
         description="Finds new and changed raw partitions, reports them, and asks for their ingest.",
     )
-    def arrivals(context: SensorEvaluationContext, platform: Platform) -> SensorResult | SkipReason:
+    def arrivals(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, INGEST):
             return SkipReason("an ingest is under way; what arrived meanwhile comes with the next")
         settings, streams = platform.settings, platform.streams
@@ -107,7 +106,7 @@ def build_sensors() -> list[SensorDefinition]:
         default_status=DefaultSensorStatus.RUNNING,
         description="Asks for the facts and marts of months that ingest has touched, up to the restatement horizon.",
     )
-    def stale(context: SensorEvaluationContext, platform: Platform) -> SensorResult | SkipReason:
+    def stale(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, INGEST, MONTHLY):
             return SkipReason("an ingest or a monthly run is under way")
         now, waiting = stale_months(platform.settings, dt.datetime.now(dt.UTC).date())

@@ -1,7 +1,5 @@
 """Accepted and quarantined sessions: ingest as assets, partitioned by arrival date."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +16,7 @@ from dagster import (
     Failure,
     MaterializeResult,
     MetadataValue,
+    ResourceParam,
     TableColumn,
     TableSchema,
     multi_asset,
@@ -108,7 +107,7 @@ def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
         check_specs=_check_specs(),
     )
     def accepted_sessions(
-        context: AssetExecutionContext, config: IngestConfig, platform: Platform, spark: SparkResource
+        context: AssetExecutionContext, config: IngestConfig, platform: ResourceParam[Platform], spark: SparkResource
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         counts, defects = _ingest_window(context, config, platform, spark)
         outcomes = _validate(platform, counts)
@@ -144,7 +143,7 @@ def _check_specs() -> list[AssetCheckSpec]:
 
 
 def _ingest_window(
-    context: AssetExecutionContext, config: IngestConfig, platform: Platform, spark: SparkResource
+    context: AssetExecutionContext, config: IngestConfig, platform: ResourceParam[Platform], spark: SparkResource
 ) -> tuple[list[IngestCount], list[str]]:
     """Ingests the window's arrivals one by one; an arrival with a defect is left as it was, the others go on."""
     settings, streams = platform.settings, platform.streams

@@ -1,7 +1,5 @@
 """Session facts: computed by Spark, audited, and swapped into the warehouse month by month, in one transaction."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from dagster import (
     BackfillPolicy,
     Failure,
     MaterializeResult,
+    ResourceParam,
     TableColumn,
     TableSchema,
     multi_asset,
@@ -44,9 +43,9 @@ SESSION_DAY = AssetKey(["facts", "charging_session_day"])
 DISPOSITION = AssetKey(["quality", "disposition"])
 TABLES = {SESSION: "start_date", SESSION_DAY: "start_date", DISPOSITION: "month_date"}
 _DESCRIPTIONS = {
-    SESSION: "One row per charging session, by local start date. Duplicates, superseded versions and open sessions "
-    "are left out and counted in quality.disposition.",
-    SESSION_DAY: "Per charge point, local start date and currency: count, and min, mean, max and total of duration (s), "
+    SESSION: "One row per charging session, by local start date. Duplicates, superseded versions and open ones are "
+    "left out and counted in quality.disposition.",
+    SESSION_DAY: "Per charge point, local start date and currency: count; min, mean, max and total of duration (s), "
     "energy (kWh) and revenue. Credits, credited, invalid and reservation sessions are out.",
     DISPOSITION: "Per stream, arrival and month of start: how many accepted rows are in facts, open, duplicates, "
     "superseded.",
@@ -101,7 +100,7 @@ def fact_assets() -> AssetsDefinition:
         ],
     )
     def session_facts_assets(
-        context: AssetExecutionContext, platform: Platform, spark: SparkResource
+        context: AssetExecutionContext, platform: ResourceParam[Platform], spark: SparkResource
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         settings = platform.settings
         keys = context.partition_key_range

@@ -1,14 +1,12 @@
 """The marts: dbt models as assets, one definition per cadence, so that a window of partitions is one dbt run."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BackfillPolicy
+from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BackfillPolicy, ResourceParam
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from cic_assets.assets.accepted import OWNERS
@@ -53,24 +51,30 @@ def mart_assets(manifest: Path = MANIFEST) -> list[AssetsDefinition]:
     single = BackfillPolicy.single_run()
 
     @dbt_assets(name="monthly_marts", select="tag:monthly", partitions_def=MONTHS, backfill_policy=single, **common)
-    def monthly_marts(context: AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+    def monthly_marts(
+        context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
+    ) -> Iterator[Any]:
         keys = context.partition_key_range
         yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=True))
 
     @dbt_assets(name="daily_marts", select="tag:daily", partitions_def=DAYS, backfill_policy=single, **common)
-    def daily_marts(context: AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+    def daily_marts(
+        context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
+    ) -> Iterator[Any]:
         keys = context.partition_key_range
         yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=False))
 
     @dbt_assets(name="dimensions", select="tag:dimension", **common)
-    def dimensions(context: AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+    def dimensions(
+        context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
+    ) -> Iterator[Any]:
         yield from _build(context, dbt, platform, {})
 
     return [monthly_marts, daily_marts, dimensions]
 
 
 def _build(
-    context: AssetExecutionContext, dbt: DbtCliResource, platform: Platform, variables: Mapping[str, str]
+    context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform], variables: Mapping[str, str]
 ) -> Iterator[Any]:
     # dbt runs in a process of its own and knows the warehouse by these variables.
     os.environ.update(dbt_environment(platform.settings))

@@ -159,7 +159,7 @@ def _flagged(rows: DataFrame) -> DataFrame:
         & ~F.col("status").isin("INVALID", "RESERVATION")
     )
     rows = rows.withColumn("counts", counts)
-    # Sessions of a connector by start: one overlaps if an earlier one still runs, or the next one starts before its end.
+    # By connector and start: a session overlaps if an earlier one still runs, or the next one starts before its end.
     connector = Window.partitionBy("charge_point_id", "connector_id", "counts").orderBy(
         "started_at", "ended_at", "provider_id", "session_id", "record_kind"
     )

@@ -51,7 +51,7 @@ def _text(name: str) -> Column:
 
 
 def _number(name: str, factor: str = "1") -> Column:
-    """Exact from plain text; through a double where the text has an exponent, which engines' decimals read differently."""
+    """Exact from plain text; through a double where it has an exponent, which engines' decimals read differently."""
     text = _text(name)
     plain = text.try_cast(T.DecimalType(24, 9))
     rough = text.try_cast(T.DoubleType()).try_cast(T.DecimalType(24, 9))

@@ -58,7 +58,7 @@ def register_object(connection: Connection, landed: LandedObject, byte_count: in
 def add_sighting(connection: Connection, landed: LandedObject, seen_at: dt.datetime, name: str) -> None:
     """Says that the bytes are in the lake, and when and as what they were seen."""
     connection.execute(
-        "update catalogue.object set landed = true, purged_at = null where stream_id = %s and sha256 = %s and not landed",
+        "update catalogue.object set landed = true, purged_at = null where stream_id = %s and sha256 = %s",
         [landed.stream_id, landed.sha256],
     )
     connection.execute(

@@ -57,8 +57,8 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
             return path, int(pq.ParquetFile(handle).metadata.num_rows)
     if not lake.exists(landed.path):
         raise DecodeError(
-            f"{landed.path}: the original of {landed.original_name} was purged after raw_retention_days, and the stream "
-            f"file {stream.id} now reads other fields than its decoded copy has; land the file again"
+            f"{landed.path}: the original of {landed.original_name} was purged after raw_retention_days, and the "
+            f"stream file {stream.id} now reads other fields than its decoded copy has; land the file again"
         )
     count = 0
     with lake.read(landed.path) as source, lake.write(path) as target:

@@ -57,7 +57,7 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     )  # fmt: skip
     with connect(settings) as connection:
         landed = catalogue.register_object(connection, wish, file.stat().st_size)
-    if not landed.landed and not lake.exists(landed.path):
+    if not lake.exists(landed.path):
         lake.copy_in(file, landed.path)
     with connect(settings) as connection:
         catalogue.add_sighting(connection, landed, seen_at, file.name)

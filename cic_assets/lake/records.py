@@ -25,6 +25,10 @@ MAX_LINE_BYTES = 16 << 20
 csv.field_size_limit(MAX_LINE_BYTES)
 
 
+class UnreadableError(Exception):
+    """The content is not what the stream file says it is."""
+
+
 @dataclass(frozen=True)
 class Record:
     """One record of a feed.
@@ -70,8 +74,8 @@ def _guarded(reader: Reader, source: BinaryIO, form: FeedFormat, columns: list[s
         for record in reader(source, form, columns):
             line = record.line
             yield record
-    except (OSError, EOFError, zlib.error, ijson.JSONError, csv.Error, ValueError, KeyError) as error:
-        # zip errors of openpyxl derive from Exception and are wrapped in _xlsx.
+    except (gzip.BadGzipFile, EOFError, zlib.error, ijson.JSONError, csv.Error, UnreadableError) as error:
+        # Faults of the content only: an error of the disk or of S3 is no operator's fault and stops the ingest.
         yield Record(line + 1, "", None, f"the file can't be read beyond record {line}: {error}")
 
 
@@ -80,7 +84,7 @@ def _lines(source: BinaryIO, encoding: str) -> Iterator[tuple[str, str | None]]:
     first = True
     while line := source.readline(MAX_LINE_BYTES + 1):
         if len(line) > MAX_LINE_BYTES:
-            raise ValueError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
+            raise UnreadableError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
         if first:
             line, first = line.removeprefix(b"\xef\xbb\xbf"), False
         try:
@@ -185,9 +189,9 @@ def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Re
         # The zip's directory is at its end: openpyxl needs to seek.
         book = openpyxl.load_workbook(io.BytesIO(source.read()), read_only=True, data_only=True)
     except Exception as error:  # openpyxl raises what zipfile and its XML parser raise, of no common class
-        raise ValueError(f"no XLSX workbook: {error}") from error
+        raise UnreadableError(f"no XLSX workbook: {error}") from error
     if form.sheet is not None and form.sheet not in book.sheetnames:
-        raise ValueError(f"no sheet {form.sheet!r}, only {', '.join(book.sheetnames)}")
+        raise UnreadableError(f"no sheet {form.sheet!r}, only {', '.join(book.sheetnames)}")
     rows = (book[form.sheet] if form.sheet else book.worksheets[0]).iter_rows(values_only=True)
     columns.extend(_text(cell) or "" for cell in next(rows, ()))
     for line, cells in enumerate(rows, start=2):

@@ -8,6 +8,7 @@ accepted/<kind>, quarantine/<kind>                                Delta tables
 from __future__ import annotations
 
 import datetime as dt
+import io
 import os
 import shutil
 import uuid
@@ -64,7 +65,8 @@ class Lake:
     def read(self, path: str) -> Iterator[BinaryIO]:
         """A file's bytes as a stream."""
         with self._filesystem.open_input_file(path) as handle:
-            yield cast(BinaryIO, handle)
+            # Arrow's own file has no readline.
+            yield io.BufferedReader(handle, 1 << 20)
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:

@@ -94,7 +94,8 @@ RULES: tuple[Rule, ...] = (
         "S04", "reject", "the start is after the arrival, before 2010, or an epoch date",
         predicate="started_at > arrived_at + make_dt_interval(0, 0, {future_minutes})"
         " or started_at < timestamp'2010-01-01 00:00:00'",
-        holds="unix_micros(started_at) between 1262304000000000L and unix_micros(arrived_at) + {future_minutes} * 60000000L",
+        holds="unix_micros(started_at) between 1262304000000000L"
+        " and unix_micros(arrived_at) + {future_minutes} * 60000000L",
         source="ours",
     ),
     Rule(
@@ -141,7 +142,8 @@ RULES: tuple[Rule, ...] = (
         "S14", "flag", "unit suspicion: energy a thousand times off, or an implausible price per kWh",
         predicate="(energy_scaled > {reject_power_ratio} * rated_scaled"
         " and energy_scaled between 100 * rated_scaled and 1000 * {flag_power_ratio} * rated_scaled)"
-        " or (energy_scaled > 0 and 1000 * energy_scaled between 0.1 * rated_scaled and {flag_power_ratio} * rated_scaled)"
+        " or (energy_scaled > 0"
+        " and 1000 * energy_scaled between 0.1 * rated_scaled and {flag_power_ratio} * rated_scaled)"
         " or (cost > 0 and energy_kwh > 0 and (cost < {min_cost_per_kwh} * energy_kwh"
         " or cost > {max_cost_per_kwh} * energy_kwh))",
         holds="coalesce(energy_scaled <= {reject_power_ratio} * rated_scaled or energy_scaled < 100 * rated_scaled"

@@ -21,7 +21,6 @@ from cic_assets.simulate.network import build_points, charges
 ASHBOURNE = "ashbourne_sessions"
 BRACKENDALE = "brackendale_sessions"
 WEEK = dt.timedelta(days=7)
-MANIFEST = "truth.json"
 
 
 @dataclass(frozen=True)
@@ -83,31 +82,13 @@ def simulate(out: Path, *, last_day: dt.date, seed: int = 1, days: int = 90, cha
             path = out / f"{name}.{'csv' if prefix == 'A' else 'jsonl'}"
             path.write_bytes(write_csv([row for row, _ in batch]) if prefix == "A" else write_cdrs(batch))
             files.append(SimulatedFile(path, stream_id, dt.datetime.combine(week, dt.time(6), dt.UTC)))
-    simulation = Simulation(sorted(files, key=lambda file: (file.arrived_at, file.stream_id)), truth)
-    _write_manifest(out, simulation)
-    return simulation
+    _write_truth(out, truth)
+    return Simulation(sorted(files, key=lambda file: (file.arrived_at, file.stream_id)), truth)
 
 
-def _write_manifest(out: Path, simulation: Simulation) -> None:
-    content = {
-        "files": [
-            {"name": file.path.name, "stream_id": file.stream_id, "arrived_at": file.arrived_at.isoformat()}
-            for file in simulation.files
-        ],
-        "truth": {stream_id: found.as_json() for stream_id, found in simulation.truth.items()},
-    }
-    (out / MANIFEST).write_text(json.dumps(content, indent=2) + "\n")
-
-
-def read_manifest(out: Path) -> list[SimulatedFile]:
-    """The files of an earlier simulation in a folder; none if there was none."""
-    path = out / MANIFEST
-    if not path.exists():
-        return []
-    return [
-        SimulatedFile(out / item["name"], item["stream_id"], dt.datetime.fromisoformat(item["arrived_at"]))
-        for item in json.loads(path.read_text())["files"]
-    ]
+def _write_truth(out: Path, truth: dict[str, Truth]) -> None:
+    content = {stream_id: found.as_json() for stream_id, found in truth.items()}
+    (out / "truth.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
 Sent = tuple[dt.date, Row, str | None]

@@ -9,6 +9,8 @@ from random import Random
 
 # Rated power in kW and how often it is built; about the mix of a British county.
 RATINGS = ((7.4, 0.5), (22.0, 0.3), (50.0, 0.15), (150.0, 0.05))
+# Clocks change on a Sunday at 01:00 UTC; no clean session ends in an hour that a wall clock shows twice or never.
+SUNDAY = 6
 # Share of a day's sessions that start in each hour: commuters in the morning, shoppers at noon, residents at night.
 HOURS = (1, 1, 1, 1, 1, 2, 4, 7, 9, 8, 7, 7, 8, 7, 7, 7, 8, 9, 9, 7, 5, 4, 3, 2)
 WEEKDAYS = (1.0, 1.0, 1.0, 1.05, 1.15, 1.2, 0.9)
@@ -53,8 +55,10 @@ def charges(random: Random, points: list[ChargePoint], first: dt.date, days: int
             point = random.choice(points)
             if start < free_from[point.name]:
                 continue
+            charge = _charge(random, f"{prefix}{number + 1:07d}", point, start)
+            if charge.end.weekday() == SUNDAY and charge.end.hour < 2:
+                continue
             number += 1
-            charge = _charge(random, f"{prefix}{number:07d}", point, start)
             free_from[point.name] = charge.end + dt.timedelta(minutes=5)
             yield charge
 

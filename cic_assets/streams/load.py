@@ -32,10 +32,14 @@ def load_stream(path: Path) -> Stream:
         return Stream.model_validate(content)
     except ValidationError as error:
         reasons = [
-            f"{path}: {'.'.join(str(key) for key in fault['loc']) or 'file'}: {fault['msg'].removeprefix('Value error, ')}"
+            f"{path}: {'.'.join(str(key) for key in fault['loc']) or 'file'}: {_reason(fault['msg'])}"
             for fault in error.errors()
         ]
         raise StreamFileError("\n".join(reasons)) from error
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def load_streams(folders: Iterable[Path]) -> dict[str, Stream]:
@@ -55,5 +59,5 @@ def load_streams(folders: Iterable[Path]) -> dict[str, Stream]:
 
 
 def claimants(streams: Iterable[Stream], file_name: str) -> list[Stream]:
-    """The streams whose patterns match a file name; no stream: nobody knows the file, several: their files are wrong."""
+    """The streams whose patterns match a file name; none: nobody knows the file."""
     return [stream for stream in streams if any(fnmatch(file_name, pattern) for pattern in stream.claims)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, LiteralString, cast
+from typing import Literal, cast
 
 import psycopg
 from psycopg import sql
@@ -50,7 +50,7 @@ def server_url(settings: Settings, database: str | None = None, *, start: bool =
 
 
 def dagster_url(settings: Settings, *, start: bool = False) -> str:
-    """Where Dagster keeps runs and events: the database `dagster` of the embedded server, else the schema of that name."""
+    """Where Dagster keeps runs and events: the embedded server's database `dagster`, else the schema of that name."""
     if settings.warehouse_url is None:
         return server_url(settings, DAGSTER_DATABASE, start=start)
     joint = "&" if "?" in settings.warehouse_url else "?"
@@ -115,7 +115,7 @@ def set_up(settings: Settings) -> None:
         if settings.warehouse_url is not None:
             connection.execute("create schema if not exists dagster")
         for name in ("schema.sql", "roles.sql"):
-            connection.execute(cast(LiteralString, (_FOLDER / name).read_text()))
+            connection.execute((_FOLDER / name).read_bytes())
         if settings.warehouse_url is None:
             connection.execute("alter role cic_analyst login")
 

@@ -43,7 +43,7 @@ class EmbeddedPostgres:
         return f"postgresql://{role}@/{database}?host={self.socket_folder}"
 
     def is_running(self) -> bool:
-        """Whether the server accepts connections (asked of the server, as a stale pid file may name another process)."""
+        """Whether it accepts connections: asked of the server, as a stale pid file may name another process."""
         command: list[str | Path] = [self.binaries / "pg_isready", "-q", "-h", self.socket_folder]
         return subprocess.run(command, check=False).returncode == 0
 
