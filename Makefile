@@ -41,6 +41,9 @@ demo: setup ## raw files → marts, and the UI on :3000; WAIT=0 exits, INPUT=dir
 
 test: setup lint types ## everything that CI runs
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@if command -v java >/dev/null || test "$$CI" = true; then \
+	echo "the spark tier again, on Apache Spark"; $(BIN)/python -m pytest tests/spark --engine 'local[2]'; \
+	else echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; fi
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && \

@@ -64,7 +64,7 @@ def mart_assets(manifest: Path = MANIFEST) -> list[AssetsDefinition]:
         keys = context.partition_key_range
         yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=False))
 
-    @dbt_assets(name="dimensions", select="tag:dimension", **common)
+    @dbt_assets(name="dimension_views", select="tag:dimension", **common)
     def dimensions(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:

@@ -16,7 +16,8 @@ from cic_assets.quality.rules import Rule, with_thresholds
 # kWh and kW·µs on one scale, so that a rule compares without dividing: 1 kWh = 3.6e9 kW·µs.
 _SCALED = {
     "energy_scaled": "energy_kwh * cast(3600000000 as decimal(10,0))",
-    "rated_scaled": "rated_power_kw * cast(duration_micros as decimal(18,0))",
+    # A session without a duration has no mean power; S02 rejects it.
+    "rated_scaled": "case when duration_micros > 0 then rated_power_kw * cast(duration_micros as decimal(18,0)) end",
 }
 
 

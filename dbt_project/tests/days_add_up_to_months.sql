@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'network_overview_month'}}}) }}
+
 -- The overview pools the same sessions as the daily statistics: per month, provider, authority and currency.
 with days as (
     select
@@ -8,7 +10,7 @@ with days as (
         sum(session_count) as session_count,
         sum(energy_kwh_total) as energy_kwh_total
     from {{ ref('session_statistics_day') }}
-    where {{ in_window('start_date') }}
+    where {{ in_window('start_date', 'month') }}
     group by 1, 2, 3, 4
 ),
 
@@ -21,7 +23,7 @@ months as (
         session_count,
         energy_kwh_total
     from {{ ref('network_overview_month') }}
-    where {{ in_window('month_date') }}
+    where {{ in_window('month_date', 'month') }}
 ),
 
 differences as (

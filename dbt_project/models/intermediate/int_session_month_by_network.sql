@@ -1,7 +1,7 @@
 -- Sums only: months are pooled first and divided once, in the mart.
 with days as (
     select * from {{ ref('stg_charging_session_day') }}
-    where {{ in_window('start_date') }}
+    where {{ in_window('start_date', 'month') }}
 ),
 
 flagged as (
@@ -12,7 +12,11 @@ flagged as (
         currency,
         count(*) as flagged_session_count
     from {{ ref('stg_charging_session') }}
-    where {{ in_window('start_date') }} and cardinality(flags) > 0
+    where
+        {{ in_window('start_date', 'month') }}
+        and cardinality(flags) > 0
+        -- What the daily statistics leave out: NOT_COUNTED in cic_assets/facts/sessions.py.
+        and not flags && array['credit', 'credited', 'credit_without_original', 'invalid', 'reservation']
     group by 1, 2, 3, 4
 ),
 

@@ -3,13 +3,13 @@
     incremental_strategy='append',
     on_schema_change='append_new_columns',
     full_refresh=false,
-    pre_hook="{{ delete_window('start_date') }}",
+    pre_hook="{{ delete_window('start_date', 'month') }}",
     indexes=[{'columns': ['start_date']}]
 ) }}
 
 with days as (
     select * from {{ ref('stg_charging_session_day') }}
-    where {{ in_window('start_date') }}
+    where {{ in_window('start_date', 'month') }}
 ),
 
 parties as (

@@ -1,0 +1,41 @@
+"""Rows by what matters to a test; everything else has a plain value."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from cic_assets.lake.tables import ACCEPTED_SESSIONS, hand_over
+
+NOON = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+
+
+def accepted(session_id: str = "1", **values: Any) -> dict[str, Any]:
+    """An accepted session of one hour and 10 kWh on 5 January 2026; `start` and `minutes` move it."""
+    start = values.pop("start", NOON)
+    end = start + dt.timedelta(minutes=values.pop("minutes", 60))
+    row: dict[str, Any] = {
+        "stream_id": "s", "arrival_date": dt.date(2026, 1, 12), "event_date": start.date(), "source_file": "f.csv",
+        "source_line": 2, "arrived_at": dt.datetime(2026, 1, 12, 6, tzinfo=dt.UTC), "session_id": session_id,
+        "record_kind": "session", "status": "COMPLETED", "is_open": False, "cdr_session_id": None, "credit": False,
+        "credit_reference_id": None, "provider_id": "p", "authority_id": "a", "charge_point_id": "p/1",
+        "connector_id": "1", "started_at": start, "ended_at": end, "start_date": start.date(),
+        "duration_seconds": Decimal(int((end - start).total_seconds())), "energy_kwh": Decimal(10),
+        "revenue": Decimal("3.5"), "currency": "GBP", "rated_power_kw": Decimal(22), "last_updated": None,
+        "flags": [], "content_hash": session_id,
+    }  # fmt: skip
+    unknown = set(values) - set(row)
+    assert not unknown, unknown
+    row |= values
+    for name in ("energy_kwh", "revenue", "rated_power_kw"):
+        row[name] = None if row[name] is None else Decimal(str(row[name]))
+    return row
+
+
+def frame(spark: Any, *rows: dict[str, Any]) -> Any:
+    """Accepted rows as a DataFrame."""
+    table = pa.Table.from_pylist(list(rows), schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_SESSIONS]))
+    return hand_over(spark, table)

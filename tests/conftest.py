@@ -1,0 +1,118 @@
+"""Fixtures and tiers. A test's tier is its folder; what a tier needs and does not find is said when it skips.
+
+With CI=true nothing skips: a missing Java, strace or data folder fails the test that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cic_assets.settings import PROJECT, Settings, load_settings
+from cic_assets.warehouse import connect as warehouse
+from cic_assets.warehouse import embedded
+
+TIERS = ("unit", "spark", "orchestration", "warehouse", "end_to_end")
+ENGINES = ("embedded", "local[2]")
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+_ran_on: dict[str, int] = dict.fromkeys(ENGINES, 0)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for tier in TIERS:
+        config.addinivalue_line("markers", f"{tier}: tests in tests/{tier}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder not in TIERS:
+            raise pytest.UsageError(f"{item.path}: put tests into one of {', '.join(TIERS)}")
+        item.add_marker(folder)
+
+
+def demand(there: bool, what: str) -> None:
+    """Skips without a part, and says which; in CI the part must be there."""
+    if there:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have {what}")
+    pytest.skip(f"needs {what}")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Real operators' files; they are no part of the repository."""
+    folder = Path(os.environ.get("CIC_TEST_DATA") or PROJECT.parent / "shared" / "data")
+    demand((folder / "sessions").is_dir(), "the operators' files: set CIC_TEST_DATA to their folder")
+    return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # One engine per process: with two, PySpark's client of one waits for the server of the other.
+    parser.addoption("--engine", default="embedded", choices=ENGINES, help="engine of the spark tier")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", [metafunc.config.getoption("--engine")], indirect=True)
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine of this run: the same tests, the same rows on each."""
+    name = str(request.param)
+    if name.startswith("local["):
+        demand(shutil.which("java") is not None, "Java 17 for Apache Spark (openjdk-17-jre-headless)")
+    _ran_on[name] += 1
+    return name
+
+
+@pytest.fixture
+def spark(engine: str) -> Any:
+    """A session of the engine, as the platform's own resource makes it."""
+    from cic_assets.resources.spark import SparkResource
+
+    return SparkResource(engine=engine).session
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run that asks for Apache Spark is green only if Apache Spark really ran."""
+    engine = session.config.getoption("--engine")
+    if engine != "embedded" and not _ran_on[engine]:
+        session.exitstatus = 1
+        print(f"\n{engine} ran no test, so the run fails")
+
+
+@pytest.fixture(scope="session")
+def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One embedded Postgres for the whole run; each test has databases of its own in it."""
+    home = tmp_path_factory.mktemp("server")
+    embedded.start(home)
+    yield home
+    embedded.delete(home)
+
+
+_numbers = iter(range(10_000))
+
+
+@pytest.fixture
+def settings(server_home: Path, tmp_path: Path) -> Settings:
+    """Settings of a fresh lake and a fresh warehouse with all its tables."""
+    import psycopg
+
+    database = f"test_{os.getpid()}_{next(_numbers)}"
+    server = embedded.locate(server_home)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {database}")
+    base = load_settings({"CIC_HOME": str(tmp_path / "home")})
+    settings = replace(base, warehouse_url=server.url(database))
+    warehouse.set_up(settings)
+    return settings

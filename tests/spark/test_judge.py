@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from cic_assets.harmonise.sessions import harmonise
+from cic_assets.lake.tables import hand_over
+from cic_assets.quality.judge import count_by_rule, judge
+from cic_assets.quality.rules import RULES, rules_of
+from cic_assets.streams.model import Stream
+
+ARRIVED = dt.datetime(2026, 2, 1, 6, tzinfo=dt.UTC)
+STREAM = Stream.model_validate(
+    {
+        "id": "s", "kind": "sessions", "description": "d", "provider": {"id": "p", "name": "P"},
+        "authority": {"id": "a", "name": "A"}, "zone": "Europe/London", "format": {"type": "csv"}, "claims": ["*.csv"],
+        "columns": {
+            "session_id": "id", "charge_point": "cp", "connector_id": "'1'", "started_local": "start",
+            "ended_local": "stop", "energy": "kwh", "cost": "cost", "currency": "'GBP'", "rated_power": "kw",
+            "charging_seconds": "charging", "status": "status",
+        },
+        "date_repair": {"kind": "day_month_swap", "files": ["swapped*"]},
+        "vat_basis": "included", "vat_rate": 0.2, "licence": "l", "contact": "c",
+    }
+)  # fmt: skip
+GOOD = {
+    "id": "1", "cp": "A", "start": "2026-01-20 10:00:00", "stop": "2026-01-20 12:00:00", "kwh": "12.5", "cost": "6",
+    "kw": "22", "charging": "3600", "status": None,
+}  # fmt: skip
+
+
+def harmonised(spark, rows, stream):
+    names = ["source_file", "cic.raw", "cic.fault", *stream.fields]
+    table = pa.table(
+        {
+            **{name: pa.array([row.get(name) for row in rows], pa.string()) for name in names},
+            "cic.line": pa.array(range(2, len(rows) + 2), pa.int64()),
+            "arrived_at": pa.array([ARRIVED] * len(rows), pa.timestamp("us", tz="UTC")),
+        }
+    )
+    return harmonise(hand_over(spark, table), stream)
+
+
+def judged(spark, *rows, rule_set="default"):
+    frame = judge(harmonised(spark, rows, STREAM), rules_of(rule_set), {})
+    return sorted(frame.toArrow().to_pylist(), key=lambda row: row["source_line"])
+
+
+def one(spark, rule_set="default", **changes):
+    (row,) = judged(spark, {"source_file": "f.csv", **GOOD, **changes}, rule_set=rule_set)
+    assert row["disagreements"] == []
+    return row
+
+
+def test_a_good_row_has_no_reason_and_exact_values(spark):
+    row = one(spark)
+    assert (row["reasons"], row["flags"]) == ([], [])
+    assert row["started_at"] == dt.datetime(2026, 1, 20, 10, tzinfo=dt.UTC)
+    assert str(row["duration_seconds"]) == "7200.000000"
+    assert (str(row["energy_kwh"]), str(row["revenue"])) == ("12.5000", "5.0000")
+    assert row["charge_point_id"] == "p/A"
+
+
+REJECTS = {
+    "S01 charge point": ({"cp": " "}, ["S01"]),
+    "S01 start": ({"start": "soon"}, ["S01"]),
+    "S01 end": ({"stop": None}, ["S01"]),
+    "S02 equal": ({"stop": GOOD["start"], "kwh": "0"}, ["S02"]),
+    "S02 before": ({"stop": "2026-01-20 09:00:00", "kwh": "0"}, ["S02"]),
+    "S03 missing": ({"kwh": None}, ["S03"]),
+    "S03 negative": ({"kwh": "-0.1"}, ["S03"]),
+    "S03 not a number": ({"kwh": "NaN"}, ["S03"]),
+    "S03 too large": ({"kwh": "1e308"}, ["S03"]),
+    "S04 future": ({"start": "2026-02-01 06:06:00", "stop": "2026-02-01 08:00:00"}, ["S04"]),
+    "S04 epoch": ({"start": "1970-01-01 00:00:00", "stop": "1970-01-01 02:00:00"}, ["S04"]),
+    "S04 year 14": ({"start": "0014-01-01 00:00:00", "stop": "0014-01-01 02:00:00"}, ["S04"]),
+    "S05": ({"kwh": "67"}, ["S05"]),
+    "all reasons": ({"cp": None, "kwh": None}, ["S01", "S03"]),
+}
+
+
+@pytest.mark.parametrize("case", REJECTS)
+def test_rejects(spark, case):
+    changes, reasons = REJECTS[case]
+    assert one(spark, **changes)["reasons"] == reasons
+
+
+FLAGS = {
+    "S06": ({"kwh": "50"}, ["S06"]),
+    "S07": ({"kwh": "0", "cost": "0"}, ["failed_start", "S08"]),
+    "S08 low": ({"kwh": "0.49", "cost": "0.2"}, ["S08"]),
+    "S08 high": ({"kwh": "251", "kw": "300", "cost": "100"}, ["S08"]),
+    "S09 short": ({"stop": "2026-01-20 10:00:59", "kwh": "0.6", "kw": "50", "cost": "0.3", "charging": "30"}, ["S09"]),
+    "S09 long": ({"stop": "2026-01-22 10:00:01"}, ["S09"]),
+    "S10": ({"charging": "7201"}, ["S10"]),
+    "S14 price": ({"cost": "26"}, ["S14"]),
+    "S14 watt-hours": ({"kwh": "0.0125", "cost": None}, ["S08", "S14"]),
+}
+
+
+@pytest.mark.parametrize("case", FLAGS)
+def test_flags(spark, case):
+    changes, flags = FLAGS[case]
+    row = one(spark, **changes)
+    assert (row["reasons"], row["flags"]) == ([], flags)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"stop": "2026-01-21 09:59:00"}, True),
+        ({"stop": "2026-01-21 10:00:00"}, False),
+        ({"kwh": "99.9999", "kw": None}, True),
+        ({"kwh": "100", "kw": None}, False),
+        ({"kwh": "0"}, False),
+        ({"kwh": "99", "kw": "2"}, True),
+    ],
+)
+def test_academic_rule_set(spark, changes, kept):
+    assert (one(spark, rule_set="academic", **changes)["reasons"] == []) is kept
+
+
+def test_active_sessions_are_open_and_not_erroneous(spark):
+    row = one(spark, status="ACTIVE", stop=None, kwh=None)
+    assert (row["reasons"], row["is_open"]) == ([], True)
+
+
+def test_undecodable_rows_break_no_other_rule(spark):
+    (row,) = judged(spark, {"source_file": "f.csv", "cic.fault": "D01", "cic.raw": "half a li"})
+    assert (row["reasons"], row["flags"], row["raw"]) == (["D01"], [], "half a li")
+
+
+def test_exponents_and_whole_numbers_read_alike(spark):
+    assert [str(one(spark, kwh=text)["energy_kwh"]) for text in ("1.25e1", "12.5", "-0")] == [
+        "12.5000", "12.5000", "0.0000",
+    ]  # fmt: skip
+
+
+def test_day_and_month_are_swapped_back_in_declared_files_only(spark):
+    row = {**GOOD, "start": "2026-03-01 10:00:00", "stop": "2026-03-01 12:00:00"}
+    declared, other = judged(spark, {**row, "source_file": "swapped.csv"}, {**row, "source_file": "f.csv"})
+    assert (declared["start_date"], declared["flags"]) == (dt.date(2026, 1, 3), ["S15"])
+    assert (other["start_date"], other["flags"]) == (dt.date(2026, 3, 1), [])
+
+
+DST = {
+    # (start, end) on the wall clock in London → instants, and whether it is flagged.
+    "first reading": ("2025-10-26 01:30:00", "2025-10-26 03:00:00", "00:30", "03:00", True),
+    "second reading of the end": ("2025-10-26 01:50:00", "2025-10-26 01:10:00", "00:50", "01:10", True),
+    "hour that does not exist": ("2025-03-30 01:30:00", "2025-03-30 03:30:00", "01:30", "02:30", True),
+    "an ordinary summer day": ("2025-07-01 01:30:00", "2025-07-01 03:30:00", "00:30", "02:30", False),
+}
+
+
+@pytest.mark.parametrize("case", DST)
+def test_daylight_saving(spark, case):
+    start, stop, started, ended, flagged = DST[case]
+    row = one(spark, start=start, stop=stop, charging=None, kwh="5")
+    assert (f"{row['started_at']:%H:%M}", f"{row['ended_at']:%H:%M}") == (started, ended)
+    assert ("dst" in row["flags"]) is flagged
+    assert row["reasons"] == []
+
+
+# A D rule that always fires hides every other one, by design.
+BREAKS = [(rule, how) for rule in RULES for how in ("false", "true") if (rule.id[0], how) != ("D", "true")]
+
+
+@pytest.mark.parametrize(("rule", "broken"), BREAKS, ids=lambda value: getattr(value, "id", value))
+def test_breaking_a_predicate_is_seen_by_its_own_audit(spark, rule, broken):
+    """The rows have each fault once, so a predicate that never or always fires contradicts what holds."""
+    rule_set = "academic" if rule.id.startswith("A") else "default"
+    rows = [{"source_file": "f.csv", **GOOD}]
+    rows += [{"source_file": "f.csv", **GOOD, **changes} for changes, _ in [*REJECTS.values(), *FLAGS.values()]]
+    rows += [{"source_file": "swapped.csv", **GOOD, "start": "2026-03-01 10:00:00", "stop": "2026-03-01 12:00:00"}]
+    rows += [{"source_file": "f.csv", **GOOD, "start": "2025-10-26 01:30:00", "stop": "2025-10-26 03:00:00"}]
+    rows += [{"source_file": "f.csv", "cic.fault": "D01"}, {"source_file": "f.csv", "cic.fault": "D02"}]
+    rules = [replace(each, predicate=broken) if each.id == rule.id else each for each in rules_of(rule_set)]
+    counts = count_by_rule(judge(harmonised(spark, rows, STREAM), rules, {}), rules)
+    wrong = {name: found for name, (_, found) in counts.items() if name != "*" and found}
+    assert set(wrong) == {rule.id}
+    assert wrong[rule.id] >= 1

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from cic_assets.facts.restatement import affected_months
+from cic_assets.facts.sessions import session_facts
+from tests.builders import NOON, accepted, frame
+
+JANUARY = (dt.date(2026, 1, 1), dt.date(2026, 2, 1))
+HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
+
+
+def facts(spark, *rows, window=JANUARY):
+    found = session_facts(frame(spark, *rows), *window)
+    sessions = {row["session_id"]: row for row in found.session.toArrow().to_pylist()}
+    (placed,) = found.disposition.toArrow().to_pylist() or [{}]
+    return sessions, found.day.toArrow().to_pylist(), placed
+
+
+def counts(placed):
+    return tuple(placed[name] for name in ("in_facts", "open", "duplicates", "superseded"))
+
+
+def test_day_statistics_leave_failed_starts_out_of_energy_but_not_out_of_the_count(spark):
+    rows = [
+        accepted("1", energy_kwh="10.5", revenue="2"),
+        accepted("2", start=NOON + 2 * HOUR, energy_kwh="4.25", revenue=None, minutes=30),
+        accepted("3", start=NOON + 4 * HOUR, energy_kwh=0, revenue="0", minutes=3),
+    ]
+    _, (day,), placed = facts(spark, *rows)
+    assert (day["session_count"], day["failed_session_count"], day["revenue_count"]) == (3, 1, 2)
+    assert (day["energy_kwh_min"], day["energy_kwh_max"], day["energy_kwh_total"]) == (
+        Decimal("4.2500"), Decimal("10.5000"), Decimal("14.7500"),
+    )  # fmt: skip
+    assert day["duration_seconds_total"] == Decimal(5580)
+    assert day["revenue_total"] == Decimal("2.0000")
+    assert counts(placed) == (3, 0, 0, 0)
+
+
+def test_equal_rows_are_duplicates_and_older_versions_superseded(spark):
+    later = NOON + DAY
+    rows = [
+        accepted("1", content_hash="a"),
+        accepted("1", content_hash="a", source_line=3),
+        accepted("2", start=NOON + 3 * HOUR, content_hash="b", energy_kwh=5, last_updated=NOON),
+        accepted("2", start=NOON + 3 * HOUR, content_hash="c", energy_kwh=6, last_updated=later),
+    ]
+    sessions, _, placed = facts(spark, *rows)
+    assert sessions["2"]["energy_kwh"] == Decimal(6)
+    assert counts(placed) == (2, 0, 1, 1)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_without_last_updated_the_last_arrival_wins_in_any_order(spark, order):
+    rows = [
+        accepted("1", content_hash="a", energy_kwh=5),
+        accepted("1", content_hash="b", energy_kwh=6, arrival_date=dt.date(2026, 1, 19)),
+    ]
+    sessions = session_facts(frame(spark, *(rows[n] for n in order)), *JANUARY).session.toArrow().to_pylist()
+    assert [row["energy_kwh"] for row in sessions] == [Decimal(6)]
+
+
+def test_a_newer_version_in_another_month_supersedes_the_one_in_this(spark):
+    february = NOON + 31 * DAY
+    rows = [
+        accepted("1", content_hash="a", last_updated=NOON),
+        accepted("1", content_hash="b", start=february, last_updated=february),
+    ]
+    sessions, _, placed = facts(spark, *rows)
+    assert sessions == {}
+    assert counts(placed) == (0, 0, 0, 1)
+
+
+def test_cdr_wins_over_session_and_open_sessions_wait(spark):
+    rows = [
+        accepted("S1"),
+        accepted("C1", record_kind="cdr", cdr_session_id="S1", energy_kwh=11),
+        accepted("S2", status="ACTIVE", is_open=True, start=NOON + 5 * HOUR),
+    ]
+    sessions, _, placed = facts(spark, *rows)
+    assert set(sessions) == {"C1"}
+    assert counts(placed) == (1, 1, 0, 1)
+
+
+def test_credits_and_what_they_credit_stay_and_do_not_count(spark):
+    rows = [
+        accepted("C1", record_kind="cdr"),
+        accepted("C2", record_kind="cdr", credit=True, credit_reference_id="C1"),
+        accepted("C3", record_kind="cdr", credit=True, credit_reference_id="gone", start=NOON + 5 * HOUR),
+        accepted("C4", record_kind="cdr", start=NOON + 8 * HOUR),
+    ]
+    sessions, (day,), _ = facts(spark, *rows)
+    assert {name: row["flags"] for name, row in sessions.items()} == {
+        "C1": ["credited"], "C2": ["credit"], "C3": ["credit", "credit_without_original"], "C4": [],
+    }  # fmt: skip
+    assert day["session_count"] == 1
+
+
+def test_a_credit_that_comes_a_month_later_takes_the_original_out(spark):
+    rows = [
+        accepted("C1", record_kind="cdr"),
+        accepted("C2", record_kind="cdr", credit=True, credit_reference_id="C1", start=NOON + 31 * DAY),
+    ]
+    sessions, days, _ = facts(spark, *rows)
+    assert sessions["C1"]["flags"] == ["credited"]
+    assert days == []
+
+
+def test_overlap_flags_both_on_one_connector_only(spark):
+    rows = [
+        accepted("long", minutes=300),
+        accepted("inside", start=NOON + HOUR, minutes=30),
+        accepted("after", start=NOON + 4 * HOUR, minutes=30),
+        accepted("touching", start=NOON + 5 * HOUR),
+        accepted("other", connector_id="2", start=NOON + HOUR),
+    ]
+    sessions, _, _ = facts(spark, *rows)
+    flagged = {name for name, row in sessions.items() if "S11" in row["flags"]}
+    assert flagged == {"long", "inside", "after"}
+
+
+def test_overlap_with_a_session_of_the_month_before_is_seen(spark):
+    eve = dt.datetime(2025, 12, 31, 23, tzinfo=dt.UTC)
+    rows = [accepted("old", start=eve, minutes=180), accepted("new", start=eve + 2 * HOUR)]
+    sessions, _, _ = facts(spark, *rows)
+    assert sessions["new"]["flags"] == ["S11"]
+
+
+def test_invalid_and_reservation_are_kept_and_flagged(spark):
+    rows = [accepted("1", status="INVALID"), accepted("2", status="RESERVATION", start=NOON + 3 * HOUR)]
+    sessions, days, _ = facts(spark, *rows)
+    assert [sessions["1"]["flags"], sessions["2"]["flags"]] == [["invalid"], ["reservation"]]
+    assert days == []
+
+
+def test_any_month_alone_equals_the_same_month_out_of_a_range(spark):
+    rows = [
+        accepted(str(n), start=NOON + n * 17 * HOUR, minutes=60 + 100 * (n % 40), charge_point_id=f"p/{n % 3}")
+        for n in range(120)
+    ]
+    whole = session_facts(frame(spark, *rows), dt.date(2026, 1, 1), dt.date(2026, 5, 1))
+    march = session_facts(frame(spark, *rows), dt.date(2026, 3, 1), dt.date(2026, 4, 1))
+    of_march = [row for row in whole.session.toArrow().to_pylist() if row["start_date"].month == 3]
+    assert of_march
+    assert sorted(march.session.toArrow().to_pylist(), key=str) == sorted(of_march, key=str)
+    assert any("S11" in row["flags"] for row in of_march)
+
+
+def test_restatement_reaches_versions_credits_and_neighbours(spark):
+    changed = accepted("C9", record_kind="cdr", credit=True, credit_reference_id="C1", start=NOON + 90 * DAY)
+    neighbour = accepted("N", start=NOON + 59 * DAY, minutes=60 * 24 * 40, charge_point_id="p/1")
+    known = [accepted("C1", record_kind="cdr"), changed, neighbour, accepted("far", start=NOON + 200 * DAY)]
+    months = affected_months(frame(spark, changed), frame(spark, *known))
+    assert months == [dt.date(2026, 1, 1), dt.date(2026, 3, 1), dt.date(2026, 4, 1)]
