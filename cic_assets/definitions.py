@@ -13,7 +13,7 @@ from dagster_dbt import DbtCliResource
 
 from cic_assets.assets.accepted import accepted_assets
 from cic_assets.assets.facts import fact_assets
-from cic_assets.assets.marts import DBT_PROJECT, MANIFEST, mart_assets
+from cic_assets.assets.marts import DBT_PROJECT, MANIFEST, catalogue_assets, mart_assets
 from cic_assets.assets.raw import raw_assets
 from cic_assets.jobs import build_jobs
 from cic_assets.resources.platform import Platform
@@ -35,7 +35,15 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
     accepted, facts = accepted_assets(list(streams.values())), fact_assets()
     monthly_marts, daily_marts, dimensions = mart_assets(MANIFEST)
     return Definitions(
-        assets=[*raw_assets(streams.values()), accepted, facts, monthly_marts, daily_marts, dimensions],
+        assets=[
+            *raw_assets(streams.values()),
+            *catalogue_assets(),
+            accepted,
+            facts,
+            monthly_marts,
+            daily_marts,
+            dimensions,
+        ],
         jobs=build_jobs([accepted, daily_marts], [facts, monthly_marts], [dimensions]),
         schedules=build_schedules(),
         sensors=build_sensors(),

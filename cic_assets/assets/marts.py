@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BackfillPolicy, ResourceParam
+from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, AssetSpec, BackfillPolicy, ResourceParam
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from cic_assets.assets.accepted import OWNERS
@@ -17,6 +17,19 @@ from cic_assets.warehouse.connect import dbt_environment
 
 DBT_PROJECT = PROJECT / "dbt_project"
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+
+
+def catalogue_assets() -> list[AssetSpec]:
+    """What marts read and no run writes by itself: external, so that the lineage says where it comes from."""
+    described = {
+        ("catalogue", "stream"): "One row per stream file: provider, authority, zone, licence. Written at each ingest.",
+        ("quality", "rule"): "One row per quality rule, with its message and source. Written at each ingest.",
+        ("quality", "reconciliation"): "A view: rows in against in facts, quarantined, open, duplicates, superseded.",
+    }
+    return [
+        AssetSpec(key, description=text, group_name=key[0], owners=OWNERS, kinds={"postgres"})
+        for key, text in described.items()
+    ]
 
 
 class Translator(DagsterDbtTranslator):

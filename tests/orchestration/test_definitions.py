@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dagster import AssetKey, Definitions
+
+from cic_assets.partitions import DAYS, MONTHS, contiguous, month_range
+from cic_assets.schedules import months_due
+from cic_assets.settings import PROJECT
+
+D = dt.date
+
+
+@pytest.fixture(scope="module")
+def definitions() -> Definitions:
+    from cic_assets.definitions import defs
+
+    return defs
+
+
+def test_the_location_loads_in_a_fresh_interpreter_without_a_server(tmp_path):
+    code = (
+        "from dagster import Definitions; from cic_assets.definitions import defs; Definitions.validate_loadable(defs)"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "CIC_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-800:]
+    # Loading reads; it makes no lake, no key and no database.
+    assert not list(tmp_path.glob("*.key")) and not (tmp_path / "lake").exists()
+
+
+def test_every_asset_has_an_owner_a_description_and_a_group(definitions):
+    for spec in definitions.resolve_all_asset_specs():
+        assert spec.description and spec.owners and spec.group_name, spec.key
+
+
+def test_raw_streams_are_external_and_upstream_of_accepted(definitions):
+    graph = definitions.resolve_asset_graph()
+    accepted = graph.get(AssetKey(["accepted", "sessions"]))
+    raw = {key for key in accepted.parent_keys if key.path[0] == "raw"}
+    assert AssetKey(["raw", "dundee_sessions"]) in raw
+    assert not any(graph.get(key).is_materializable for key in raw)
+
+
+def test_daily_assets_share_one_calendar_and_monthly_ones_another(definitions):
+    calendars = {
+        spec.partitions_def for spec in definitions.resolve_all_asset_specs() if spec.partitions_def is not None
+    }
+    assert calendars == {DAYS, MONTHS}
+
+
+def test_dimensions_are_upstream_of_no_mart(definitions):
+    graph = definitions.resolve_asset_graph()
+    for key in graph.materializable_asset_keys:
+        if key.path[-1].startswith("dim_"):
+            assert not graph.get(key).child_keys
+
+
+def test_each_rule_has_a_check_of_its_own(definitions):
+    from cic_assets.quality.rules import RULES
+
+    keys = definitions.resolve_asset_graph().asset_check_keys
+    names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", "sessions"])}
+    assert {rule.id for rule in RULES} <= names
+
+
+@pytest.mark.parametrize("folder", ["facts", "harmonise", "quality", "lake", "warehouse", "streams", "simulate"])
+def test_transforms_know_no_dagster(folder):
+    for path in (PROJECT / "cic_assets" / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0].startswith("dagster") for name in names), path
+
+
+def test_only_settings_reads_the_environment():
+    for path in Path(PROJECT / "cic_assets").rglob("*.py"):
+        if path.name != "settings.py":
+            assert "os.environ.get" not in path.read_text() and "os.getenv" not in path.read_text(), path
+
+
+def test_keys_are_labels():
+    assert month_range("2025-12-01", "2026-02-01") == (D(2025, 12, 1), D(2026, 3, 1))
+    assert contiguous([D(2026, 3, 1), D(2025, 12, 1), D(2026, 1, 1)], monthly=True) == [
+        (D(2025, 12, 1), D(2026, 1, 1)),
+        (D(2026, 3, 1), D(2026, 3, 1)),
+    ]
+    today = dt.datetime.now(dt.UTC).date()
+    assert DAYS.has_partition_key(today.isoformat()) and MONTHS.has_partition_key(f"{today:%Y-%m}-01")
+
+
+def test_the_monthly_schedule_runs_the_closed_month_and_touched_ones_as_ranges():
+    assert months_due(D(2026, 3, 3), [D(2026, 1, 1), D(2025, 6, 1)]) == [
+        (D(2025, 6, 1), D(2025, 6, 1)),
+        (D(2026, 1, 1), D(2026, 2, 1)),
+    ]

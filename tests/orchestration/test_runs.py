@@ -1,0 +1,147 @@
+"""Jobs, checks and sensors in Dagster's own machinery, on a real warehouse."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from dagster import AssetKey, DagsterInstance, RunRequest, SensorResult, build_sensor_context
+
+from cic_assets.lake.landing import land
+from cic_assets.quality import rules
+from cic_assets.resources.platform import Platform
+from cic_assets.runner import RunFailedError, Runner
+from cic_assets.sensors import build_sensors
+from cic_assets.settings import Settings
+from cic_assets.simulate import Simulation, simulate
+from cic_assets.streams.load import load_streams
+from cic_assets.warehouse.connect import connect
+from tests.end_to_end.steps import checksum
+
+ACCEPTED = AssetKey(["accepted", "sessions"])
+
+
+@pytest.fixture
+def instance() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def county(settings: Settings, tmp_path) -> Simulation:
+    found = simulate(tmp_path / "sent", last_day=dt.date(2026, 11, 1), days=28, charge_points=15)
+    streams = load_streams(settings.streams)
+    for file in found.files:
+        land(settings, streams[file.stream_id], file.path, file.arrived_at)
+    return found
+
+
+@pytest.fixture
+def runner(settings: Settings, instance: DagsterInstance) -> Runner:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return Runner(settings, load_streams(settings.streams), instance)
+
+
+def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:
+    with connect(settings) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def test_the_county_ends_in_the_marts_as_its_truth_says(settings, instance, runner, county):
+    (ingested,), (computed,) = runner.ingest(), runner.months()
+    runner.dimensions()
+    assert {run.run_id for run in instance.get_runs()} >= {ingested.run_id, computed.run_id}
+    for stream_id, truth in county.truth.items():
+        (found,) = rows(
+            settings,
+            "select sum(rows_in)::int, sum(quarantined)::int, sum(in_facts)::int, sum(duplicates)::int,"
+            " sum(superseded)::int, sum(unresolved)::int from marts.data_reconciliation_day"
+            f" where stream_id = '{stream_id}'",
+        )
+        assert found == (truth.rows, truth.quarantined, truth.in_facts, truth.duplicates, truth.superseded, 0)
+        fired = rows(
+            settings,
+            f"select rule_id, sum(row_count)::int from quality.rule_count where stream_id = '{stream_id}' group by 1",
+        )
+        assert dict(fired) == dict(truth.fired)
+        (energy,) = rows(
+            settings, f"select sum(energy_kwh_total) from marts.session_statistics_day where stream_id = '{stream_id}'"
+        )
+        assert energy == (truth.energy_kwh.quantize(Decimal("0.0001")),)
+        overlaps = f"select count(*) from facts.charging_session where stream_id = '{stream_id}' and 'S11' = any(flags)"
+        assert rows(settings, overlaps) == [(truth.overlapping,)]
+
+    before = checksum(settings)
+    assert (runner.ingest(), runner.months()) == ([], [])
+    runner.run("monthly", computed.first, computed.last)
+    assert checksum(settings) == before
+
+
+def test_personal_values_are_nowhere_but_in_the_originals(settings, runner, county):
+    token = next(
+        json.loads(line)["cdr_token"]["uid"]
+        for file in county.files
+        if file.path.suffix == ".jsonl"
+        for line in file.path.read_text().splitlines()
+        if line.endswith("}")
+    )
+    runner.ingest()
+    assert rows(settings, f"select count(*) from quality.quarantine as t where t::text like '%{token}%'") == [(0,)]
+    decoded = list((settings.home / "lake" / "decoded").rglob("*.parquet"))
+    assert decoded
+    import pyarrow.parquet as pq
+
+    assert not any(token in str(pq.read_table(path).to_pylist()) for path in decoded)
+
+
+def test_a_broken_predicate_turns_its_check_red_and_replaces_nothing(settings, instance, runner, county, monkeypatch):
+    runner.ingest()
+    before = checksum(settings)
+    broken = tuple(
+        replace(rule, predicate="ended_at < started_at") if rule.id == "S02" else rule for rule in rules.RULES
+    )
+    monkeypatch.setattr(rules, "RULES", broken)
+    monkeypatch.setattr("cic_assets.lake.catalogue.RULES", broken)
+    with pytest.raises(RunFailedError, match=r"S02 on \d+ rows"):
+        runner.ingest()
+    from dagster import AssetCheckKey
+
+    latest = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ACCEPTED, "S02"), limit=1)
+    evaluation = latest[0].event.dagster_event.asset_check_evaluation_data
+    planted = sum(truth.fired["S02"] for truth in county.truth.values())
+    assert evaluation.passed is False
+    assert evaluation.metadata["id"].value == "S02"
+    assert evaluation.metadata["count"].value == planted > 0
+    others = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ACCEPTED, "S03"), limit=1)
+    assert others[0].event.dagster_event.asset_check_evaluation_data.passed is True
+    assert checksum(settings) == before
+
+
+def test_the_sensor_reports_arrivals_and_asks_once_per_content(settings, instance, county):
+    platform = Platform(settings, load_streams(settings.streams))
+    arrivals = next(sensor for sensor in build_sensors() if sensor.name == "arrivals")
+    results = [arrivals(build_sensor_context(instance=instance, resources={"platform": platform})) for _ in range(2)]
+    assert all(isinstance(result, SensorResult) for result in results)
+    (first,), (second,) = (result.run_requests for result in results)
+    assert isinstance(first, RunRequest) and first.run_key == second.run_key
+    assert (
+        first.tags["dagster/asset_partition_range_start"] == min(f.arrived_at for f in county.files).date().isoformat()
+    )
+    assert {event.asset_key.path[-1] for event in results[0].asset_events} == set(county.truth)
+
+
+def test_a_month_fails_while_an_expected_feed_is_missing(settings, instance, county):
+    from cic_assets.streams.model import Expected
+
+    streams = load_streams(settings.streams)
+    promise = Expected.model_validate({"from": "2026-10-01", "to": "2026-10-31", "by": 2})
+    streams["ashbourne_sessions"] = streams["ashbourne_sessions"].model_copy(update={"expected": promise})
+    runner = Runner(settings, streams, instance)
+    runner.ingest()
+    with pytest.raises(RunFailedError, match="ashbourne_sessions: nothing arrived for 2026-10-01 by 2026-10-03"):
+        runner.run("monthly", dt.date(2026, 10, 1), dt.date(2026, 10, 1))
+    assert rows(settings, "select count(*) from facts.charging_session") == [(0,)]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from cic_assets.lake import catalogue
+from cic_assets.lake.landing import LandingError, adopt_foreign, land, purge_originals
+from cic_assets.lake.zones import Lake
+from cic_assets.streams.load import load_streams
+from cic_assets.warehouse.connect import connect
+
+FIRST = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def stream(settings):
+    return load_streams(settings.streams)["dundee_sessions"]
+
+
+def test_equal_bytes_are_one_object_with_its_first_arrival_and_two_sightings(settings, stream, tmp_path):
+    one, other = tmp_path / "dundee_2019.csv", tmp_path / "again.csv"
+    one.write_bytes(b"CP ID\n1\n")
+    other.write_bytes(b"CP ID\n1\n")
+    first, second = land(settings, stream, one, FIRST), land(settings, stream, other, FIRST + dt.timedelta(days=3))
+    assert (first.new, second.new) == (True, False)
+    assert second.landed.arrival_date == FIRST.date()
+    assert second.landed.original_name == "dundee_2019.csv"
+    assert Lake(settings.lake).files("raw") == [first.landed.path]
+    with connect(settings) as connection:
+        names = connection.execute("select original_name from catalogue.sighting order by seen_at").fetchall()
+    assert names == [("dundee_2019.csv",), ("again.csv",)]
+
+
+def test_what_another_program_puts_into_raw_is_adopted_by_its_path(settings, stream):
+    lake = Lake(settings.lake)
+    with lake.write(f"raw/stream_id={stream.id}/date=2026-01-07/sink+0+1.csv") as handle:
+        handle.write(b"CP ID\n1\n")
+    with lake.write("raw/stream_id=nobody/date=2026-01-07/x.csv") as handle:
+        handle.write(b"x")
+    streams = {stream.id: stream}
+    (adopted,) = adopt_foreign(settings, streams, dt.datetime(2026, 2, 1, tzinfo=dt.UTC))
+    assert adopted.arrival_date == dt.date(2026, 1, 7)
+    assert adopt_foreign(settings, streams, dt.datetime(2026, 2, 1, tzinfo=dt.UTC)) == []
+    with connect(settings) as connection:
+        (arrival,) = catalogue.arrivals(connection, streams)
+    assert arrival.arrival_date == dt.date(2026, 1, 7)
+
+
+def test_originals_with_personal_fields_go_after_their_retention_and_decoded_records_stay(settings, tmp_path):
+    from cic_assets.lake.decode import decode
+
+    stream = load_streams(settings.streams)["ashbourne_sessions"]
+    file = tmp_path / "ashbourne_sessions_1.csv"
+    file.write_text("Session,Charger,Socket,Started,Ended,kWh,Paid GBP,Rated kW,RFID\n1,A,1,,,,,,TOKEN\n")
+    landed = land(settings, stream, file, FIRST).landed
+    much_later = FIRST + dt.timedelta(days=500)
+    assert purge_originals(settings, stream, much_later) == 0, "not before it was decoded"
+    path, count = decode(settings, stream, landed)
+    assert purge_originals(settings, stream, FIRST + dt.timedelta(days=10)) == 0
+    assert purge_originals(settings, stream, much_later) == 1
+    lake = Lake(settings.lake)
+    assert (lake.exists(landed.path), lake.exists(path), count) == (False, True, 1)
+    assert decode(settings, stream, landed) == (path, 1)
+
+
+def test_a_missing_file_is_said_by_name(settings, stream, tmp_path):
+    with pytest.raises(LandingError, match=r"gone\.csv: no such file"):
+        land(settings, stream, tmp_path / "gone.csv")
