@@ -104,11 +104,11 @@ class Runner:
         ]  # fmt: skip
 
     def months(self) -> list[RunReport]:
-        """Computes all stale months within the horizon."""
+        """Computes all stale months, also those beyond the horizon: somebody is asking for them."""
         from cic_assets.jobs import MONTHLY
         from cic_assets.work import months_work, stale_months
 
-        stale, _ = stale_months(self._settings, dt.datetime.now(dt.UTC).date())
+        stale, _ = stale_months(self._settings, dt.datetime.now(dt.UTC).date(), asked_for=True)
         return [self.run(MONTHLY, work.first, work.last) for work in months_work(stale)]
 
     def dimensions(self) -> list[RunReport]:

@@ -62,12 +62,14 @@ def ingest_work(settings: Settings, streams: dict[str, Stream], pending: list[Ar
     return work
 
 
-def stale_months(settings: Settings, today: dt.date) -> tuple[list[tuple[dt.date, int]], list[dt.date]]:
+def stale_months(
+    settings: Settings, today: dt.date, *, asked_for: bool = False
+) -> tuple[list[tuple[dt.date, int]], list[dt.date]]:
     """Months to compute now, with their newest touch, and computed months beyond the horizon, which wait for somebody.
 
-    A month that was never computed is no restatement, however old it is.
+    A month that was never computed is no restatement, however old it is. `asked_for`: somebody runs it, so none waits.
     """
-    oldest = month_of(today - dt.timedelta(days=settings.restatement_horizon_days))
+    oldest = dt.date.min if asked_for else month_of(today - dt.timedelta(days=settings.restatement_horizon_days))
     with connect(settings) as connection:
         rows = connection.execute(
             "select month_date, touch_id, computed_before from catalogue.pending_month order by month_date"

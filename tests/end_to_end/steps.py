@@ -38,8 +38,8 @@ def run_ingest(settings: Settings, streams: dict[str, Stream]) -> None:
         ingest(settings, spark, streams[arrival.stream_id], arrival, "test", lambda count: None)
 
 
-def run_facts(settings: Settings) -> None:
-    stale, _ = stale_months(settings, dt.date(2026, 12, 1))
+def run_facts(settings: Settings, *, asked_for: bool = False) -> None:
+    stale, _ = stale_months(settings, dt.date(2026, 12, 1), asked_for=asked_for)
     for work in months_work(stale):
         end = (work.last + dt.timedelta(days=32)).replace(day=1)
         touch = claim_window(settings, FACT, work.first, end, "test")
