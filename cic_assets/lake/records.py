@@ -12,6 +12,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, BinaryIO, cast
 
 import ijson
@@ -143,7 +144,7 @@ def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[R
             continue
         if fault is None:
             try:
-                content = json.loads(raw, parse_float=str, parse_int=str)
+                content = json.loads(raw, parse_float=Decimal)
             except (ValueError, RecursionError) as error:
                 fault = f"not JSON: {error}"
             else:
@@ -158,9 +159,9 @@ def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Re
     """An array of objects somewhere in a document, read as a stream."""
     prefix = f"{form.records}.item" if form.records else "item"
     for ordinal, content in enumerate(ijson.items(source, prefix), start=1):
-        raw = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str)
+        raw = _compact(content)
         if isinstance(content, dict):
-            yield _document(ordinal, raw, json.loads(raw, parse_float=str, parse_int=str), columns)
+            yield _document(ordinal, raw, content, columns)
         else:
             yield Record(ordinal, raw, None, "not a JSON object")
 
@@ -179,9 +180,13 @@ def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str 
         elif isinstance(value, bool):
             yield name, "true" if value else "false"
         elif isinstance(value, list):
-            yield name, json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            yield name, _compact(value)
         else:
-            yield name, value or None
+            yield name, None if value in (None, "") else str(value)
+
+
+def _compact(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=float)
 
 
 def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from cic_assets.settings import SettingsError, load_settings
+
+
+def test_local_has_an_embedded_default_for_each_part(tmp_path):
+    found = load_settings({"CIC_HOME": str(tmp_path)})
+    assert (found.environment, found.warehouse_url, found.spark, found.rule_set) == ("local", None, "embedded", None)
+    assert found.lake == str(tmp_path / "lake")
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_others_refuse_embedded_parts_and_name_every_variable(environment):
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"CIC_ENVIRONMENT": environment, "CIC_SPARK": "sc://spark:15002"})
+    for name in ("CIC_LAKE", "CIC_WAREHOUSE_URL", "CIC_PERSONAL_KEY"):
+        assert name in str(caught.value)
+    assert "CIC_SPARK" not in str(caught.value)
+
+
+def test_a_complete_production_is_taken():
+    found = load_settings(
+        {
+            "CIC_ENVIRONMENT": "prod", "CIC_LAKE": "s3://bucket/lake/", "CIC_SPARK": "sc://spark:15002",
+            "CIC_WAREHOUSE_URL": "postgresql://u:p@h/d", "CIC_PERSONAL_KEY": "k",
+        }
+    )  # fmt: skip
+    assert (found.lake, found.personal_key()) == ("s3://bucket/lake", b"k")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("CIC_ENVIRONMENT", "live", "local, staging, prod"),
+        ("CIC_SPARK", "duckdb", "sc://host:port"),
+        ("CIC_LAKE", "gs://x", "s3://bucket/prefix"),
+        ("CIC_WAREHOUSE_URL", "mysql://x", "postgresql://"),
+        ("CIC_RULE_SET", "strict", "default, academic"),
+        ("CIC_STREAMS", "/no/such/folder", "is not a folder"),
+        ("CIC_RESTATEMENT_HORIZON_DAYS", "soon", "whole number"),
+    ],
+)
+def test_a_wrong_value_names_its_variable_and_what_it_takes(name, value, hint):
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    assert name in str(caught.value) and hint in str(caught.value)
+
+
+def test_the_personal_key_is_made_once_and_is_private(tmp_path):
+    first = load_settings({"CIC_HOME": str(tmp_path / "a")}).personal_key()
+    assert load_settings({"CIC_HOME": str(tmp_path / "a")}).personal_key() == first
+    assert load_settings({"CIC_HOME": str(tmp_path / "b")}).personal_key() != first
+    assert (tmp_path / "a" / "personal.key").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["personal.key"]

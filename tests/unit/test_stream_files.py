@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+from sqlglot.errors import SqlglotError
+
+from cic_assets.lake.decode import _raw_without, _row
+from cic_assets.lake.records import Reading, Record
+from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
+from cic_assets.streams.model import Stream, referenced_fields
+
+GOOD = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
+
+
+def test_every_shipped_file_loads_and_claims_no_file_of_another():
+    streams = load_streams([SHIPPED_STREAMS])
+    assert {"dundee_sessions", "perth_kinross_sessions", "ticino_sessions"} <= set(streams)
+    names = ["dundee_2017-09_2017-12.csv.gz", "ticino_2017.csv.gz", "dundee_cp_locations_slow.csv.gz"]
+    claimed = [[stream.id for stream in claimants(streams.values(), name)] for name in names]
+    assert claimed == [["dundee_sessions"], ["ticino_sessions"], []]
+
+
+WRONG = {
+    "unknown key": ({"colour": "red"}, "colour: Extra inputs"),
+    "zone": ({"zone": "Europe/Londn"}, "zone: 'Europe/Londn' is no IANA time zone"),
+    "rule set": ({"rule_set": "strict"}, "rule_set: no rule set 'strict'"),
+    "expression": ({"columns": {**GOOD["columns"], "energy": "1 +"}}, "columns: energy: '1 +' is no Spark SQL"),
+    "column": ({"columns": {**GOOD["columns"], "watts": "x"}}, "columns: no column watts"),
+    "both starts": ({"columns": {**GOOD["columns"], "started_at": "x"}}, "exactly one of started_local and started_at"),
+    "no rate": ({"vat_rate": None}, "vat_rate: vat_basis 'included' needs the rate"),
+    "threshold": ({"overrides": {"max_fun": 1}}, "overrides: no threshold max_fun"),
+    "retention": ({"personal_fields": []}, "raw_retention_days: only for streams with personal_fields"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_says_path_key_and_reason(case, tmp_path):
+    change, reason = WRONG[case]
+    path = tmp_path / "wrong.yml"
+    path.write_text(yaml.safe_dump({**GOOD, **change}))
+    with pytest.raises(StreamFileError) as caught:
+        load_stream(path)
+    assert str(caught.value).startswith(f"{path}: ") and reason in str(caught.value)
+
+
+def test_two_files_with_one_id_and_a_file_that_is_no_yaml(tmp_path):
+    for name in ("a.yml", "b.yml"):
+        (tmp_path / name).write_text(yaml.safe_dump(GOOD))
+    with pytest.raises(StreamFileError, match=r"b\.yml: id: 'ashbourne_sessions' is taken by .*a\.yml"):
+        load_streams([tmp_path])
+    (tmp_path / "b.yml").write_text("a: [")
+    with pytest.raises(StreamFileError, match=r"b\.yml"):
+        load_streams([tmp_path])
+
+
+def test_fields_that_an_expression_reads():
+    assert referenced_fields("concat(`Start Date`, ' ', Zeit, `Start Date`)") == ["Start Date", "Zeit"]
+    assert referenced_fields("`cdr_location.evse_uid`") == ["cdr_location.evse_uid"]
+    assert referenced_fields("filter(split(a, ','), x -> x <> b)") == ["a", "b"]
+    with pytest.raises(SqlglotError):
+        referenced_fields("a from secrets")
+
+
+def test_personal_values_leave_as_a_keyed_hash_and_unreadable_text_is_withheld():
+    stream = Stream.model_validate({**GOOD, "format": {"type": "csv"}})
+    columns = ["Session", "RFID"]
+    record = Record(2, "7,SECRET", {"Session": "7", "RFID": "SECRET"})
+    assert "SECRET" not in _raw_without(stream, columns, record, b"key")
+    landed = type("Landed", (), {"sha256": "x"})()
+    hashed = [
+        _row(stream, landed, Reading(iter(()), columns), record, key)["RFID"] for key in (b"key", b"key", b"other")
+    ]
+    assert hashed[0] == hashed[1] != hashed[2] and len(hashed[0]) == 20
+    broken = _row(stream, landed, Reading(iter(()), columns), Record(3, "SECRET;", None, "SECRET is odd"), b"key")
+    assert broken["cic.fault"] == "D01" and "SECRET" not in str(broken)
+
+
+def test_a_whole_personal_object_is_replaced():
+    content = yaml.safe_load((SHIPPED_STREAMS / "brackendale_sessions.yml").read_text())
+    stream = Stream.model_validate({**content, "personal_fields": ["cdr_token"]})
+    record = Record(1, '{"id":"1","cdr_token":{"uid":"SECRET"}}', {"id": "1", "cdr_token.uid": "SECRET"})
+    assert "SECRET" not in _raw_without(stream, [], record, b"key")
+
+
+def test_a_header_without_a_needed_field_quarantines_the_row():
+    stream = Stream.model_validate(GOOD)
+    landed = type("Landed", (), {"sha256": "x"})()
+    row = _row(stream, landed, Reading(iter(()), ["Session"]), Record(2, "7", {"Session": "7"}), b"key")
+    assert row["cic.fault"] == "D02" and "Charger" in row["cic.fault_text"]
