@@ -40,6 +40,7 @@ class Settings:
         streams: folders of stream files, later ones win by file name.
         rule_set: forces one rule set for all streams, or None.
         personal_key_variable: the key of the keyed hash, or None to keep one in `home`.
+        s3_endpoint: S3 that is not Amazon's (`AWS_ENDPOINT_URL`, which Spark and delta-rs read by themselves).
         restatement_horizon_days: age in days up to which computed months restate by themselves.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     rule_set: str | None
     personal_key_variable: str | None
     restatement_horizon_days: int = RESTATEMENT_HORIZON_DAYS
+    s3_endpoint: str | None = None
 
     def personal_key(self) -> bytes:
         """The key that replaces personal fields (`CIC_PERSONAL_KEY`); made once where the environment is local."""
@@ -95,6 +97,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         rule_set=rule_set,
         personal_key_variable=env.get("CIC_PERSONAL_KEY") or None,
         restatement_horizon_days=_days(env.get("CIC_RESTATEMENT_HORIZON_DAYS")),
+        s3_endpoint=env.get("AWS_ENDPOINT_URL") or None,
     )
     if settings.environment != "local":
         _refuse_embedded(settings, env)

@@ -28,7 +28,7 @@ from cic_assets.assets.accepted import ACCEPTED_SESSIONS, OWNERS
 from cic_assets.facts.sessions import DISPOSITIONS, session_facts
 from cic_assets.lake import catalogue, tables
 from cic_assets.lake.staging import staging_folder, write_and_read
-from cic_assets.lake.zones import Lake
+from cic_assets.lake.zones import lake_of
 from cic_assets.partitions import MONTHS, month_range
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
@@ -135,7 +135,7 @@ def fact_assets() -> AssetsDefinition:
 def _compute(settings: Settings, spark: SparkResource, start: dt.date, end: dt.date) -> Computed:
     number = count()
     with staging_folder(settings) as staging:
-        accepted = tables.read_accepted(spark.session, settings.spark, Lake(settings.lake), "sessions")
+        accepted = tables.read_accepted(spark.session, settings.spark, lake_of(settings), "sessions")
         facts = session_facts(
             accepted, start, end, lambda frame: write_and_read(spark.session, frame, staging.uri(str(next(number))))
         )

@@ -11,6 +11,7 @@ import hmac
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import LandedObject
 from cic_assets.lake.records import Reading, Record, read_records
-from cic_assets.lake.zones import Lake, decoded_path
+from cic_assets.lake.zones import decoded_path, lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
@@ -50,7 +51,7 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
     Raises:
         DecodeError: the original is gone (retention) and the stream file now asks for another decoding.
     """
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     path = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.decode_fingerprint())
     if lake.exists(path):
         with lake.read(path) as handle:
@@ -81,6 +82,7 @@ def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: 
 
 
 def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
+    record = _without_nul(record)
     row: dict[str, Any] = {"cic.sha256": landed.sha256, "cic.line": record.line, "cic.raw": record.raw}
     if record.values is None:
         raw = WITHHELD if stream.personal_fields else record.raw
@@ -112,6 +114,14 @@ def _raw_without(stream: Stream, columns: list[str], record: Record, key: bytes)
     for field in stream.personal_fields:
         _replace(content, field, key)
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def _without_nul(record: Record) -> Record:
+    """Postgres has no NUL in text; a feed that sends one gets U+FFFD in its place."""
+    if "\0" not in record.raw and not any("\0" in (text or "") for text in (record.values or {}).values()):
+        return record
+    values = record.values and {name: text and text.replace("\0", "\ufffd") for name, text in record.values.items()}
+    return replace(record, raw=record.raw.replace("\0", "\ufffd"), values=values)
 
 
 def _is_personal(stream: Stream, name: str) -> bool:

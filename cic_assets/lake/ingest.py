@@ -20,7 +20,7 @@ from cic_assets.lake import catalogue, tables
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.decode import decode, decoded_schema
 from cic_assets.lake.staging import staging_folder, write_and_read
-from cic_assets.lake.zones import Lake
+from cic_assets.lake.zones import Lake, lake_of
 from cic_assets.quality.judge import count_by_rule, is_accepted, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.settings import Settings
@@ -99,7 +99,7 @@ def _judged(
     settings: Settings, spark: SparkSession, stream: Stream, arrival: Arrival, staging: Lake
 ) -> tuple[DataFrame, int]:
     """The arrival's judged rows, materialised once in staging, and the number of records that were decoded."""
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     decoded = [decode(settings, stream, landed) for landed in arrival.objects]
     # Sail skips a missing file in silence and gives no schema of its own: say the schema, count the rows.
     schema = tables.spark_schema(decoded_schema(stream))
@@ -146,7 +146,7 @@ def _quarantined_rows(judged: DataFrame, arrival: Arrival) -> pa.Table:
 
 def _changed(settings: Settings, stream: Stream, arrival: Arrival, new: pa.Table) -> pa.Table:
     """Rows that the swap adds or removes; none on a rerun."""
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     names = tables.ACCEPTED_SESSIONS.names
     old = tables.arrival_rows(lake, "accepted", "sessions", stream.id, arrival.arrival_date, names).select(names)
     if old.num_rows == 0:
@@ -175,7 +175,7 @@ def _row_keys(rows: pa.Table) -> list[tuple[object, ...]]:
 
 
 def _mark_touched(settings: Settings, spark: SparkSession, stream: Stream, changed: pa.Table) -> None:
-    known = tables.read_accepted(spark, settings.spark, Lake(settings.lake), "sessions")
+    known = tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions")
     months = affected_months(tables.hand_over(spark, changed), known)
     with connect(settings) as connection:
         for month in months:
@@ -188,7 +188,7 @@ def _mark_touched(settings: Settings, spark: SparkSession, stream: Stream, chang
 
 
 def _swap(settings: Settings, stream: Stream, arrival: Arrival, accepted: pa.Table, quarantined: pa.Table) -> None:
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     for table, rows in (("quarantine", quarantined), ("accepted", accepted)):
         tables.replace_arrival(lake, table, "sessions", stream.id, arrival.arrival_date, rows)
 

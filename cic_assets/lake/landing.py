@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import LandedObject
-from cic_assets.lake.zones import Lake, parse_raw_path, raw_path
+from cic_assets.lake.zones import lake_of, parse_raw_path, raw_path
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
@@ -50,7 +50,7 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     with file.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     extension = "".join(suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6).lower()
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     wish = LandedObject(
         stream.id, sha256, seen_at.date(), seen_at, file.name,
         raw_path(stream.id, seen_at.date(), sha256, extension), landed=False,
@@ -70,7 +70,7 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
     Returns:
         The new objects. Paths of unknown streams or of another shape are left alone.
     """
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     with connect(settings) as connection:
         known = {row[0] for row in connection.execute("select path from catalogue.object").fetchall()}
     adopted = []
@@ -100,7 +100,7 @@ def purge_originals(settings: Settings, stream: Stream, now: dt.datetime) -> int
     """
     if stream.raw_retention_days is None:
         return 0
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     oldest = now - dt.timedelta(days=stream.raw_retention_days)
     with connect(settings) as connection:
         rows = connection.execute(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pyarrow.fs as pafs
 
 from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
@@ -21,14 +17,11 @@ if TYPE_CHECKING:
 @contextmanager
 def staging_folder(settings: Settings) -> Iterator[Lake]:
     """A folder of its own for one step, gone when the step ends; a killed step leaves one that nobody reads."""
-    lake = Lake(f"{settings.lake}/_staging/{uuid.uuid4().hex}")
+    lake = Lake(f"{settings.lake}/_staging/{uuid.uuid4().hex}", settings.s3_endpoint)
     try:
         yield lake
     finally:
-        if lake.root.startswith("s3://"):
-            pafs.S3FileSystem().delete_dir_contents(lake.root.removeprefix("s3://"), missing_dir_ok=True)
-        else:
-            shutil.rmtree(Path(lake.root), ignore_errors=True)
+        lake.clear()
 
 
 def write_and_read(spark: SparkSession, frame: DataFrame, uri: str) -> DataFrame:

@@ -11,6 +11,7 @@ import datetime as dt
 import io
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from typing import BinaryIO, cast
 
 import pyarrow.fs as pafs
 
+from cic_assets.settings import Settings
+
 
 @dataclass(frozen=True)
 class Lake:
@@ -27,9 +30,11 @@ class Lake:
 
     Attributes:
         root: folder or `s3://bucket/prefix`.
+        endpoint: of an S3 that is not Amazon's.
     """
 
     root: str
+    endpoint: str | None = None
 
     def uri(self, path: str) -> str:
         """What Spark and delta-rs call a path of the lake."""
@@ -40,8 +45,9 @@ class Lake:
         if not self.root.startswith("s3://"):
             Path(self.root).mkdir(parents=True, exist_ok=True)
             return pafs.SubTreeFileSystem(self.root, pafs.LocalFileSystem())
-        # Credentials, region and endpoint come from the SDK's own AWS_* variables.
-        return pafs.SubTreeFileSystem(self.root.removeprefix("s3://"), pafs.S3FileSystem())
+        # Credentials and region come from the SDK's own AWS_* variables; Arrow's does not read the endpoint's.
+        endpoint = {"endpoint_override": self.endpoint} if self.endpoint else {}
+        return pafs.SubTreeFileSystem(self.root.removeprefix("s3://"), pafs.S3FileSystem(**endpoint))
 
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
@@ -70,10 +76,13 @@ class Lake:
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
-        """A new file that appears whole or not at all: draft, fsync and rename on a folder, one put on S3."""
+        """A new file that appears whole or not at all: draft, fsync and rename on a folder, one upload on S3."""
         if self.root.startswith("s3://"):
-            with self._filesystem.open_output_stream(path) as handle:
-                yield cast(BinaryIO, handle)
+            # Closing a stream to S3 completes the object, after an error too: so it is opened when all is there.
+            with tempfile.TemporaryFile() as draft_file:
+                yield cast(BinaryIO, draft_file)
+                draft_file.seek(0)
+                self._upload(cast(BinaryIO, draft_file), path)
             return
         target = Path(self.root, path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,14 +96,37 @@ class Lake:
         finally:
             draft.unlink(missing_ok=True)
 
+    def _upload(self, source: BinaryIO, path: str) -> None:
+        try:
+            # As received: by default Arrow would compress what ends in .gz once more.
+            with self._filesystem.open_output_stream(path, compression=None) as handle:
+                shutil.copyfileobj(source, handle, 1 << 20)
+        except BaseException:
+            if self.exists(path):
+                self.delete(path)
+            raise
+
     def copy_in(self, source: Path, path: str) -> None:
         """A local file's bytes into the lake, atomically."""
         with source.open("rb") as reader, self.write(path) as writer:
             shutil.copyfileobj(reader, writer, 1 << 20)
 
+    def clear(self) -> None:
+        """Removes everything in the lake: for scratch folders, which are lakes of their own."""
+        if self.root.startswith("s3://"):
+            base = self._filesystem
+            base.base_fs.delete_dir_contents(base.base_path, missing_dir_ok=True)
+        else:
+            shutil.rmtree(self.root, ignore_errors=True)
+
     def delete(self, path: str) -> None:
         """Removes a file."""
         self._filesystem.delete_file(path)
+
+
+def lake_of(settings: Settings) -> Lake:
+    """The lake of a process's settings."""
+    return Lake(settings.lake, settings.s3_endpoint)
 
 
 def raw_path(stream_id: str, arrival: dt.date, sha256: str, extension: str) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ class EngineError(Exception):
 def _embedded_server() -> Any:
     """Sail, once per process; it ends with the process."""
     from pysail.spark import SparkConnectServer
+
+    # Sail tells of each session at INFO, in the middle of a command's output.
+    os.environ.setdefault("RUST_LOG", "error")
 
     server = SparkConnectServer()
     server.start(background=True)

@@ -6,7 +6,7 @@ import pytest
 
 from cic_assets.lake import catalogue
 from cic_assets.lake.landing import LandingError, adopt_foreign, land, purge_originals
-from cic_assets.lake.zones import Lake
+from cic_assets.lake.zones import lake_of
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
 
@@ -26,14 +26,14 @@ def test_equal_bytes_are_one_object_with_its_first_arrival_and_two_sightings(set
     assert (first.new, second.new) == (True, False)
     assert second.landed.arrival_date == FIRST.date()
     assert second.landed.original_name == "dundee_2019.csv"
-    assert Lake(settings.lake).files("raw") == [first.landed.path]
+    assert lake_of(settings).files("raw") == [first.landed.path]
     with connect(settings) as connection:
         names = connection.execute("select original_name from catalogue.sighting order by seen_at").fetchall()
     assert names == [("dundee_2019.csv",), ("again.csv",)]
 
 
 def test_what_another_program_puts_into_raw_is_adopted_by_its_path(settings, stream):
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     with lake.write(f"raw/stream_id={stream.id}/date=2026-01-07/sink+0+1.csv") as handle:
         handle.write(b"CP ID\n1\n")
     with lake.write("raw/stream_id=nobody/date=2026-01-07/x.csv") as handle:
@@ -59,7 +59,7 @@ def test_originals_with_personal_fields_go_after_their_retention_and_decoded_rec
     path, count = decode(settings, stream, landed)
     assert purge_originals(settings, stream, FIRST + dt.timedelta(days=10)) == 0
     assert purge_originals(settings, stream, much_later) == 1
-    lake = Lake(settings.lake)
+    lake = lake_of(settings)
     assert (lake.exists(landed.path), lake.exists(path), count) == (False, True, 1)
     assert decode(settings, stream, landed) == (path, 1)
 
