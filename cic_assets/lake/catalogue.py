@@ -84,17 +84,6 @@ def ingested(connection: Connection) -> dict[tuple[str, dt.date], str]:
     return {(stream, day): fingerprint for stream, day, fingerprint in rows}
 
 
-def next_attempt(connection: Connection, arrival: Arrival, fingerprint: str) -> int:
-    """Counts the requests to ingest this content; the number is in a sensor's run key, which deduplicates for ever."""
-    row = connection.execute(
-        "insert into catalogue.ingest_attempt as a values (%s, %s, %s, 1)"
-        " on conflict (stream_id, arrival_date, fingerprint) do update set attempt = a.attempt + 1 returning attempt",
-        [arrival.stream_id, arrival.arrival_date, fingerprint],
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def note_decoded(connection: Connection, landed: LandedObject, columns: list[str], records: int) -> None:
     """Keeps the file's header and record count."""
     connection.execute(

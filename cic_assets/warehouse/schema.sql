@@ -59,15 +59,7 @@ create table if not exists catalogue.ingest (
   primary key (stream_id, arrival_date)
 );
 
-create table if not exists catalogue.ingest_attempt (
-  stream_id text not null,
-  arrival_date date not null,
-  fingerprint text not null,
-  attempt int not null,
-  primary key (stream_id, arrival_date, fingerprint)
-);
-
--- Local dates whose facts an ingest may have changed. Never deleted: a window is stale while it has a newer touch.
+-- Months whose facts an ingest may have changed. Never deleted: a month is stale while its touch is newer than its facts.
 create sequence if not exists catalogue.touch_id;
 create table if not exists catalogue.touched_month (
   stream_id text not null,
