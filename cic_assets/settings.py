@@ -131,6 +131,8 @@ def _lake(value: str | None, home: Path) -> str:
     if not value:
         return str(home / "lake")
     if value.startswith("s3://"):
+        if not value.removeprefix("s3://").strip("/"):
+            raise SettingsError(f"CIC_LAKE={value!r}: give s3://bucket/prefix")
         return value.rstrip("/")
     if "://" in value:
         raise SettingsError(f"CIC_LAKE={value!r}: give a folder or s3://bucket/prefix")
@@ -153,6 +155,8 @@ def _streams(value: str | None) -> tuple[Path, ...]:
     if not value:
         return (SHIPPED_STREAMS,)
     folders = tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
+    if not folders:
+        raise SettingsError(f"CIC_STREAMS={value!r} names no folder")
     for folder in folders:
         if not folder.is_dir():
             raise SettingsError(
@@ -164,6 +168,6 @@ def _streams(value: str | None) -> tuple[Path, ...]:
 def _days(value: str | None) -> int:
     if not value:
         return RESTATEMENT_HORIZON_DAYS
-    if not value.isdigit():
+    if not (value.isascii() and value.isdigit()):
         raise SettingsError(f"CIC_RESTATEMENT_HORIZON_DAYS={value!r}: give a whole number of days")
     return int(value)

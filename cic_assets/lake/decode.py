@@ -83,6 +83,9 @@ def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: 
 
 def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
     record = _without_nul(record)
+    if stream.personal_fields and stream.format.type == "csv" and "\n" in record.raw:
+        # Stray quotes may have drawn the next person's row into a cell.
+        record = Record(record.line, record.raw, None, "a cell holds a line break")
     row: dict[str, Any] = {"cic.sha256": landed.sha256, "cic.line": record.line, "cic.raw": record.raw}
     if record.values is None:
         raw = WITHHELD if stream.personal_fields else record.raw
@@ -125,18 +128,23 @@ def _without_nul(record: Record) -> Record:
 
 
 def _is_personal(stream: Stream, name: str) -> bool:
-    return any(name == field or name.startswith(f"{field}.") for field in stream.personal_fields)
+    """Whether a field is personal, part of a personal object, or a list that may hold a personal field."""
+    fields = stream.personal_fields
+    return any(name == field or name.startswith(f"{field}.") or field.startswith(f"{name}.") for field in fields)
 
 
-def _replace(content: dict[str, Any], field: str, key: bytes) -> None:
-    """Replaces a dotted field in a nested document; a field whose own name has dots too, and a whole object."""
-    if field in content:
-        value = content[field]
-        if value is not None:
-            content[field] = _pseudonym(key, value if isinstance(value, str) else json.dumps(value))
+def _replace(content: Any, field: str, key: bytes) -> None:
+    """Replaces a dotted field wherever it stands: under its own dotted name, in nested objects, in lists of them."""
+    if isinstance(content, list):
+        for item in content:
+            _replace(item, field, key)
+    if not isinstance(content, dict):
         return
+    value = content.get(field)
+    if value is not None:
+        content[field] = _pseudonym(key, value if isinstance(value, str) else json.dumps(value))
     head, _, rest = field.partition(".")
-    if rest and isinstance(content.get(head), dict):
+    if rest and head in content:
         _replace(content[head], rest, key)
 
 

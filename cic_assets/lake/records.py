@@ -9,11 +9,13 @@ import csv
 import gzip
 import io
 import json
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, BinaryIO, cast
+from xml.etree.ElementTree import ParseError
 
 import ijson
 import openpyxl
@@ -66,6 +68,10 @@ def read_records(handle: BinaryIO, form: FeedFormat) -> Reading:
     return reading
 
 
+_CONTENT_FAULTS = (
+    gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, ParseError, ijson.JSONError, csv.Error, RecursionError,
+    UnreadableError,
+)  # fmt: skip
 Reader = Callable[[BinaryIO, FeedFormat, list[str]], Iterator[Record]]
 
 
@@ -75,7 +81,7 @@ def _guarded(reader: Reader, source: BinaryIO, form: FeedFormat, columns: list[s
         for record in reader(source, form, columns):
             line = record.line
             yield record
-    except (gzip.BadGzipFile, EOFError, zlib.error, ijson.JSONError, csv.Error, UnreadableError) as error:
+    except _CONTENT_FAULTS as error:
         # Faults of the content only: an error of the disk or of S3 is no operator's fault and stops the ingest.
         yield Record(line + 1, "", None, f"the file can't be read beyond record {line}: {error}")
 
@@ -105,21 +111,28 @@ def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Rec
                 faults.append(fault)
             yield text
 
-    rows = csv.reader(feed(), delimiter=form.delimiter)
+    # Strict: an unclosed quote must not swallow the rows below it in silence.
+    rows = csv.reader(feed(), delimiter=form.delimiter, strict=True)
     header = next(rows, None)
     if header is None:
         return
+    if faults:
+        raise UnreadableError(f"the header is {faults[0]}")
     columns.extend(name.strip() for name in header)
-    line = rows.line_num + 1
-    taken.clear()
-    for cells in rows:
-        raw, fault = "".join(taken).rstrip("\r\n"), "; ".join(faults) or None
+    while True:
+        line, fault = rows.line_num + 1, None
         taken.clear()
         faults.clear()
+        try:
+            cells = next(rows, None)
+        except csv.Error as error:
+            cells, fault = [], str(error)
+        if cells is None:
+            return
+        raw = "".join(taken).rstrip("\r\n")
         if raw:
-            fault = fault or _cell_fault(cells, columns)
+            fault = fault or "; ".join(faults) or _cell_fault(cells, columns)
             yield Record(line, raw, None if fault else _cells(cells, columns), fault)
-        line = rows.line_num + 1
 
 
 def _cell_fault(cells: list[str], columns: list[str]) -> str | None:
@@ -198,13 +211,13 @@ def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Re
     if form.sheet is not None and form.sheet not in book.sheetnames:
         raise UnreadableError(f"no sheet {form.sheet!r}, only {', '.join(book.sheetnames)}")
     rows = (book[form.sheet] if form.sheet else book.worksheets[0]).iter_rows(values_only=True)
-    columns.extend(_text(cell) or "" for cell in next(rows, ()))
+    columns.extend((_text(cell) or "").strip() for cell in next(rows, ()))
     for line, cells in enumerate(rows, start=2):
         texts = [_text(cell) for cell in cells]
         if any(texts):
             values: dict[str, str | None] = {}
             for name, cell in zip(columns, texts, strict=False):
-                values.setdefault(name.strip(), cell)
+                values.setdefault(name, cell)
             yield Record(line, json.dumps(values, ensure_ascii=False), values)
 
 

@@ -71,6 +71,17 @@ class FeedFormat(Part):
     # XLSX: name of the sheet; the first one if not said.
     sheet: str | None = None
 
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, value: str) -> str:
+        try:
+            readable = "\n".encode(value) == b"\n"
+        except LookupError as error:
+            raise ValueError(f"no encoding {value!r}") from error
+        if not readable:
+            raise ValueError(f"{value!r} is not read line by line; have the file sent as utf-8")
+        return value
+
 
 class Units(Part):
     """Units of the feed's figures; the common model is in kWh and kW."""
@@ -217,9 +228,20 @@ def referenced_fields(expression: str) -> list[str]:
     tree = sqlglot.parse_one(f"select {expression} as value", read="spark")
     if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or tree.args.get("from_"):
         raise SqlglotError("give one expression, not a query")
-    bound = {arg.name for scope in tree.find_all(exp.Lambda) for arg in scope.expressions}
-    columns = [".".join(part.name for part in column.parts) for column in tree.find_all(exp.Column, bfs=False)]
-    return [name for name in dict.fromkeys(columns) if name not in bound]
+    if len(list(tree.find_all(exp.Select))) > 1:
+        raise SqlglotError("a query inside an expression is not supported")
+    columns = [column for column in tree.find_all(exp.Column, bfs=False) if not _is_bound(column)]
+    return list(dict.fromkeys(".".join(part.name for part in column.parts) for column in columns))
+
+
+def _is_bound(column: exp.Column) -> bool:
+    """Whether a name is the variable of a lambda around it."""
+    scope = column.find_ancestor(exp.Lambda)
+    while scope is not None:
+        if column.parts[0].name in {argument.name for argument in scope.expressions}:
+            return True
+        scope = scope.find_ancestor(exp.Lambda)
+    return False
 
 
 def _digest(*parts: str) -> str:

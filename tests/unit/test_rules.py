@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from string import Formatter
+
+import pytest
+import sqlglot
+
+from cic_assets.quality.rules import RULES, SETS, THRESHOLDS, rules_of, with_thresholds
+from cic_assets.settings import RULE_SETS
+
+TEXTS = [
+    pytest.param(text, id=f"{rule.id}-{n}") for rule in RULES for n, text in enumerate((rule.predicate, rule.holds))
+]
+
+
+def names_in(text):
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_the_sets_are_those_that_settings_offer():
+    assert set(SETS) == set(RULE_SETS)
+
+
+def test_no_set_names_a_rule_twice_or_one_that_is_not_there():
+    ids = {rule.id for rule in RULES}
+    for members in SETS.values():
+        assert set(members) <= ids and len(members) == len(set(members))
+
+
+def test_the_academic_set_puts_its_two_rules_in_place_of_s05():
+    default, academic = ({rule.id for rule in rules_of(name)} for name in ("default", "academic"))
+    assert (academic - default, default - academic) == ({"A01", "A02"}, {"S05"})
+
+
+def test_each_rule_belongs_to_a_set():
+    assert {rule.id for rule in RULES} == {name for members in SETS.values() for name in members}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_each_text_is_one_spark_condition_with_its_thresholds_filled_in(text):
+    filled = with_thresholds(text, {})
+    assert "{" not in filled
+    (statement,) = sqlglot.parse(f"select 1 from t where {filled}", read="spark")
+    assert statement is not None and statement.args["where"] is not None
+
+
+def test_each_threshold_is_used_and_each_one_used_exists():
+    used = {name for rule in RULES for text in (rule.predicate, rule.holds) for name in names_in(text)}
+    assert used == set(THRESHOLDS)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_predicate_and_holds_use_the_same_thresholds_in_other_words(rule):
+    assert names_in(rule.predicate) == names_in(rule.holds)
+    assert rule.predicate != rule.holds
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.5, "1.5"), (60, "60"), (60.0, "60"), (100, "100"), (0, "0"), (0.05, "0.05")]
+)
+def test_decimals_stay_and_whole_numbers_stay_whole(value, text):
+    assert with_thresholds("{min_energy_kwh}", {"min_energy_kwh": value}) == text
+
+
+def test_an_override_leaves_the_defaults_alone():
+    assert with_thresholds("{max_energy_kwh}", {"max_energy_kwh": 300}) == "300"
+    assert with_thresholds("{max_energy_kwh}", {}) == "250"
+
+
+def test_a_flagged_row_carries_the_word_or_the_id():
+    marks = {rule.id: rule.mark for rule in RULES}
+    assert (marks["S06"], marks["S07"], marks["DST"]) == ("S06", "failed_start", "dst")
