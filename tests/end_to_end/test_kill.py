@@ -107,18 +107,11 @@ def test_a_rerun_after_a_kill_equals_a_clean_run(kill, server_home, simulation, 
     rehearsal, settings = (fresh(server_home, tmp_path) for _ in range(2))
     arguments = prepare(rehearsal, command, simulation)
     prepare(settings, command, simulation)
-    call, number = fatal_call(rehearsal, arguments, pattern, tmp_path / "trace")
-    inject = (
-        "strace",
-        "-f",
-        "-qq",
-        "-e",
-        f"trace={call}",
-        "-e",
-        f"inject={call}:signal=SIGKILL:when={number}",
-        "-o",
-        "/dev/null",
-    )
+    call, number, path = fatal_call(rehearsal, arguments, pattern, tmp_path / "trace")
+    # Delta commits from any thread of a pool, so the call is known by its path; all else happens in the main thread.
+    where = ("-P", path.replace(str(rehearsal.home), str(settings.home))) if path else ()
+    fatal = f"inject={call}:signal=SIGKILL:when={1 if path else number}"
+    inject = ("strace", "-f", "-qq", *where, "-e", f"trace={call}", "-e", fatal, "-o", "/dev/null")
     done = step(settings, *arguments, strace=inject)
     assert done.returncode in (-9, 137), f"the kill before {call} number {number} never fired: {done.stderr[-500:]}"
     half = checksum(settings)
@@ -137,8 +130,8 @@ def prepare(settings: Settings, command: str, simulation: Simulation) -> list[st
     return [command]
 
 
-def fatal_call(settings: Settings, arguments: list[str], pattern: str, trace: Path) -> tuple[str, int]:
-    """The name of the system call that matches first, and its number in its thread."""
+def fatal_call(settings: Settings, arguments: list[str], pattern: str, trace: Path) -> tuple[str, int, str]:
+    """The system call that matches first: its name, its number in its thread, and the path of a commit."""
     done = step(
         settings, *arguments, strace=("strace", "-f", "-qq", "-s", "400", "-e", f"trace={SYSCALLS}", "-o", str(trace))
     )
@@ -151,5 +144,6 @@ def fatal_call(settings: Settings, arguments: list[str], pattern: str, trace: Pa
         thread, call = found.groups()
         counts[thread, call] = counts.get((thread, call), 0) + 1
         if re.search(pattern, line):
-            return call, counts[thread, call]
+            path = re.findall(r'"([^"]+)"', line)[-1] if "_delta_log" in line else ""
+            return call, counts[thread, call], path
     raise AssertionError(f"no system call matches {pattern}: the kill would never fire")
