@@ -61,9 +61,9 @@ def _table_schema(names_and_types: Sequence[Any]) -> TableSchema:
     return TableSchema([TableColumn(field.name, str(field.type)) for field in names_and_types])
 
 
-def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
-    """The multi-asset of session ingest, with one check per rule."""
-    specs = [
+def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
+    """What an ingest writes, each downstream of every raw stream."""
+    return [
         AssetSpec(
             ACCEPTED_SESSIONS,
             deps=[raw_key(stream.id) for stream in streams],
@@ -99,9 +99,13 @@ def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
         ),
     ]
 
+
+def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
+    """The multi-asset of session ingest, with one check per rule."""
+
     @multi_asset(
         name="accepted_sessions",
-        specs=specs,
+        specs=_specs(streams),
         partitions_def=DAYS,
         backfill_policy=BackfillPolicy.single_run(),
         check_specs=_check_specs(),

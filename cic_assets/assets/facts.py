@@ -60,6 +60,29 @@ class Computed:
     rows_read: int
 
 
+def _check_specs() -> list[AssetCheckSpec]:
+    """The two identities that block a swap, and the warning that months are stale."""
+    return [
+        AssetCheckSpec(
+            "rows_add_up",
+            asset=SESSION,
+            blocking=True,
+            description="rows read = in facts + open + duplicates + superseded, before the swap",
+        ),
+        AssetCheckSpec(
+            "day_adds_up",
+            asset=SESSION_DAY,
+            blocking=True,
+            description="sessions and energy of the days equal those of the sessions, before the swap",
+        ),
+        AssetCheckSpec(
+            "pending_restatement",
+            asset=SESSION,
+            description="no computed month is older than the sessions accepted since",
+        ),
+    ]
+
+
 def fact_assets() -> AssetsDefinition:
     """The multi-asset of session facts."""
 
@@ -79,25 +102,7 @@ def fact_assets() -> AssetsDefinition:
         ],
         partitions_def=MONTHS,
         backfill_policy=BackfillPolicy.single_run(),
-        check_specs=[
-            AssetCheckSpec(
-                "rows_add_up",
-                asset=SESSION,
-                blocking=True,
-                description="rows read = in facts + open + duplicates + superseded, before the swap",
-            ),
-            AssetCheckSpec(
-                "day_adds_up",
-                asset=SESSION_DAY,
-                blocking=True,
-                description="sessions and energy of the days equal those of the sessions, before the swap",
-            ),
-            AssetCheckSpec(
-                "pending_restatement",
-                asset=SESSION,
-                description="no computed month is older than the sessions accepted since",
-            ),
-        ],
+        check_specs=_check_specs(),
     )
     def session_facts_assets(
         context: AssetExecutionContext, platform: ResourceParam[Platform], spark: SparkResource
