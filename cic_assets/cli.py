@@ -8,7 +8,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -224,7 +224,8 @@ def land(
 def run(cadence: Cadence, first: DayOption = None, last: ToOption = None) -> None:
     """Materialise a window without the UI, as one run recorded in Dagster's storage.
 
-    `daily` ingests the arrivals of days, `monthly` computes facts and marts of months. Both ends are included. Without
+    `daily` ingests the arrivals of days and computes the status facts of local days, `monthly` computes facts and marts
+    of months. Both ends are included. Without
     a window: whatever is pending.
     """
     from cic_assets.runner import Runner, instance_of
@@ -242,9 +243,10 @@ def run(cadence: Cadence, first: DayOption = None, last: ToOption = None) -> Non
             start, end = first.date(), last.date()
             if cadence is Cadence.monthly:
                 start, end = start.replace(day=1), end.replace(day=1)
-            reports = [runner.run("ingest" if cadence is Cadence.daily else "monthly", start, end)]
+            jobs = ("ingest", "daily") if cadence is Cadence.daily else ("monthly",)
+            reports = [runner.run(job, start, end) for job in jobs]
         else:
-            reports = runner.ingest() if cadence is Cadence.daily else runner.months()
+            reports = [*runner.ingest(), *runner.days()] if cadence is Cadence.daily else runner.months()
         reports += runner.dimensions()
     for report in reports:
         out.print(f"run {report.run_id} {report.job} {report.first or ''} {report.last or ''}: done", highlight=False)
@@ -288,18 +290,19 @@ def simulate(
     folder: Annotated[Path, typer.Argument(help="Where the files go.")],
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
     days: Annotated[int, typer.Option(min=1, help="Days of sessions.")] = 90,
-    charge_points: Annotated[int, typer.Option(min=1, help="Charge points per council.")] = 60,
+    charge_points: Annotated[int, typer.Option(min=1, help="Charge points per provider.")] = 60,
     last_day: Annotated[
         dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; default: last Sunday.")
     ] = None,
 ) -> None:
-    """Write raw session files of two invented councils, some rows broken, and the truth beside them (truth.json)."""
+    """Write raw files of an invented county of five providers, some rows broken, and the truth (truth.json) beside."""
     from cic_assets.simulate import simulate as write
 
     today = dt.datetime.now(dt.UTC).date()
     day = last_day.date() if last_day else today - dt.timedelta(days=today.isoweekday() % 7 or 7)
     simulation = write(folder, last_day=day, seed=seed, days=days, charge_points=charge_points)
-    for stream_id, truth in simulation.truth.items():
+    truths: dict[str, Any] = {**simulation.truth, **simulation.status}
+    for stream_id, truth in truths.items():
         files = sum(file.stream_id == stream_id for file in simulation.files)
         out.print(f"{stream_id}: {files} files, {truth.rows} rows, {truth.quarantined} to quarantine", highlight=False)
 

@@ -12,9 +12,11 @@ from dagster import Definitions, in_process_executor
 from dagster_dbt import DbtCliResource
 
 from cic_assets.assets.accepted import accepted_assets
-from cic_assets.assets.facts import fact_assets
+from cic_assets.assets.charge_point_facts import charge_point_assets
 from cic_assets.assets.marts import DBT_PROJECT, MANIFEST, catalogue_assets, mart_assets
 from cic_assets.assets.raw import raw_assets
+from cic_assets.assets.session_facts import session_fact_assets
+from cic_assets.assets.status_facts import status_fact_assets
 from cic_assets.jobs import build_jobs
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
@@ -32,19 +34,22 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
         settings: where lake, warehouse and engine are.
         streams: all streams by id.
     """
-    accepted, facts = accepted_assets(list(streams.values())), fact_assets()
-    monthly_marts, daily_marts, dimensions = mart_assets(MANIFEST)
+    accepted, days = accepted_assets(list(streams.values())), status_fact_assets()
+    months = [session_fact_assets(), charge_point_assets()]
+    monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets(MANIFEST)
     return Definitions(
         assets=[
             *raw_assets(streams.values()),
             *catalogue_assets(),
             accepted,
-            facts,
+            days,
+            *months,
             monthly_marts,
             daily_marts,
+            arrival_marts,
             dimensions,
         ],
-        jobs=build_jobs([accepted, daily_marts], [facts, monthly_marts], [dimensions]),
+        jobs=build_jobs([accepted, arrival_marts], [days, daily_marts], [*months, monthly_marts], [dimensions]),
         schedules=build_schedules(),
         sensors=build_sensors(),
         resources={

@@ -21,9 +21,15 @@ from cic_assets.warehouse import connect as warehouse
 
 SUMMARY = """
 select to_char(month_date, 'YYYY-MM') as month, provider_name as provider, authority_name as authority,
-  charge_point_count as points, session_count as sessions, failed_session_count as failed,
-  round(energy_kwh_total, 1) as kwh, round(revenue_total, 2) as revenue, currency
+  session_count as sessions, round(energy_kwh_total, 1) as kwh, round(revenue_total, 2) as revenue, currency,
+  status_charge_point_count as points, round(operational_pct, 2) as "operational %",
+  round(unknown_pct, 2) as "unknown %", round(uk_reliability_in_area_pct, 2) as "UK rapid %"
 from marts.network_overview_month order by month_date, provider, authority
+"""
+POINTS = """
+select to_char(month_date, 'YYYY-MM') as month, power_class as kw, sum(registered_count) as registered,
+  sum(heard_from_count) as heard_from, sum(online_count) as online
+from marts.charge_points_month group by 1, 2 order by 1, 2
 """
 QUALITY = """
 select stream_id as stream, sum(rows_in) as rows_in, sum(accepted) as accepted, sum(quarantined) as quarantined,
@@ -47,7 +53,7 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
     Args:
         settings: where lake and warehouse are.
         streams: all streams by id.
-        source: folder of real files; None for the simulated councils.
+        source: folder of real files; None for the simulated county.
         console: where the report goes.
 
     Raises:
@@ -64,7 +70,9 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
         reports: list[RunReport] = []
         with step(console, "ingest: decoded, harmonised, judged, accepted"):
             reports += runner.ingest()
-        with step(console, "facts and monthly marts"):
+        with step(console, "status facts and daily marts"):
+            reports += runner.days()
+        with step(console, "monthly facts and marts"):
             reports += runner.months()
         with step(console, "dimensions"):
             reports += runner.dimensions()
@@ -112,7 +120,7 @@ def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, c
 def print_summary(settings: Settings, console: Console) -> None:
     """The overview by month and the data quality by stream, as an analyst sees them."""
     with warehouse.connect(settings, "analyst") as connection:
-        for title, query in (("Network overview by month", SUMMARY), ("Data quality by stream", QUALITY)):
+        for title, query in _REPORT:
             cursor = connection.execute(query.encode())
             table = Table(title=title, title_justify="left", header_style="bold")
             for column in cursor.description or []:
@@ -122,4 +130,9 @@ def print_summary(settings: Settings, console: Console) -> None:
             console.print(table)
 
 
-_TEXTS = {"month", "provider", "authority", "stream", "currency"}
+_REPORT = (
+    ("Network overview by month", SUMMARY),
+    ("Charge points by month and power class", POINTS),
+    ("Data quality by stream", QUALITY),
+)
+_TEXTS = {"month", "provider", "authority", "stream", "currency", "kw"}

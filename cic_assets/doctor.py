@@ -87,16 +87,27 @@ def _warehouse(settings: Settings) -> Finding:
     return Finding("warehouse", "ok", f"{url} (CIC_WAREHOUSE_URL)")
 
 
-def _restatement(settings: Settings) -> Finding:
+def _stale(settings: Settings, name: str, cadence: str, *, of_days: bool) -> Finding:
     try:
         with warehouse.connect(settings) as connection:
-            rows = connection.execute("select month_date from catalogue.pending_month order by 1").fetchall()
+            row = connection.execute(
+                "select count(distinct period_date), min(period_date), max(period_date) from catalogue.pending_period"
+                " where (fact = 'charge_point_status') = %s",
+                [of_days],
+            ).fetchone()
     except (WarehouseDownError, psycopg.Error):
-        return Finding("stale months", "optional", "unknown while the warehouse is down")
-    months = ", ".join(f"{row[0]:%Y-%m}" for row in rows)
-    if not months:
-        return Finding("stale months", "ok", "none")
-    return Finding("stale months", "optional", f"{months}: `cic run monthly` computes them")
+        return Finding(name, "optional", "unknown while the warehouse is down")
+    if row is None or not row[0]:
+        return Finding(name, "ok", "none")
+    return Finding(name, "optional", f"{row[0]} from {row[1]} to {row[2]}: `cic run {cadence}` computes them")
+
+
+def _stale_days(settings: Settings) -> Finding:
+    return _stale(settings, "stale days", "daily", of_days=True)
+
+
+def _stale_months(settings: Settings) -> Finding:
+    return _stale(settings, "stale months", "monthly", of_days=False)
 
 
 def _dbt(settings: Settings) -> Finding:
@@ -115,5 +126,6 @@ _PARTS: dict[str, Callable[[Settings], Finding]] = {
     "streams": _streams,
     "dbt manifest": _dbt,
     "warehouse": _warehouse,
-    "stale months": _restatement,
+    "stale days": _stale_days,
+    "stale months": _stale_months,
 }

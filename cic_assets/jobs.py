@@ -11,6 +11,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from cic_assets.partitions import DAYS, MONTHS
 
 INGEST = "ingest"
+DAILY = "daily"
 MONTHLY = "monthly"
 DIMENSIONS = "dimensions"
 # Dagster's own tags of a run over a range of partitions.
@@ -24,21 +25,30 @@ def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
 
 
 def build_jobs(
-    daily: Sequence[AssetsDefinition], monthly: Sequence[AssetsDefinition], unpartitioned: Sequence[AssetsDefinition]
+    arrivals: Sequence[AssetsDefinition],
+    daily: Sequence[AssetsDefinition],
+    monthly: Sequence[AssetsDefinition],
+    unpartitioned: Sequence[AssetsDefinition],
 ) -> list[UnresolvedAssetJobDefinition]:
     """One job per cadence."""
     return [
         define_asset_job(
             INGEST,
+            selection=AssetSelection.assets(*arrivals),
+            partitions_def=DAYS,
+            description="Decode, harmonise, judge and accept the arrivals of a range of days; then the quality marts.",
+        ),
+        define_asset_job(
+            DAILY,
             selection=AssetSelection.assets(*daily),
             partitions_def=DAYS,
-            description="Decode, harmonise, judge and accept the arrivals of a range of days; then the daily marts.",
+            description="Status facts and daily marts of a range of local days.",
         ),
         define_asset_job(
             MONTHLY,
             selection=AssetSelection.assets(*monthly),
             partitions_def=MONTHS,
-            description="Session facts and monthly marts of a range of months.",
+            description="Facts of sessions and charge points, and monthly marts, of a range of months.",
         ),
         define_asset_job(
             DIMENSIONS,

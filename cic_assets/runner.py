@@ -88,6 +88,7 @@ class Runner:
 
     def ingest(self) -> list[RunReport]:
         """Ingests all pending arrivals, after reporting them to Dagster as the arrivals sensor does."""
+        from cic_assets.assets.accepted import INGEST_OP
         from cic_assets.jobs import INGEST
         from cic_assets.sensors import raw_event
         from cic_assets.work import ingest_work, pending_arrivals
@@ -98,10 +99,19 @@ class Runner:
         return [
             self.run(
                 INGEST, work.first, work.last,
-                {"accepted_sessions": {"config": {"streams": list(work.streams), "pending_only": True}}},
+                {INGEST_OP: {"config": {"streams": list(work.streams), "pending_only": True}}},
             )
             for work in ingest_work(self._settings, self._streams, pending)
         ]  # fmt: skip
+
+    def days(self) -> list[RunReport]:
+        """Computes all stale days of status, today's and those beyond the horizon too: somebody is asking for them."""
+        from cic_assets.jobs import DAILY
+        from cic_assets.work import days_work, stale_days, today_of
+
+        today = today_of(self._streams.values(), dt.datetime.now(dt.UTC))
+        stale, _ = stale_days(self._settings, today, asked_for=True)
+        return [self.run(DAILY, work.first, work.last) for work in days_work(stale)]
 
     def months(self) -> list[RunReport]:
         """Computes all stale months, also those beyond the horizon: somebody is asking for them."""

@@ -1,6 +1,6 @@
-"""The sensors: the crawler that reports arrivals and asks for their ingest, and the one that asks for stale months.
+"""The sensors: the crawler that reports arrivals and asks for their ingest, and those that ask for what is stale.
 
-Both look at what is there, not at what happened since a cursor, so a lost event costs one interval. A range that failed
+They look at what is there, not at what happened since a cursor, so a lost event costs one interval. A range that failed
 three times waits for a person: its content would have to change first.
 """
 
@@ -23,14 +23,23 @@ from dagster import (
     sensor,
 )
 
-from cic_assets.assets.accepted import IngestConfig
+from cic_assets.assets.accepted import INGEST_OP, IngestConfig
 from cic_assets.assets.raw import raw_key
-from cic_assets.jobs import INGEST, MONTHLY, range_tags
+from cic_assets.jobs import DAILY, INGEST, MONTHLY, range_tags
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.landing import adopt_foreign, purge_originals
 from cic_assets.partitions import DAYS
 from cic_assets.resources.platform import Platform
-from cic_assets.work import Work, ingest_work, months_work, pending_arrivals, stale_months
+from cic_assets.work import (
+    Work,
+    days_work,
+    ingest_work,
+    months_work,
+    pending_arrivals,
+    stale_days,
+    stale_months,
+    today_of,
+)
 
 WORK_TAG = "cic/work"
 MAX_ATTEMPTS = 3
@@ -56,7 +65,7 @@ def requests(instance: DagsterInstance, job: str, work: list[Work]) -> Iterator[
             continue
         config = None
         if job == INGEST:
-            config = RunConfig(ops={"accepted_sessions": IngestConfig(streams=list(item.streams), pending_only=True)})
+            config = RunConfig(ops={INGEST_OP: IngestConfig(streams=list(item.streams), pending_only=True)})
         yield RunRequest(run_key=f"{job}:{item.identity}:{failed}", job_name=job, tags=tags, run_config=config or {})
 
 
@@ -76,7 +85,7 @@ def raw_event(arrival: Arrival) -> AssetMaterialization:
 
 
 def build_sensors() -> list[SensorDefinition]:
-    """Both sensors, on unless somebody turned them off in the UI."""
+    """All sensors, on unless somebody turned them off in the UI."""
 
     @sensor(
         name="arrivals",
@@ -100,6 +109,25 @@ def build_sensors() -> list[SensorDefinition]:
         return SensorResult(run_requests=found, asset_events=[raw_event(arrival) for arrival in pending])
 
     @sensor(
+        name="stale_days",
+        job_name=DAILY,
+        minimum_interval_seconds=15,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Asks for the status facts and marts of closed days that ingest has touched, up to the horizon.",
+    )
+    def stale_days_sensor(
+        context: SensorEvaluationContext, platform: ResourceParam[Platform]
+    ) -> SensorResult | SkipReason:
+        if busy(context.instance, INGEST, DAILY):
+            return SkipReason("an ingest or a daily run is under way")
+        today = today_of(platform.streams.values(), dt.datetime.now(dt.UTC))
+        now, waiting = stale_days(platform.settings, today)
+        found = list(requests(context.instance, DAILY, days_work(now)))
+        if not found:
+            return SkipReason(f"nothing stale; {len(waiting)} days beyond the horizon wait for `cic run daily`")
+        return SensorResult(run_requests=found)
+
+    @sensor(
         name="stale_months",
         job_name=MONTHLY,
         minimum_interval_seconds=15,
@@ -107,12 +135,16 @@ def build_sensors() -> list[SensorDefinition]:
         description="Asks for the facts and marts of months that ingest has touched, up to the restatement horizon.",
     )
     def stale(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
-        if busy(context.instance, INGEST, MONTHLY):
-            return SkipReason("an ingest or a monthly run is under way")
-        now, waiting = stale_months(platform.settings, dt.datetime.now(dt.UTC).date())
+        if busy(context.instance, INGEST, DAILY, MONTHLY):
+            return SkipReason("an ingest, a daily or a monthly run is under way")
+        today = today_of(platform.streams.values(), dt.datetime.now(dt.UTC))
+        # Days that failed for good don't hold up the months of others.
+        if list(requests(context.instance, DAILY, days_work(stale_days(platform.settings, today)[0]))):
+            return SkipReason("days come first")
+        now, waiting = stale_months(platform.settings, today)
         found = list(requests(context.instance, MONTHLY, months_work(now)))
         if not found:
             return SkipReason(f"nothing stale; {len(waiting)} months beyond the horizon wait for `cic run monthly`")
         return SensorResult(run_requests=found)
 
-    return [arrivals, stale]
+    return [arrivals, stale_days_sensor, stale]

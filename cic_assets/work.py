@@ -1,4 +1,4 @@
-"""What is left to do: arrivals that ingest has not seen, months whose facts are stale. No Dagster.
+"""What is left to do: arrivals that ingest has not seen, days and months whose facts are stale. No Dagster.
 
 Sensors, schedules and the command line ask here, so that all of them would do the same next.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.ingest import rule_set_of
+from cic_assets.lake.touch import CHARGE_POINTS, SESSIONS, STATUS
 from cic_assets.partitions import contiguous, month_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
@@ -62,28 +65,55 @@ def ingest_work(settings: Settings, streams: dict[str, Stream], pending: list[Ar
     return work
 
 
-def stale_months(
-    settings: Settings, today: dt.date, *, asked_for: bool = False
-) -> tuple[list[tuple[dt.date, int]], list[dt.date]]:
+Stale = list[tuple[dt.date, int]]
+
+
+def stale_months(settings: Settings, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
     """Months to compute now, with their newest touch, and computed months beyond the horizon, which wait for somebody.
 
     A month that was never computed is no restatement, however old it is. `asked_for`: somebody runs it, so none waits.
     """
-    oldest = dt.date.min if asked_for else month_of(today - dt.timedelta(days=settings.restatement_horizon_days))
+    oldest = None if asked_for else month_of(today - dt.timedelta(days=settings.restatement_horizon_days))
+    return _stale(settings, (SESSIONS, CHARGE_POINTS), oldest)
+
+
+def stale_days(settings: Settings, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
+    """The same for days of status; unless somebody asks, only days that have ended everywhere (`today_of`)."""
+    oldest = None if asked_for else today - dt.timedelta(days=settings.restatement_horizon_days)
+    now, waiting = _stale(settings, (STATUS,), oldest)
+    return [(day, touch) for day, touch in now if asked_for or day < today], waiting
+
+
+def _stale(settings: Settings, facts: tuple[str, ...], oldest: dt.date | None) -> tuple[Stale, list[dt.date]]:
     with connect(settings) as connection:
         rows = connection.execute(
-            "select month_date, touch_id, computed_before from catalogue.pending_month order by month_date"
+            "select period_date, max(touch_id), bool_or(computed_before) from catalogue.pending_period"
+            " where fact = any(%s) group by 1 order by 1",
+            [list(facts)],
         ).fetchall()
-    now = [(month, int(touch)) for month, touch, before in rows if not before or month >= oldest]
-    return now, [month for month, _, before in rows if before and month < oldest]
+    now = [(period, int(touch)) for period, touch, before in rows if not before or oldest is None or period >= oldest]
+    return now, [period for period, _, before in rows if before and oldest is not None and period < oldest]
 
 
-def months_work(stale: list[tuple[dt.date, int]]) -> list[Work]:
+def today_of(streams: Iterable[Stream], now: dt.datetime) -> dt.date:
+    """Today by the clock of the westernmost authority: earlier days have ended for everybody."""
+    return min((now.astimezone(ZoneInfo(stream.zone)).date() for stream in streams), default=now.date())
+
+
+def days_work(stale: Stale) -> list[Work]:
+    """Ranges of neighbouring stale days."""
+    return _ranges(stale, monthly=False)
+
+
+def months_work(stale: Stale) -> list[Work]:
     """Ranges of neighbouring stale months."""
-    touches = dict(stale)
-    ranges = contiguous(list(touches), monthly=True)
+    return _ranges(stale, monthly=True)
+
+
+def _ranges(stale: Stale, *, monthly: bool) -> list[Work]:
+    ranges = contiguous([period for period, _ in stale], monthly=monthly)
     return [
-        Work(first, last, _identity([f"{month}:{touch}" for month, touch in stale if first <= month <= last]))
+        Work(first, last, _identity([f"{period}:{touch}" for period, touch in stale if first <= period <= last]))
         for first, last in ranges
     ]
 

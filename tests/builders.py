@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from cic_assets.lake.tables import ACCEPTED_SESSIONS, hand_over
+from cic_assets.lake.tables import ACCEPTED_SESSIONS, ACCEPTED_STATUS, hand_over
 
 NOON = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
@@ -38,4 +39,37 @@ def accepted(session_id: str = "1", **values: Any) -> dict[str, Any]:
 def frame(spark: Any, *rows: dict[str, Any]) -> Any:
     """Accepted rows as a DataFrame."""
     table = pa.Table.from_pylist(list(rows), schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_SESSIONS]))
+    return hand_over(spark, table)
+
+
+def registry(spark: Any, *listed: tuple[str, str]) -> Any:
+    """(charge point, provider) pairs as a DataFrame; without any, one of nulls, which equals nothing."""
+    points, providers = zip(*(listed or [(None, None)]), strict=True)
+    columns = {"charge_point_id": pa.array(points, pa.string()), "provider_id": pa.array(providers, pa.string())}
+    return spark.createDataFrame(pa.table(columns))
+
+
+def entry(at: dt.datetime, state: str | None = "AVAILABLE", **values: Any) -> dict[str, Any]:
+    """An accepted entry of a timeline: an event, or with `entry="confirmation"` a poll's word."""
+    row: dict[str, Any] = {
+        "stream_id": "s", "arrival_date": dt.date(2026, 12, 31), "event_date": at.astimezone(dt.UTC).date(),
+        "source_file": "f.csv", "source_line": 2, "arrived_at": dt.datetime(2026, 12, 31, tzinfo=dt.UTC),
+        "provider_id": "p", "authority_id": "a", "charge_point_id": "p/1", "connector_id": "", "entry": "event",
+        "at": at, "is_record": True, "state": state, "source_status": state,
+        "status_date": at.astimezone(ZoneInfo("Europe/London")).date(),
+        "covers_until": None, "flags": [],
+    }  # fmt: skip
+    unknown = set(values) - set(row)
+    assert not unknown, unknown
+    return row | values
+
+
+def poll(at: dt.datetime, state: str = "AVAILABLE", **values: Any) -> dict[str, Any]:
+    """A confirmation."""
+    return entry(at, state, entry="confirmation", **values)
+
+
+def entries_frame(spark: Any, rows: list[dict[str, Any]]) -> Any:
+    """Entries as a DataFrame."""
+    table = pa.Table.from_pylist(rows, schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_STATUS]))
     return hand_over(spark, table)

@@ -1,5 +1,6 @@
-"""Accepted and quarantined sessions: ingest as assets, partitioned by arrival date."""
+"""Accepted and quarantined rows of every kind: ingest as assets, partitioned by arrival date."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,9 +24,10 @@ from dagster import (
 )
 from pydantic import Field
 
-from cic_assets.assets.raw import raw_key
+from cic_assets.assets.raw import OWNERS, raw_key
 from cic_assets.lake import catalogue, tables
 from cic_assets.lake.ingest import IngestCount, ingest, rule_set_of
+from cic_assets.lake.kinds import KINDS
 from cic_assets.partitions import DAYS, day_range
 from cic_assets.quality.expectations import BATCH_CHECKS, BLOCKING_BATCH_CHECKS, CheckOutcome, validate
 from cic_assets.quality.rules import RULES, rules_of
@@ -34,15 +36,11 @@ from cic_assets.resources.spark import SparkResource
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 
-ACCEPTED_SESSIONS = AssetKey(["accepted", "sessions"])
+ACCEPTED = {kind: AssetKey(["accepted", kind]) for kind in KINDS}
+INGEST_OP = "accepted"
 QUARANTINE = AssetKey(["quality", "quarantine"])
 INGEST_COUNT = AssetKey(["quality", "ingest_count"])
 RULE_COUNT = AssetKey(["quality", "rule_count"])
-OWNERS = ["team:data-engineering"]
-
-
-class RuleDefectError(Exception):
-    """A rule contradicts itself on rows of an arrival; the arrival was not replaced."""
 
 
 class IngestConfig(Config):
@@ -61,18 +59,29 @@ def _table_schema(names_and_types: Sequence[Any]) -> TableSchema:
     return TableSchema([TableColumn(field.name, str(field.type)) for field in names_and_types])
 
 
+_DESCRIPTIONS = {
+    "sessions": "Sessions that no row rule rejects, in the common model. Duplicates are still in: they are decided on "
+    "read, over all arrivals.",
+    "status": "Entries of charge points' timelines that no row rule rejects: events (a state begins) and confirmations "
+    "(a poll saw the charge point).",
+    "locations": "Charge points and connectors as operators list them, all versions; the registry is built from them.",
+}
+
+
 def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
     """What an ingest writes, each downstream of every raw stream."""
     return [
-        AssetSpec(
-            ACCEPTED_SESSIONS,
-            deps=[raw_key(stream.id) for stream in streams],
-            description="Sessions that no row rule rejects, in the common model. Duplicates are still in: they are "
-            "decided on read, over all arrivals. Partition: arrival date (UTC).",
-            group_name="lake",
-            owners=OWNERS,
-            kinds={"spark", "deltalake"},
-            metadata={"dagster/column_schema": _table_schema(tables.ACCEPTED_SESSIONS)},
+        *(
+            AssetSpec(
+                key,
+                deps=[raw_key(stream.id) for stream in streams if stream.kind == kind],
+                description=_DESCRIPTIONS[kind] + " Partition: arrival date (UTC).",
+                group_name="lake",
+                owners=OWNERS,
+                kinds={"spark", "deltalake"},
+                metadata={"dagster/column_schema": _table_schema(KINDS[kind].schema)},
+            )
+            for kind, key in ACCEPTED.items()
         ),
         AssetSpec(
             QUARANTINE,
@@ -101,55 +110,113 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
 
 
 def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
-    """The multi-asset of session ingest, with one check per rule."""
+    """The multi-asset of ingest, with one check per rule and kind."""
 
     @multi_asset(
-        name="accepted_sessions",
+        name=INGEST_OP,
         specs=_specs(streams),
         partitions_def=DAYS,
         backfill_policy=BackfillPolicy.single_run(),
         check_specs=_check_specs(),
+        # So that a run may leave out checks of kinds of which nothing came: their last result stays.
+        can_subset=True,
     )
-    def accepted_sessions(
+    def accepted(
         context: AssetExecutionContext, config: IngestConfig, platform: ResourceParam[Platform], spark: SparkResource
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
-        counts, defects = _ingest_window(context, config, platform, spark)
-        outcomes = _validate(platform, counts)
-        yield from _check_results(outcomes)
+        chosen = set(context.selected_asset_keys)
+        kinds = [kind for kind, key in ACCEPTED.items() if key in chosen] or list(KINDS)
+        counts, defects = _ingest_window(context, config, platform, spark, kinds)
+        for result in _results(platform, counts):
+            if result.asset_key in chosen:
+                yield result
         if defects:
             raise Failure(
                 "rules contradict themselves, nothing was replaced: " + "; ".join(defects),
                 metadata={"arrivals": len(defects)},
             )
         for day in {count.arrival_date for count in counts}:
-            _add_partition_metadata(context, day.isoformat(), [count for count in counts if count.arrival_date == day])
-        for key, rows in (
-            (ACCEPTED_SESSIONS, sum(count.accepted for count in counts)),
-            (QUARANTINE, sum(count.quarantined for count in counts)),
-            (INGEST_COUNT, len(counts)),
-            (RULE_COUNT, sum(1 for count in counts for fired in count.fired.values() if fired)),
-        ):
-            yield MaterializeResult(asset_key=key, metadata={"rows in run": rows, "arrivals in run": len(counts)})
+            of_day = [count for count in counts if count.arrival_date == day]
+            for key, rows in _row_counts(platform, of_day).items():
+                if key in chosen:
+                    context.add_asset_metadata({"dagster/partition_row_count": rows}, key, day.isoformat())
+        for key, rows in _row_counts(platform, counts).items():
+            if key in chosen:
+                yield MaterializeResult(asset_key=key, metadata={"rows in run": rows, "arrivals in run": len(counts)})
 
-    return accepted_sessions
+    return accepted
+
+
+def _row_counts(platform: Platform, counts: Sequence[IngestCount]) -> dict[AssetKey, int]:
+    """Rows of each asset that some arrivals gave."""
+    accepted = {key: sum(c.accepted for c in _of_kind(platform, counts, kind)) for kind, key in ACCEPTED.items()}
+    return accepted | {
+        QUARANTINE: sum(count.quarantined for count in counts),
+        INGEST_COUNT: len(counts),
+        RULE_COUNT: sum(1 for count in counts for fired in count.fired.values() if fired),
+    }
+
+
+def _results(platform: Platform, counts: Sequence[IngestCount]) -> Iterator[AssetCheckResult]:
+    """The checks of every kind of which something came."""
+    outcomes = _validate(platform, counts)
+    for kind in KINDS:
+        mine = [each for each in outcomes if platform.streams[each.stream_id].kind == kind]
+        if mine:
+            yield from _check_results(kind, mine)
+    status = _of_kind(platform, counts, "status")
+    if status:
+        yield _unmapped(status)
+
+
+def _of_kind(platform: Platform, counts: Sequence[IngestCount], kind: str) -> list[IngestCount]:
+    return [count for count in counts if platform.streams[count.stream_id].kind == kind]
+
+
+UNMAPPED = "unmapped_status"
 
 
 def _check_specs() -> list[AssetCheckSpec]:
     rules = [
-        AssetCheckSpec(rule.id, asset=ACCEPTED_SESSIONS, description=f"{rule.severity}: {rule.message} ({rule.source})")
+        AssetCheckSpec(rule.id, asset=ACCEPTED[kind], description=f"{rule.severity}: {rule.message} ({rule.source})")
         for rule in RULES
+        for kind in rule.kinds
     ]
     batch = [
-        AssetCheckSpec(name, asset=ACCEPTED_SESSIONS, description=text, blocking=name in BLOCKING_BATCH_CHECKS)
+        AssetCheckSpec(name, asset=key, description=text, blocking=name in BLOCKING_BATCH_CHECKS)
         for name, text in BATCH_CHECKS.items()
+        for key in ACCEPTED.values()
     ]
-    return rules + batch
+    unmapped = AssetCheckSpec(
+        UNMAPPED, asset=ACCEPTED["status"], description="every word for a state is in its stream's vocabulary"
+    )
+    return [*rules, *batch, unmapped]
+
+
+def _unmapped(counts: Sequence[IngestCount]) -> AssetCheckResult:
+    """Names the words that no vocabulary knows, and whose they are; their rows count as UNKNOWN."""
+    found: Counter[tuple[str, str]] = Counter()
+    for count in counts:
+        found.update({(count.stream_id, word): rows for word, rows in count.unmapped.items()})
+    words = ", ".join(f"{word!r} {rows} times in {stream}" for (stream, word), rows in sorted(found.items()))
+    return AssetCheckResult(
+        check_name=UNMAPPED,
+        asset_key=ACCEPTED["status"],
+        passed=not found,
+        severity=AssetCheckSeverity.WARN,
+        description=f"no vocabulary knows {words}: add to vocabulary.words of the stream file" if found else None,
+        metadata={"id": "E03", "count": sum(found.values()), "words": words},
+    )
 
 
 def _ingest_window(
-    context: AssetExecutionContext, config: IngestConfig, platform: ResourceParam[Platform], spark: SparkResource
+    context: AssetExecutionContext,
+    config: IngestConfig,
+    platform: ResourceParam[Platform],
+    spark: SparkResource,
+    kinds: Sequence[str],
 ) -> tuple[list[IngestCount], list[str]]:
-    """Ingests the window's arrivals one by one; an arrival with a defect is left as it was, the others go on."""
+    """Ingests the window's arrivals; an arrival with a defect is left as it was, the others go on."""
     settings, streams = platform.settings, platform.streams
     unknown = sorted(set(config.streams) - set(streams))
     if unknown:
@@ -162,27 +229,34 @@ def _ingest_window(
     counts: list[IngestCount] = []
     defects: list[str] = []
 
-    def audit(count: IngestCount) -> None:
+    def audit(count: IngestCount) -> bool:
         counts.append(count)
         wrong = {rule: rows for rule, rows in count.disagreements.items() if rows}
         if wrong:
             said = ", ".join(f"{rule} on {rows} rows" for rule, rows in wrong.items())
-            raise RuleDefectError(f"{count.stream_id}, arrival {count.arrival_date}: {said}")
+            defects.append(f"{count.stream_id}, arrival {count.arrival_date}: {said}")
+        return not wrong
 
-    for arrival in found:
-        stream = streams[arrival.stream_id]
-        fingerprint = arrival.fingerprint(stream, rule_set_of(settings, stream))
-        if config.pending_only and done.get((stream.id, arrival.arrival_date)) == fingerprint:
-            continue
-        try:
-            count = ingest(settings, spark.session, stream, arrival, context.run_id, audit)
-        except RuleDefectError as error:
-            defects.append(str(error))
-        else:
-            context.log.info(
-                f"{stream.id} {arrival.arrival_date}: {count.rows_in} in, {count.accepted} accepted, "
-                f"{count.quarantined} quarantined"
+    # Locations first: the registry is there when states and sessions are flagged.
+    mine_first = sorted(streams.values(), key=lambda each: (each.kind != "locations", each.id))
+    for stream in (each for each in mine_first if each.kind in kinds):
+        mine = [
+            arrival
+            for arrival in found
+            if arrival.stream_id == stream.id
+            and not (
+                config.pending_only
+                and done.get((stream.id, arrival.arrival_date))
+                == arrival.fingerprint(stream, rule_set_of(settings, stream))
             )
+        ]
+        if not mine:
+            continue
+        replaced = ingest(settings, spark.session, stream, mine, context.run_id, audit)
+        context.log.info(
+            f"{stream.id}, {len(replaced)} arrivals: {sum(c.rows_in for c in replaced)} in, "
+            f"{sum(c.accepted for c in replaced)} accepted, {sum(c.quarantined for c in replaced)} quarantined"
+        )
     return counts, defects
 
 
@@ -190,15 +264,15 @@ def _validate(platform: Platform, counts: Sequence[IngestCount]) -> list[CheckOu
     outcomes: list[CheckOutcome] = []
     for stream_id in sorted({count.stream_id for count in counts}):
         stream = platform.streams[stream_id]
-        rules = rules_of(rule_set_of(platform.settings, stream))
+        rules = rules_of(rule_set_of(platform.settings, stream), stream.kind)
         mine = [count for count in counts if count.stream_id == stream_id]
         outcomes += validate(stream, rules, mine, platform.settings.home / "data_docs" / stream_id)
     return outcomes
 
 
-def _check_results(outcomes: Sequence[CheckOutcome]) -> Iterator[AssetCheckResult]:
+def _check_results(kind: str, outcomes: Sequence[CheckOutcome]) -> Iterator[AssetCheckResult]:
     """One result per check, over all streams of the run; a check that no stream has is passed and says so."""
-    messages = {rule.id: rule.message for rule in RULES} | BATCH_CHECKS
+    messages = {rule.id: rule.message for rule in RULES if kind in rule.kinds} | BATCH_CHECKS
     warnings = set(BATCH_CHECKS) - set(BLOCKING_BATCH_CHECKS)
     for name, message in messages.items():
         mine = [outcome for outcome in outcomes if outcome.check == name]
@@ -206,7 +280,7 @@ def _check_results(outcomes: Sequence[CheckOutcome]) -> Iterator[AssetCheckResul
         count = sum(outcome.count for outcome in failed)
         yield AssetCheckResult(
             check_name=name,
-            asset_key=ACCEPTED_SESSIONS,
+            asset_key=ACCEPTED[kind],
             passed=not failed,
             severity=AssetCheckSeverity.WARN if name in warnings else AssetCheckSeverity.ERROR,
             description=f"{name}: {count} against: {message}" if failed else None,
@@ -217,10 +291,3 @@ def _check_results(outcomes: Sequence[CheckOutcome]) -> Iterator[AssetCheckResul
                 "found": MetadataValue.text("; ".join(f"{outcome.stream_id}: {outcome.detail}" for outcome in failed)),
             },
         )
-
-
-def _add_partition_metadata(context: AssetExecutionContext, key: str, counts: Sequence[IngestCount]) -> None:
-    accepted = sum(count.accepted for count in counts)
-    quarantined = sum(count.quarantined for count in counts)
-    context.add_asset_metadata({"dagster/partition_row_count": accepted}, ACCEPTED_SESSIONS, key)
-    context.add_asset_metadata({"dagster/partition_row_count": quarantined}, QUARANTINE, key)

@@ -9,7 +9,7 @@ from typing import Any
 from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, AssetSpec, BackfillPolicy, ResourceParam
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
-from cic_assets.assets.accepted import OWNERS
+from cic_assets.assets.raw import OWNERS
 from cic_assets.partitions import DAYS, MONTHS, day_range, month_range
 from cic_assets.resources.platform import Platform
 from cic_assets.settings import PROJECT
@@ -22,8 +22,11 @@ MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 def catalogue_assets() -> list[AssetSpec]:
     """What marts read and no run writes by itself: external, so that the lineage says where it comes from."""
     described = {
-        ("catalogue", "stream"): "One row per stream file: provider, authority, zone, licence. Written at each ingest.",
-        ("quality", "rule"): "One row per quality rule, with its message and source. Written at each ingest.",
+        ("catalogue", "stream"): "One row per stream file: provider, authority, zone, licence.",
+        ("catalogue", "stream_cover"): "Up to when each arrival of a status stream covers time.",
+        ("facts", "charge_point"): "The registry with its history, as locations streams give it.",
+        ("quality", "unmapped_status"): "Words for a state that no vocabulary knows.",
+        ("quality", "rule"): "One row per quality rule, with its message and source.",
         ("quality", "reconciliation"): "A view: rows in against in facts, quarantined, open, duplicates, superseded.",
     }
     return [
@@ -59,7 +62,7 @@ def window_vars(first_key: str, last_key: str, *, monthly: bool) -> dict[str, st
 
 
 def mart_assets(manifest: Path = MANIFEST) -> list[AssetsDefinition]:
-    """Monthly marts, daily marts, and the dimensions, which are views without partitions."""
+    """Monthly marts, daily marts by local date and by arrival date, and the dimensions: views without partitions."""
     common: dict[str, Any] = {"manifest": manifest, "dagster_dbt_translator": Translator()}
     single = BackfillPolicy.single_run()
 
@@ -77,13 +80,20 @@ def mart_assets(manifest: Path = MANIFEST) -> list[AssetsDefinition]:
         keys = context.partition_key_range
         yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=False))
 
+    @dbt_assets(name="arrival_marts", select="tag:arrival", partitions_def=DAYS, backfill_policy=single, **common)
+    def arrival_marts(
+        context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
+    ) -> Iterator[Any]:
+        keys = context.partition_key_range
+        yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=False))
+
     @dbt_assets(name="dimension_views", select="tag:dimension", **common)
     def dimensions(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
         yield from _build(context, dbt, platform, {})
 
-    return [monthly_marts, daily_marts, dimensions]
+    return [monthly_marts, daily_marts, arrival_marts, dimensions]
 
 
 def _build(

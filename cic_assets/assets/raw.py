@@ -9,6 +9,8 @@ from dagster import AssetKey, AssetSpec
 from cic_assets.partitions import DAYS
 from cic_assets.streams.model import Stream
 
+OWNERS = ["team:data-engineering"]
+
 
 def raw_key(stream_id: str) -> AssetKey:
     """The asset of a stream's landed objects."""
@@ -22,7 +24,8 @@ def raw_assets(streams: Iterable[Stream]) -> list[AssetSpec]:
             raw_key(stream.id),
             description=f"{stream.description}\n\nLicence: {stream.licence}. Contact: {stream.contact}.",
             group_name="raw",
-            owners=[stream.contact] if "@" in stream.contact else None,
+            # Where the operator gives no address, whoever runs the platform asks.
+            owners=[stream.contact] if "@" in stream.contact else OWNERS,
             kinds={stream.format.type},
             metadata={
                 "provider": stream.provider.name,

@@ -39,6 +39,7 @@ class SessionFacts:
 
 def session_facts(
     accepted: DataFrame,
+    registry: DataFrame,
     start: dt.date,
     end: dt.date,
     checkpoint: Callable[[DataFrame], DataFrame] = lambda frame: frame,
@@ -47,6 +48,7 @@ def session_facts(
 
     Args:
         accepted: accepted rows of all arrivals, also those outside the window: versions and neighbours may lie there.
+        registry: charge_point_id and provider_id of the charge points that locations streams list.
         start: first local date.
         end: the date after the last.
         checkpoint: writes a frame and reads it back, so that its plan is not computed again for each use (69 s
@@ -54,7 +56,7 @@ def session_facts(
     """
     in_window = (F.col("start_date") >= F.lit(start)) & (F.col("start_date") < F.lit(end))
     decided = checkpoint(resolve(checkpoint(_neighbourhood(accepted, in_window))).where(in_window))
-    session = decided.where(F.col("disposition") == "in_facts")
+    session = _unlisted(decided.where(F.col("disposition") == "in_facts"), registry)
     disposition = decided.groupBy("stream_id", "arrival_date", F.trunc("start_date", "MM").alias("month_date")).agg(
         *(_count(F.col("disposition") == name).alias(name) for name in DISPOSITIONS)
     )
@@ -64,6 +66,16 @@ def session_facts(
         disposition=disposition,
         rows_read=accepted.where(in_window).count(),
     )
+
+
+def _unlisted(session: DataFrame, registry: DataFrame) -> DataFrame:
+    """Flags S12: the provider has a registry, and the charge point is not in it. Without one, nothing can be said."""
+    listed = registry.select("charge_point_id").distinct().withColumn("is_listed", F.lit(True))
+    providers = registry.select("provider_id").distinct().withColumn("has_registry", F.lit(True))
+    rows = session.join(listed, "charge_point_id", "left").join(F.broadcast(providers), "provider_id", "left")
+    unlisted = F.coalesce(F.col("has_registry"), F.lit(False)) & F.col("is_listed").isNull()
+    marked = F.when(unlisted, F.array_append("flags", F.lit("S12"))).otherwise(F.col("flags"))
+    return rows.withColumn("flags", marked).drop("is_listed", "has_registry")
 
 
 SESSION_FACT_COLUMNS = (

@@ -1,7 +1,4 @@
-"""Feed → common model of sessions. Pure Spark: no files, no Dagster. What is erroneous: `quality/judge.py`.
-
-Wall-clock times travel as timestamps of a Spark session in UTC, until the stream's zone turns them into instants.
-"""
+"""Feed → common model of sessions. Pure Spark: no files, no Dagster. What is erroneous: `quality/judge.py`."""
 
 from __future__ import annotations
 
@@ -9,88 +6,69 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cic_assets.streams.model import KW_PER, KWH_PER, SESSION_COLUMNS, Stream
+from cic_assets.harmonise.common import (
+    HOUR_MICROS,
+    PROVENANCE,
+    from_wall,
+    given,
+    instant_of,
+    number_of,
+    owned,
+    text_of,
+)
+from cic_assets.streams.columns import KW_PER, KWH_PER
+from cic_assets.streams.model import SessionsStream
 
 OPEN_STATUSES = ("ACTIVE", "PENDING")
 AMOUNT = "decimal(12,4)"
-# The rows that a decoded record brings with it, and the file it came from.
-PROVENANCE = ("source_file", "source_line", "raw", "arrived_at", "decode_fault")
-HOUR_MICROS = 3_600_000_000
 
 
-def harmonise(records: DataFrame, stream: Stream) -> DataFrame:
+def harmonise(records: DataFrame, stream: SessionsStream) -> DataFrame:
     """Sessions of the common model, one per decoded record, with what the judge needs to see.
 
     Args:
-        records: `cic.line`, `cic.raw`, `cic.fault`, `source_file`, `arrived_at` and the stream's fields as text.
+        records: as `harmonise/common.py:given` takes them.
         stream: whose expressions, zone, units and repairs apply.
 
     Returns:
         Provenance, the common model in kWh, kW and UTC instants, and the marks `day_month_swapped`, `dst`, `is_open`.
         A value that can't be read is null; nothing is dropped.
     """
-    given = records.select(
-        "source_file",
-        F.col("`cic.line`").alias("source_line"),
-        F.col("`cic.raw`").alias("raw"),
-        "arrived_at",
-        F.col("`cic.fault`").alias("decode_fault"),
-        *(_expression(stream, name) for name in SESSION_COLUMNS),
-    )
-    return _identified(_timed(_typed(given, stream), stream), stream)
+    return _identified(_timed(_typed(given(records, stream), stream), stream), stream)
 
 
-def _expression(stream: Stream, name: str) -> Column:
-    text = stream.columns.get(name)
-    return (F.expr(text) if text else F.lit(None).cast("string")).alias(f"given_{name}")
-
-
-def _text(name: str) -> Column:
-    trimmed = F.trim(F.col(f"given_{name}").cast("string"))
-    return F.when(trimmed != "", trimmed)
-
-
-def _number(name: str, factor: str = "1") -> Column:
-    """Exact from plain text; through a double where it has an exponent, which engines' decimals read differently."""
-    text = _text(name)
-    plain = text.try_cast(T.DecimalType(24, 9))
-    rough = text.try_cast(T.DoubleType()).try_cast(T.DecimalType(24, 9))
-    value = F.when(text.rlike("[eE]"), rough).otherwise(plain)
-    return (value * F.lit(factor).cast("decimal(8,3)")).try_cast(T.DecimalType(12, 4))
-
-
-def _typed(given: DataFrame, stream: Stream) -> DataFrame:
-    status = F.upper(F.coalesce(_text("status"), F.lit("COMPLETED")))
-    cost = _number("cost")
+def _typed(records: DataFrame, stream: SessionsStream) -> DataFrame:
+    status = F.upper(F.coalesce(text_of("status"), F.lit("COMPLETED")))
+    cost = number_of("cost")
     if stream.vat_basis == "included":
         # One division per row, as a double rounded half-up: engines cut or round the last digit of a decimal's.
         ratio = 1 + (stream.vat_rate or 0)
         revenue = F.round(cost.cast("double") / F.lit(ratio), 4).cast(AMOUNT)
     else:
         revenue = cost
-    return given.select(
+    return records.select(
         *PROVENANCE,
-        _text("session_id").alias("given_id"),
-        _text("charge_point").alias("charge_point"),
-        _text("connector_id").alias("connector_id"),
+        text_of("session_id").alias("given_id"),
+        text_of("charge_point").alias("charge_point"),
+        text_of("connector_id").alias("connector_id"),
         *(F.col(f"given_{edge}_{way}") for edge in ("started", "ended") for way in ("local", "at")),
-        _number("energy", KWH_PER[stream.units.energy]).alias("energy_kwh"),
+        number_of("energy", KWH_PER[stream.units.energy]).alias("energy_kwh"),
         cost.alias("cost"),
         revenue.alias("revenue"),
-        F.upper(_text("currency")).alias("currency"),
-        _number("rated_power", KW_PER[stream.units.power]).alias("rated_power_kw"),
-        _number("charging_seconds").alias("charging_seconds"),
+        F.upper(text_of("currency")).alias("currency"),
+        number_of("rated_power", KW_PER[stream.units.power]).alias("rated_power_kw"),
+        number_of("charging_seconds").alias("charging_seconds"),
         status.alias("status"),
         status.isin(*OPEN_STATUSES).alias("is_open"),
-        F.lower(F.coalesce(_text("record_kind"), F.lit("session"))).alias("record_kind"),
-        _text("cdr_session_id").alias("cdr_session_id"),
-        F.coalesce(_text("credit").try_cast(T.BooleanType()), F.lit(False)).alias("credit"),
-        _text("credit_reference_id").alias("credit_reference_id"),
-        F.col("given_last_updated").try_cast(T.TimestampType()).alias("last_updated"),
+        F.lower(F.coalesce(text_of("record_kind"), F.lit("session"))).alias("record_kind"),
+        text_of("cdr_session_id").alias("cdr_session_id"),
+        F.coalesce(text_of("credit").try_cast(T.BooleanType()), F.lit(False)).alias("credit"),
+        text_of("credit_reference_id").alias("credit_reference_id"),
+        instant_of("last_updated").alias("last_updated"),
     )
 
 
-def _timed(typed: DataFrame, stream: Stream) -> DataFrame:
+def _timed(typed: DataFrame, stream: SessionsStream) -> DataFrame:
     """Adds the instants, and says how they came about."""
     frame = typed
     for edge in ("started", "ended"):
@@ -100,7 +78,7 @@ def _timed(typed: DataFrame, stream: Stream) -> DataFrame:
             nothing = F.lit(None).cast("timestamp")
             frame = frame.withColumns(
                 {
-                    f"{edge}_at": F.col(f"given_{edge}_at").try_cast(T.TimestampType()),
+                    f"{edge}_at": instant_of(f"{edge}_at"),
                     f"{edge}_wall_given": nothing,
                     f"{edge}_wall": nothing,
                     f"{edge}_twice": F.lit(False),
@@ -124,24 +102,14 @@ def _timed(typed: DataFrame, stream: Stream) -> DataFrame:
     ).withColumn("dst", F.col("dst_twice") | F.col("dst_shifted"))
 
 
-def _from_wall(frame: DataFrame, edge: str, stream: Stream) -> DataFrame:
-    given = F.col(f"given_{edge}_local").try_cast(T.TimestampType())
-    frame = frame.withColumn(f"{edge}_wall_given", given)
-    wall = _repaired(F.col(f"{edge}_wall_given"), stream)
-    frame = frame.withColumn(f"{edge}_wall", wall)
-    instant, zone = F.to_utc_timestamp(F.col(f"{edge}_wall"), stream.zone), stream.zone
-    frame = frame.withColumn(f"{edge}_at", instant)
-    back = F.from_utc_timestamp(F.col(f"{edge}_at"), zone)
-    an_hour_on = F.from_utc_timestamp(F.timestamp_micros(F.unix_micros(f"{edge}_at") + HOUR_MICROS), zone)
-    return frame.withColumns(
-        {
-            f"{edge}_twice": F.coalesce(an_hour_on == F.col(f"{edge}_wall"), F.lit(False)),
-            f"{edge}_shifted": F.coalesce(back != F.col(f"{edge}_wall"), F.lit(False)),
-        }
+def _from_wall(frame: DataFrame, edge: str, stream: SessionsStream) -> DataFrame:
+    frame = frame.withColumn(f"{edge}_wall_given", instant_of(f"{edge}_local"))
+    return from_wall(
+        frame.withColumn(f"{edge}_wall", _repaired(F.col(f"{edge}_wall_given"), stream)), edge, stream.zone
     )
 
 
-def _repaired(wall: Column, stream: Stream) -> Column:
+def _repaired(wall: Column, stream: SessionsStream) -> Column:
     """S15: day and month exchanged, in the declared files, wherever both readings exist."""
     if stream.date_repair is None:
         return wall
@@ -165,7 +133,7 @@ def _like(pattern: str) -> str:
     return escaped.replace("*", "%").replace("?", "_")
 
 
-def _identified(frame: DataFrame, stream: Stream) -> DataFrame:
+def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
     """Adds ids, local date, durations and the hash of the content, by which equal records are known."""
     content = (
         "given_id", "charge_point", "connector_id", "started_at", "ended_at", "energy_kwh", "cost", "currency",
@@ -174,23 +142,24 @@ def _identified(frame: DataFrame, stream: Stream) -> DataFrame:
     )  # fmt: skip
     text = F.concat_ws("|", *(F.coalesce(F.col(name).cast("string"), F.lit("~")) for name in content))
     micros = F.unix_micros("ended_at") - F.unix_micros("started_at")
-    return frame.withColumns(
-        {
-            "content_hash": F.sha2(text, 256),
-            "stream_id": F.lit(stream.id),
-            "provider_id": F.lit(stream.provider.id),
-            "authority_id": F.lit(stream.authority.id),
-            "charge_point_id": F.concat(F.lit(f"{stream.provider.id}/"), F.col("charge_point")),
-            "start_date": F.from_utc_timestamp(F.col("started_at"), stream.zone).cast("date"),
-            "event_date": F.col("started_at").cast("date"),
-            "duration_micros": micros,
-            # What a naive reader of the feed computes; studies on such files used it (rule set academic).
-            "wall_micros": F.coalesce(F.unix_micros("ended_wall") - F.unix_micros("started_wall"), micros),
-            "charging_micros": (F.col("charging_seconds") * 1_000_000).cast("bigint"),
-        }
-    ).withColumns(
-        {
-            "session_id": F.coalesce(F.col("given_id"), F.substring("content_hash", 1, 32)),
-            "duration_seconds": F.col("duration_micros").cast("decimal(18,0)") * F.lit("0.000001").cast("decimal(7,6)"),
-        }
+    return (
+        owned(frame, stream)
+        .withColumns(
+            {
+                "content_hash": F.sha2(text, 256),
+                "start_date": F.from_utc_timestamp(F.col("started_at"), stream.zone).cast("date"),
+                "event_date": F.col("started_at").cast("date"),
+                "duration_micros": micros,
+                # What a naive reader of the feed computes; studies on such files used it (rule set academic).
+                "wall_micros": F.coalesce(F.unix_micros("ended_wall") - F.unix_micros("started_wall"), micros),
+                "charging_micros": (F.col("charging_seconds") * 1_000_000).cast("bigint"),
+            }
+        )
+        .withColumns(
+            {
+                "session_id": F.coalesce(F.col("given_id"), F.substring("content_hash", 1, 32)),
+                "duration_seconds": F.col("duration_micros").cast("decimal(18,0)")
+                * F.lit("0.000001").cast("decimal(7,6)"),
+            }
+        )
     )

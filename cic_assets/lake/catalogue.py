@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from cic_assets.quality.rules import RULES
-from cic_assets.streams.model import Stream
+from cic_assets.quality.rules import CROSS_RULES, RULES
+from cic_assets.streams.model import SessionsStream, StatusStream, Stream
 from cic_assets.warehouse.connect import Connection
 
 
 @dataclass(frozen=True)
 class LandedObject:
-    """One content of one stream. `arrived_at` is its first sighting (UTC), `original_name` the name it had then."""
+    """One content of one stream. `arrived_at` is its first sighting (UTC), `original_name` the name it had then.
+
+    `sightings` are all of them, as (when, name), where `arrivals` read them.
+    """
 
     stream_id: str
     sha256: str
@@ -25,6 +28,7 @@ class LandedObject:
     original_name: str
     path: str
     landed: bool
+    sightings: tuple[tuple[dt.datetime, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Arrival:
         """Changes when an ingest would give other rows: new objects, another stream file, another rule set or rule."""
         rules = hashlib.sha256(repr(RULES).encode()).hexdigest()
         parts = [stream.fingerprint(), rule_set, rules, *sorted(landed.sha256 for landed in self.objects)]
+        if stream.reads_sightings:
+            parts += [repr(landed.sightings) for landed in sorted(self.objects, key=lambda each: each.sha256)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -62,7 +68,10 @@ def add_sighting(connection: Connection, landed: LandedObject, seen_at: dt.datet
         [landed.stream_id, landed.sha256],
     )
     connection.execute(
-        "insert into catalogue.sighting values (%s, %s, %s, %s)", [landed.stream_id, landed.sha256, seen_at, name]
+        "insert into catalogue.sighting select %(stream)s, %(sha256)s, %(seen_at)s, %(name)s where not exists (select"
+        " from catalogue.sighting where stream_id = %(stream)s and sha256 = %(sha256)s and seen_at = %(seen_at)s"
+        " and original_name = %(name)s)",
+        {"stream": landed.stream_id, "sha256": landed.sha256, "seen_at": seen_at, "name": name},
     )
 
 
@@ -72,9 +81,17 @@ def arrivals(
     """All arrivals of the streams with start <= arrival date < end, oldest first; only objects that are there."""
     condition = "landed and stream_id = any(%s) and arrival_date >= %s and arrival_date < %s"
     found = _objects(connection, condition, [list(stream_ids), start or dt.date.min, end or dt.date.max])
+    seen: dict[tuple[str, str], list[tuple[dt.datetime, str]]] = {}
+    for stream_id, sha256, moment, name in connection.execute(
+        "select stream_id, sha256, seen_at, original_name from catalogue.sighting where stream_id = any(%s)"
+        " order by seen_at, original_name",
+        [list(stream_ids)],
+    ).fetchall():
+        seen.setdefault((stream_id, sha256), []).append((moment.astimezone(dt.UTC), name))
     groups: dict[tuple[dt.date, str], list[LandedObject]] = {}
     for landed in found:
-        groups.setdefault((landed.arrival_date, landed.stream_id), []).append(landed)
+        sightings = tuple(dict.fromkeys(seen.get((landed.stream_id, landed.sha256), ())))
+        groups.setdefault((landed.arrival_date, landed.stream_id), []).append(replace(landed, sightings=sightings))
     return [Arrival(stream, day, tuple(objects)) for (day, stream), objects in sorted(groups.items())]
 
 
@@ -96,24 +113,32 @@ def register_streams(connection: Connection, streams: Iterable[Stream], rule_set
     """The stream files' facts that marts show, and the rules with their messages."""
     for stream in streams:
         connection.execute(
-            "insert into catalogue.stream values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            "insert into catalogue.stream (stream_id, kind, provider_id, provider_name, authority_id, authority_name,"
+            " zone, licence, contact, rule_set, vat_basis, max_silence, reports_use, fingerprint)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (stream_id) do update set kind = excluded.kind, provider_id = excluded.provider_id,"
             " provider_name = excluded.provider_name, authority_id = excluded.authority_id,"
             " authority_name = excluded.authority_name, zone = excluded.zone, licence = excluded.licence,"
             " contact = excluded.contact, rule_set = excluded.rule_set, vat_basis = excluded.vat_basis,"
+            " max_silence = excluded.max_silence, reports_use = excluded.reports_use,"
             " fingerprint = excluded.fingerprint"
             " where stream.fingerprint <> excluded.fingerprint or stream.rule_set <> excluded.rule_set",
             [
                 stream.id, stream.kind, stream.provider.id, stream.provider.name, stream.authority.id,
                 stream.authority.name, stream.zone, stream.licence, stream.contact, rule_set or stream.rule_set,
-                stream.vat_basis, stream.fingerprint(),
+                stream.vat_basis if isinstance(stream, SessionsStream) else None,
+                stream.silence if isinstance(stream, StatusStream) else None,
+                stream.reports_use if isinstance(stream, StatusStream) else None,
+                stream.fingerprint(),
             ],
         )  # fmt: skip
-    for rule in RULES:
-        connection.execute(
+    said = [(rule.id, rule.severity, rule.message, rule.source) for rule in RULES]
+    said += [(rule.id, "flag", rule.message, rule.source) for rule in CROSS_RULES.values()]
+    with connection.cursor() as cursor:
+        cursor.executemany(
             "insert into quality.rule values (%s, %s, %s, %s) on conflict (rule_id) do update set"
             " severity = excluded.severity, message = excluded.message, source = excluded.source",
-            [rule.id, rule.severity, rule.message, rule.source],
+            said,
         )
 
 

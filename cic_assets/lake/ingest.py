@@ -1,35 +1,40 @@
-"""Ingest: one stream's one arrival, from landed objects to accepted and quarantined rows. No Dagster here.
+"""Ingest: one stream's arrivals, from landed objects to accepted and quarantined rows, every kind the same way.
 
-Write, audit, swap: rows are judged into a staging folder, counted and audited there, and replace the arrival's old rows
-only then. Months that may change are marked before the swap, so that a crash between the two loses no restatement.
+Write, audit, swap: rows are judged into a staging folder, counted and audited there, and replace each arrival's old
+rows only then. What depends on them is marked before the swap and again after it (`lake/touch.py`), so that neither a
+crash between the two nor a fact computed meanwhile loses a restatement. No Dagster here.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from cic_assets.facts.restatement import affected_months
-from cic_assets.harmonise.sessions import harmonise
-from cic_assets.lake import catalogue, tables
+from cic_assets.lake import catalogue, tables, touch
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.decode import decode, decoded_schema
+from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.timeline import mark_edges
 from cic_assets.lake.zones import Lake, lake_of
 from cic_assets.quality.judge import count_by_rule, is_accepted, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
-from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.connect import Connection, connect
 from cic_assets.warehouse.load import copy_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+# Arrivals of one stream go through Spark together up to this many records: 65 arrivals of 100 rows took 2 s each one
+# by one. Rows of accepted are held in memory once (about 300 bytes each).
+MAX_RECORDS = 1_000_000
 
 
 class IngestError(Exception):
@@ -38,26 +43,31 @@ class IngestError(Exception):
 
 @dataclass(frozen=True)
 class IngestCount:
-    """What one ingest counted; the batch that expectations look at.
+    """What one ingest of an arrival counted; the batch that expectations look at.
 
     Attributes:
-        rows_in: decoded records of all objects of the arrival.
+        rows_in: decoded records of all objects of the arrival; of polls without a time of their own, of each sighting.
         fired: rule id → rows on which it fired.
         disagreements: rule id → rows on which the rule contradicts itself (a defect of the rule).
-        newest_start: the latest start among accepted rows.
+        newest: the latest moment among accepted rows.
+        unmapped: word that no vocabulary knows → rows.
+        cover_at: up to when the arrival covers time; None where it covers none or its kind has no cover.
     """
 
     stream_id: str
     arrival_date: dt.date
-    rows_in: int
-    accepted: int
-    quarantined: int
-    fired: dict[str, int]
-    disagreements: dict[str, int]
-    newest_start: dt.datetime | None
+    rows_in: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    fired: dict[str, int] = field(default_factory=dict)
+    disagreements: dict[str, int] = field(default_factory=dict)
+    newest: dt.datetime | None = None
+    unmapped: dict[str, int] = field(default_factory=dict)
+    cover_at: dt.datetime | None = None
 
 
-Audit = Callable[[IngestCount], None]
+# Says whether an arrival may be replaced.
+Audit = Callable[[IngestCount], bool]
 
 
 def rule_set_of(settings: Settings, stream: Stream) -> str:
@@ -66,155 +76,233 @@ def rule_set_of(settings: Settings, stream: Stream) -> str:
 
 
 def ingest(
-    settings: Settings, spark: SparkSession, stream: Stream, arrival: Arrival, run_id: str, audit: Audit
-) -> IngestCount:
-    """Replaces the accepted and quarantined rows of one stream's one arrival.
+    settings: Settings, spark: SparkSession, stream: Stream, arrivals: Sequence[Arrival], run_id: str, audit: Audit
+) -> list[IngestCount]:
+    """Replaces the accepted and quarantined rows of one stream's arrivals.
 
     Args:
         settings: where lake and warehouse are.
         spark: the engine.
-        stream: whose arrival it is.
-        arrival: the objects.
+        stream: whose arrivals they are.
+        arrivals: of that stream.
         run_id: kept beside the result.
-        audit: called before the swap; what it raises stops the swap.
+        audit: called for each arrival before the swap; an arrival that it refuses stays as it was.
+
+    Returns:
+        The counts of the arrivals that were replaced.
 
     Raises:
         IngestError: a decoded record is missing after harmonising, or rows in ≠ accepted + quarantined.
     """
-    with staging_folder(settings) as staging:
-        judged, expected = _judged(settings, spark, stream, arrival, staging)
-        count = _counted(judged, settings, stream, arrival, expected)
-        audit(count)
-        accepted = _accepted_rows(judged, arrival)
-        quarantined = _quarantined_rows(judged, arrival)
-        changed = _changed(settings, stream, arrival, accepted)
-        if changed.num_rows:
-            _mark_touched(settings, spark, stream, changed)
-        _swap(settings, stream, arrival, accepted, quarantined)
-        _record(settings, stream, arrival, run_id, count, quarantined)
-    return count
+    done: list[IngestCount] = []
+    for batch, decoded in _batches(settings, stream, arrivals):
+        with staging_folder(settings) as staging:
+            judged = _judged(settings, spark, stream, batch, decoded, staging)
+            counts = _counted(judged, settings, stream, batch, decoded)
+            kept = [count for count in counts if audit(count)]
+            if kept:
+                _replace(settings, spark, stream, judged, batch, kept, run_id)
+                done += kept
+    return done
+
+
+Decoded = dict[str, tuple[str, int]]
+
+
+def _batches(
+    settings: Settings, stream: Stream, arrivals: Sequence[Arrival]
+) -> Iterator[tuple[list[Arrival], Decoded]]:
+    """Arrivals decoded, in groups of bounded size. Decoded: SHA-256 → (path, number of records)."""
+    batch: list[Arrival] = []
+    decoded: Decoded = {}
+    for arrival in arrivals:
+        objects = {landed.sha256: decode(settings, stream, landed) for landed in arrival.objects}
+        records = sum(count for _, count in [*decoded.values(), *objects.values()])
+        if batch and records > MAX_RECORDS:
+            yield batch, decoded
+            batch, decoded = [], {}
+        batch.append(arrival)
+        decoded |= objects
+    if batch:
+        yield batch, decoded
+
+
+def _deliveries(stream: Stream, arrival: Arrival) -> list[tuple[str, str, dt.datetime]]:
+    """(object, name, when) of each delivery: once per content, or once per sighting where the time is the poll's."""
+    if stream.reads_sightings:
+        return [(landed.sha256, name, seen_at) for landed in arrival.objects for seen_at, name in landed.sightings]
+    return [(landed.sha256, landed.original_name, landed.arrived_at) for landed in arrival.objects]
 
 
 def _judged(
-    settings: Settings, spark: SparkSession, stream: Stream, arrival: Arrival, staging: Lake
-) -> tuple[DataFrame, int]:
-    """The arrival's judged rows, materialised once in staging, and the number of records that were decoded."""
+    settings: Settings, spark: SparkSession, stream: Stream, batch: Sequence[Arrival], decoded: Decoded, staging: Lake
+) -> DataFrame:
+    """The judged rows, materialised once in staging."""
     lake = lake_of(settings)
-    decoded = [decode(settings, stream, landed) for landed in arrival.objects]
     # Sail skips a missing file in silence and gives no schema of its own: say the schema, count the rows.
     schema = tables.spark_schema(decoded_schema(stream))
-    records = spark.read.schema(schema).parquet(*(lake.uri(path) for path, _ in decoded))
+    records = spark.read.schema(schema).parquet(*(lake.uri(path) for path, _ in decoded.values()))
+    seen = [(arrival.arrival_date, *each) for arrival in batch for each in _deliveries(stream, arrival)]
     origin = pa.table(
         {
-            "object": [landed.sha256 for landed in arrival.objects],
-            "source_file": [landed.original_name for landed in arrival.objects],
-            "arrived_at": pa.array([landed.arrived_at for landed in arrival.objects], pa.timestamp("us", tz="UTC")),
+            "arrival_date": pa.array([day for day, *_ in seen], pa.date32()),
+            "object": [sha256 for _, sha256, _, _ in seen],
+            "source_file": [name for _, _, name, _ in seen],
+            "arrived_at": pa.array([moment for *_, moment in seen], pa.timestamp("us", tz="UTC")),
         }
     )
     objects = spark.createDataFrame(origin)
     named = records.withColumn("object", F.col("`cic.sha256`")).join(objects, "object").drop("object")
-    judged = judge(harmonise(named, stream), rules_of(rule_set_of(settings, stream)), stream.overrides)
-    return write_and_read(spark, judged, staging.uri("judged")), sum(count for _, count in decoded)
+    rules = rules_of(rule_set_of(settings, stream), stream.kind)
+    judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)
+    return write_and_read(spark, judged, staging.uri("judged"))
 
 
-def _counted(judged: DataFrame, settings: Settings, stream: Stream, arrival: Arrival, expected: int) -> IngestCount:
-    counts = count_by_rule(judged, rules_of(rule_set_of(settings, stream)))
-    rows_in, rejected = counts.pop("*")
-    if rows_in != expected:
-        raise IngestError(
-            f"{stream.id}, arrival {arrival.arrival_date}: {expected} records were decoded and {rows_in} came out of "
-            "harmonising; nothing was replaced"
-        )
-    newest = judged.where(is_accepted()).agg(F.max("started_at")).toArrow().column(0)[0].as_py()
-    return IngestCount(
-        stream.id, arrival.arrival_date, rows_in, rows_in - rejected, rejected,
-        {rule: fired for rule, (fired, _) in counts.items()},
-        {rule: wrong for rule, (_, wrong) in counts.items()},
-        newest,
-    )  # fmt: skip
+def _counted(
+    judged: DataFrame, settings: Settings, stream: Stream, batch: Sequence[Arrival], decoded: Decoded
+) -> list[IngestCount]:
+    kind = KINDS[stream.kind]
+    found = count_by_rule(judged, rules_of(rule_set_of(settings, stream), stream.kind))
+    summary = _summary(judged, kind.newest, stream.kind)
+    unmapped = _unmapped(judged) if stream.kind == "status" else {}
+    counts = []
+    for arrival in batch:
+        day = arrival.arrival_date
+        rules = dict(found.get(day, {}))
+        rows_in, rejected = rules.pop("*", (0, 0))
+        expected = sum(decoded[sha256][1] for sha256, _, _ in _deliveries(stream, arrival))
+        if rows_in != expected:
+            raise IngestError(
+                f"{stream.id}, arrival {day}: {expected} records were decoded and {rows_in} came out of harmonising; "
+                "nothing was replaced"
+            )
+        newest, cover_at = summary.get(day, (None, None))
+        counts.append(
+            IngestCount(
+                stream.id, day, rows_in, rows_in - rejected, rejected,
+                {rule: fired for rule, (fired, _) in rules.items()},
+                {rule: wrong for rule, (_, wrong) in rules.items()},
+                newest, unmapped.get(day, {}), cover_at,
+            )
+        )  # fmt: skip
+    return counts
 
 
-def _accepted_rows(judged: DataFrame, arrival: Arrival) -> pa.Table:
-    known = judged.where(is_accepted()).withColumn("arrival_date", F.lit(arrival.arrival_date))
-    return known.select(*tables.ACCEPTED_SESSIONS.names).toArrow().cast(tables.ACCEPTED_SESSIONS)
+def _summary(judged: DataFrame, newest: str, kind: str) -> dict[dt.date, tuple[dt.datetime | None, ...]]:
+    """Per arrival: the latest moment, and for status the moment up to which time is covered."""
+    cover = F.greatest("heard_at", "covers_until") if kind == "status" else F.lit(None).cast("timestamp")
+    rows = judged.where(is_accepted()).groupBy("arrival_date").agg(F.max(newest).alias("n"), F.max(cover).alias("c"))
+    return {row["arrival_date"]: (row["n"], row["c"]) for row in rows.toArrow().to_pylist()}
 
 
-def _quarantined_rows(judged: DataFrame, arrival: Arrival) -> pa.Table:
-    known = judged.where(~is_accepted()).withColumn("arrival_date", F.lit(arrival.arrival_date))
-    return known.select(*tables.QUARANTINE.names).toArrow().cast(tables.QUARANTINE)
+def _unmapped(judged: DataFrame) -> dict[dt.date, dict[str, int]]:
+    rows = judged.where(is_accepted() & F.col("mapped_state").isNull()).groupBy("arrival_date", "source_status").count()
+    found: dict[dt.date, dict[str, int]] = {}
+    for row in rows.toArrow().to_pylist():
+        found.setdefault(row["arrival_date"], {})[row["source_status"]] = int(row["count"])
+    return found
 
 
-def _changed(settings: Settings, stream: Stream, arrival: Arrival, new: pa.Table) -> pa.Table:
-    """Rows that the swap adds or removes; none on a rerun."""
-    lake = lake_of(settings)
-    names = tables.ACCEPTED_SESSIONS.names
-    old = tables.arrival_rows(lake, "accepted", "sessions", stream.id, arrival.arrival_date, names).select(names)
+def _replace(
+    settings: Settings,
+    spark: SparkSession,
+    stream: Stream,
+    judged: DataFrame,
+    batch: Sequence[Arrival],
+    kept: Sequence[IngestCount],
+    run_id: str,
+) -> None:
+    lake, days = lake_of(settings), [count.arrival_date for count in kept]
+    known = judged.where(F.col("arrival_date").isin(days))
+    accepted = _rows(KINDS[stream.kind].entries(known.where(is_accepted()), stream), KINDS[stream.kind].schema)
+    quarantined = _rows(known.where(~is_accepted()), tables.QUARANTINE)
+    removed, added = _changed(lake, stream, days, accepted)
+    covers = {count.arrival_date: count.cover_at for count in kept}
+    touched = touch.touched_by(settings, spark, stream, removed, added, covers)
+    dates = {date for rows in (removed, added) for date in rows["event_date"].unique().to_pylist()}
+    _mark(settings, stream, touched, dates)
+    for table, rows in (("quarantine", quarantined), ("accepted", accepted)):
+        tables.replace_arrivals(lake, table, stream.kind, stream.id, days, rows)
+    arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
+    with connect(settings) as connection:
+        _record(connection, settings, stream, arrivals, run_id, kept, quarantined)
+    if stream.kind == "locations":
+        touched |= touch.renew_registry(settings, spark)
+    _mark(settings, stream, touched, dates)
+
+
+def _mark(settings: Settings, stream: Stream, touched: touch.Touched, dates: set[dt.date]) -> None:
+    touch.mark(settings, stream, touched)
+    if stream.kind == "status":
+        mark_edges(settings, dates)
+
+
+def _rows(frame: DataFrame, schema: pa.Schema) -> pa.Table:
+    return frame.select(*schema.names).toArrow().cast(schema)
+
+
+def _changed(lake: Lake, stream: Stream, days: Sequence[dt.date], new: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Rows that the swap removes and adds; none on a rerun."""
+    old = tables.arrival_rows(lake, stream.kind, stream.id, days)
     if old.num_rows == 0:
-        return new
-    old_keys, new_keys = _row_keys(old), _row_keys(new)
+        return old, new
+    old_keys, new_keys = _row_keys(old, stream.kind), _row_keys(new, stream.kind)
     gone, come = set(old_keys) - set(new_keys), set(new_keys) - set(old_keys)
     removed = old.filter(pa.array([key in gone for key in old_keys], pa.bool_()))
     added = new.filter(pa.array([key in come for key in new_keys], pa.bool_()))
-    return pa.concat_tables([removed.cast(tables.ACCEPTED_SESSIONS), added])
+    return removed, added
 
 
-def _row_keys(rows: pa.Table) -> list[tuple[object, ...]]:
-    names = (
-        "source_file",
-        "source_line",
-        "content_hash",
-        "start_date",
-        "authority_id",
-        "provider_id",
-        "revenue",
-        "flags",
-    )
+def _row_keys(rows: pa.Table, kind: str) -> list[tuple[object, ...]]:
+    names = KINDS[kind].identity
     columns = [rows.column(name).to_pylist() for name in names]
-    columns[-1] = [tuple(flags) for flags in columns[-1]]
+    if "flags" in names:
+        place = names.index("flags")
+        columns[place] = [tuple(flags) for flags in columns[place]]
     return list(zip(*columns, strict=True))
 
 
-def _mark_touched(settings: Settings, spark: SparkSession, stream: Stream, changed: pa.Table) -> None:
-    known = tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions")
-    months = affected_months(tables.hand_over(spark, changed), known)
-    with connect(settings) as connection:
-        for month in months:
-            connection.execute(
-                "insert into catalogue.touched_month values (%s, %s, nextval('catalogue.touch_id'))"
-                " on conflict (stream_id, month_date) do update"
-                " set touch_id = excluded.touch_id, touched_at = excluded.touched_at",
-                [stream.id, month],
-            )
-
-
-def _swap(settings: Settings, stream: Stream, arrival: Arrival, accepted: pa.Table, quarantined: pa.Table) -> None:
-    lake = lake_of(settings)
-    for table, rows in (("quarantine", quarantined), ("accepted", accepted)):
-        tables.replace_arrival(lake, table, "sessions", stream.id, arrival.arrival_date, rows)
-
-
 def _record(
-    settings: Settings, stream: Stream, arrival: Arrival, run_id: str, count: IngestCount, quarantined: pa.Table
+    connection: Connection,
+    settings: Settings,
+    stream: Stream,
+    arrivals: Sequence[Arrival],
+    run_id: str,
+    counts: Sequence[IngestCount],
+    quarantined: pa.Table,
 ) -> None:
     """The warehouse's side of an ingest, in one transaction; until it commits, the ingest counts as not done."""
-    key = [stream.id, arrival.arrival_date]
-    severities = {rule.id: rule.severity for rule in rules_of(rule_set_of(settings, stream))}
-    with connect(settings) as connection:
-        for table in ("quality.quarantine", "quality.ingest_count", "quality.rule_count", "catalogue.ingest"):
-            connection.execute(
-                f"delete from {table} where stream_id = %s and arrival_date = %s",  # noqa: S608 - the four names above
-                key,
-            )
-        copy_rows(connection, "quality.quarantine", quarantined)
+    rule_set = rule_set_of(settings, stream)
+    severities = {rule.id: rule.severity for rule in rules_of(rule_set, stream.kind)}
+    days = [count.arrival_date for count in counts]
+    for table in (
+        "quality.quarantine", "quality.ingest_count", "quality.rule_count", "quality.unmapped_status",
+        "catalogue.stream_cover", "catalogue.ingest",
+    ):  # fmt: skip
         connection.execute(
-            "insert into quality.ingest_count values (%s, %s, %s, %s, %s)",
-            [*key, count.rows_in, count.accepted, count.quarantined],
+            f"delete from {table} where stream_id = %s and arrival_date = any(%s)",  # noqa: S608 - the names above
+            [stream.id, days],
         )
-        for rule, fired in count.fired.items():
-            if fired:
-                connection.execute(
-                    "insert into quality.rule_count values (%s, %s, %s, %s, %s)", [*key, rule, severities[rule], fired]
-                )
-        fingerprint = arrival.fingerprint(stream, rule_set_of(settings, stream))
-        connection.execute("insert into catalogue.ingest values (%s, %s, %s, now(), %s)", [*key, fingerprint, run_id])
-        catalogue.register_streams(connection, [stream], settings.rule_set)
+    copy_rows(connection, "quality.quarantine", quarantined)
+    with connection.cursor() as cursor:
+        for count in counts:
+            key = [stream.id, count.arrival_date]
+            cursor.execute(
+                "insert into quality.ingest_count values (%s, %s, %s, %s, %s)",
+                [*key, count.rows_in, count.accepted, count.quarantined],
+            )
+            cursor.executemany(
+                "insert into quality.rule_count values (%s, %s, %s, %s, %s)",
+                [[*key, rule, severities[rule], fired] for rule, fired in count.fired.items() if fired],
+            )
+            cursor.executemany(
+                "insert into quality.unmapped_status values (%s, %s, %s, %s)",
+                [[*key, word, rows] for word, rows in count.unmapped.items()],
+            )
+            if count.cover_at is not None:
+                cursor.execute("insert into catalogue.stream_cover values (%s, %s, %s)", [*key, count.cover_at])
+        cursor.executemany(
+            "insert into catalogue.ingest values (%s, %s, %s, now(), %s)",
+            [[stream.id, each.arrival_date, each.fingerprint(stream, rule_set), run_id] for each in arrivals],
+        )
+    catalogue.register_streams(connection, [stream], settings.rule_set)

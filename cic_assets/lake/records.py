@@ -162,7 +162,9 @@ def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[R
                 fault = f"not JSON: {error}"
             else:
                 if isinstance(content, dict):
-                    yield _document(line, raw, content, columns)
+                    # The line is where it stands in the file, for each of the records that it holds.
+                    for part in _parts(content, form.each):
+                        yield _document(line, raw if part is content else _compact(part), part, columns)
                     continue
                 fault = "not a JSON object"
         yield Record(line, raw, None, fault)
@@ -171,12 +173,56 @@ def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[R
 def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
     """An array of objects somewhere in a document, read as a stream."""
     prefix = f"{form.records}.item" if form.records else "item"
-    for ordinal, content in enumerate(ijson.items(source, prefix), start=1):
-        raw = _compact(content)
-        if isinstance(content, dict):
-            yield _document(ordinal, raw, content, columns)
+    beside = _beside(source, form.document)
+    ordinal = 0
+    for content in ijson.items(source, prefix):
+        if not isinstance(content, dict):
+            ordinal += 1
+            yield Record(ordinal, _compact(content), None, "not a JSON object")
+            continue
+        for part in _parts(content, form.each):
+            ordinal += 1
+            whole = {**part, "document": beside} if beside else part
+            yield _document(ordinal, _compact(whole), whole, columns)
+
+
+def _beside(source: BinaryIO, names: tuple[str, ...]) -> dict[str, str]:
+    """Fields of the document itself, which may stand behind its records: a pass of its own."""
+    found: dict[str, str] = {}
+    if names:
+        for prefix, event, value in ijson.parse(source):
+            if prefix in names and event in ("string", "number", "boolean"):
+                found[prefix] = str(value)
+        source.seek(0)
+    return found
+
+
+def _parts(content: dict[str, Any], each: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The record once per element of a list in it, the element in the list's place; nothing where the list is empty."""
+    if not each:
+        yield content
+        return
+    path = each[0].split(".")
+    holder: Any = content
+    for key in path[:-1]:
+        holder = holder.get(key) if isinstance(holder, dict) else None
+    elements = holder.get(path[-1]) if isinstance(holder, dict) else None
+    if not isinstance(elements, list):
+        # No list where the stream file says there is one: kept, so that the judge sees a record without its fields.
+        yield content
+        return
+    for element in elements:
+        if not isinstance(element, dict):
+            yield _with(content, path, element)
         else:
-            yield Record(ordinal, raw, None, "not a JSON object")
+            for part in _parts(element, each[1:]):
+                yield _with(content, path, part)
+
+
+def _with(content: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    """A copy with another value at the path."""
+    inner = value if len(path) == 1 else _with(content[path[0]], path[1:], value)
+    return {**content, path[0]: inner}
 
 
 def _document(line: int, raw: str, content: dict[str, Any], columns: list[str]) -> Record:

@@ -52,6 +52,53 @@ ACCEPTED_SESSIONS = pa.schema(
         ("content_hash", pa.string()),
     ]
 )
+# What `facts/status.py` reads: entries of timelines (`harmonise/status.py:entries`), by the date of `at`.
+ACCEPTED_STATUS = pa.schema(
+    [
+        ("stream_id", pa.string()),
+        ("arrival_date", pa.date32()),
+        ("event_date", pa.date32()),
+        ("source_file", pa.string()),
+        ("source_line", pa.int64()),
+        ("arrived_at", _INSTANT),
+        ("provider_id", pa.string()),
+        ("authority_id", pa.string()),
+        ("charge_point_id", pa.string()),
+        ("connector_id", pa.string()),
+        ("entry", pa.string()),
+        ("at", _INSTANT),
+        ("is_record", pa.bool_()),
+        ("state", pa.string()),
+        ("source_status", pa.string()),
+        ("status_date", pa.date32()),
+        ("covers_until", _INSTANT),
+        ("flags", pa.list_(pa.string())),
+    ]
+)
+# What `facts/charge_points.py` builds the registry from.
+ACCEPTED_LOCATIONS = pa.schema(
+    [
+        ("stream_id", pa.string()),
+        ("arrival_date", pa.date32()),
+        ("event_date", pa.date32()),
+        ("source_file", pa.string()),
+        ("source_line", pa.int64()),
+        ("arrived_at", _INSTANT),
+        ("provider_id", pa.string()),
+        ("authority_id", pa.string()),
+        ("charge_point_id", pa.string()),
+        ("connector_id", pa.string()),
+        ("location_id", pa.string()),
+        ("location_name", pa.string()),
+        ("device_id", pa.string()),
+        ("rated_power_kw", _AMOUNT),
+        ("latitude", pa.decimal128(9, 6)),
+        ("longitude", pa.decimal128(9, 6)),
+        ("valid_from", _INSTANT),
+        ("flags", pa.list_(pa.string())),
+    ]
+)
+ACCEPTED = {"sessions": ACCEPTED_SESSIONS, "status": ACCEPTED_STATUS, "locations": ACCEPTED_LOCATIONS}
 QUARANTINE = pa.schema(
     [
         ("stream_id", pa.string()),
@@ -66,14 +113,17 @@ _PARTITIONS = {"accepted": ["stream_id", "arrival_date", "event_date"], "quarant
 _COMMIT_ATTEMPTS = 8
 
 
-def replace_arrival(lake: Lake, table: str, kind: str, stream_id: str, arrival: dt.date, rows: pa.Table) -> None:
-    """Swaps the rows of one stream's one arrival in one commit; readers see the old rows or the new ones.
+def replace_arrivals(
+    lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date], rows: pa.Table
+) -> None:
+    """Swaps the rows of one stream's arrivals in one commit; readers see the old rows or the new ones.
 
     Raises:
         CommitFailedError: other writers were faster eight times.
     """
     # Not user text: a stream id is [a-z0-9_-] by the model of stream files.
-    predicate = f"stream_id = '{stream_id}' AND arrival_date = '{arrival.isoformat()}'"
+    days = ", ".join(f"'{day.isoformat()}'" for day in sorted(arrivals))
+    predicate = f"stream_id = '{stream_id}' AND arrival_date IN ({days})"
     uri = lake.uri(f"{table}/{kind}")
     for attempt in range(_COMMIT_ATTEMPTS):
         exists = DeltaTable.is_deltatable(uri)
@@ -87,17 +137,29 @@ def replace_arrival(lake: Lake, table: str, kind: str, stream_id: str, arrival: 
             time.sleep(0.1 * 2**attempt)
 
 
-def arrival_rows(
-    lake: Lake, table: str, kind: str, stream_id: str, arrival: dt.date, columns: Iterable[str]
-) -> pa.Table:
-    """Columns of one stream's one arrival, as they are now; empty where the table does not exist yet."""
-    schema = ACCEPTED_SESSIONS if table == "accepted" else QUARANTINE
+def arrival_rows(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> pa.Table:
+    """Accepted rows of one stream's arrivals, as they are now; empty where the table does not exist yet."""
+    schema = ACCEPTED[kind]
     try:
-        existing = DeltaTable(lake.uri(f"{table}/{kind}"))
+        existing = DeltaTable(lake.uri(f"accepted/{kind}"))
     except TableNotFoundError:
-        return pa.schema([schema.field(name) for name in columns]).empty_table()
-    filters = [("stream_id", "=", stream_id), ("arrival_date", "=", arrival.isoformat())]
-    return existing.to_pyarrow_table(partitions=filters, columns=list(columns))
+        return schema.empty_table()
+    filters = [("stream_id", "=", stream_id), ("arrival_date", "in", [day.isoformat() for day in arrivals])]
+    return existing.to_pyarrow_table(partitions=filters, columns=schema.names).cast(schema)
+
+
+def entry_counts(lake: Lake, kind: str) -> dict[dt.date, int]:
+    """Accepted rows per event date, from the table's log: no file is opened."""
+    uri = lake.uri(f"accepted/{kind}")
+    if not DeltaTable.is_deltatable(uri):
+        return {}
+    actions = pa.table(DeltaTable(uri).get_add_actions(flatten=True))
+    counts: dict[dt.date, int] = {}
+    for date, rows in zip(
+        actions.column("partition.event_date").to_pylist(), actions.column("num_records").to_pylist(), strict=True
+    ):
+        counts[date] = counts.get(date, 0) + int(rows)
+    return counts
 
 
 def spark_schema(schema: pa.Schema) -> StructType:
@@ -114,14 +176,24 @@ def hand_over(spark: SparkSession, rows: pa.Table) -> DataFrame:
     return spark.createDataFrame([], schema=spark_schema(rows.schema))
 
 
-def read_accepted(spark: SparkSession, engine: str, lake: Lake, kind: str) -> DataFrame:
-    """The accepted rows of a kind, all streams and arrivals, lazily.
+def read_accepted(
+    spark: SparkSession, engine: str, lake: Lake, kind: str, start: dt.date | None = None, end: dt.date | None = None
+) -> DataFrame:
+    """The accepted rows of a kind with start <= event date < end, all streams and arrivals, lazily.
 
     Sail and clusters read Delta themselves. Apache Spark on this machine has no Delta jar, so it is handed Arrow.
     """
-    uri = lake.uri(f"accepted/{kind}")
+    from pyspark.sql import functions as F
+
+    uri, schema = lake.uri(f"accepted/{kind}"), ACCEPTED[kind]
     if not DeltaTable.is_deltatable(uri):
-        return hand_over(spark, ACCEPTED_SESSIONS.empty_table())
+        return hand_over(spark, schema.empty_table())
+    first, last = start or dt.date.min, end or dt.date.max
     if engine.startswith("local["):
-        return hand_over(spark, DeltaTable(uri).to_pyarrow_table().select(ACCEPTED_SESSIONS.names))
-    return spark.read.format("delta").load(uri).select(*ACCEPTED_SESSIONS.names)
+        bounds = [("event_date", ">=", first.isoformat()), ("event_date", "<", last.isoformat())]
+        rows = DeltaTable(uri).to_pyarrow_table(partitions=bounds if start or end else None, columns=schema.names)
+        return hand_over(spark, rows.cast(schema))
+    frame = spark.read.format("delta").load(uri).select(*schema.names)
+    if start or end:
+        frame = frame.where((F.col("event_date") >= F.lit(first)) & (F.col("event_date") < F.lit(last)))
+    return frame

@@ -91,7 +91,7 @@ def _frame(stream: Stream, counts: Iterable[IngestCount]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for count in counts:
         arrival = dt.datetime.combine(count.arrival_date, dt.time(), dt.UTC)
-        newest = count.newest_start
+        newest = count.newest
         rows.append(
             {
                 "arrival_date": count.arrival_date.isoformat(),

@@ -6,6 +6,7 @@ The rules are in `quality/rules.py`. What looks at other rows is resolved on rea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -27,7 +28,9 @@ def judge(harmonised: DataFrame, rules: Sequence[Rule], overrides: Mapping[str, 
     `disagreements` holds the ids of rules whose predicate and whose `holds` contradict each other on the row: a defect
     in the rule, never in the data. Rows that could not be decoded have no fields, so only D rules look at them.
     """
-    frame = harmonised.withColumns({name: F.expr(text) for name, text in _SCALED.items()})
+    frame = harmonised
+    if "energy_kwh" in harmonised.columns:
+        frame = frame.withColumns({name: F.expr(text) for name, text in _SCALED.items()})
     fired, wrong = {}, {}
     for rule in rules:
         fires = F.coalesce(F.expr(with_thresholds(rule.predicate, overrides)), F.lit(False))
@@ -56,11 +59,11 @@ def is_accepted() -> Column:
     return F.size("reasons") == 0
 
 
-def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[str, tuple[int, int]]:
-    """How often each rule fired and how often it contradicted itself, in one pass.
+def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[Any, dict[str, tuple[int, int]]]:
+    """How often each rule fired and how often it contradicted itself, by `arrival_date`, in one pass.
 
     Returns:
-        rule id → (fired, disagreements); `*` → (all rows, rejected rows).
+        arrival date → rule id → (fired, disagreements); `*` → (all rows, rejected rows).
     """
 
     def total(condition: Column) -> Column:
@@ -71,6 +74,8 @@ def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[str, tuple[i
         words = "reasons" if rule.severity == "reject" else "flags"
         columns.append(total(F.array_contains(words, rule.mark)).alias(f"fired_{rule.id}"))
         columns.append(total(F.array_contains("disagreements", rule.id)).alias(f"wrong_{rule.id}"))
-    row = judged.agg(*columns).collect()[0]
-    counts = {rule.id: (int(row[f"fired_{rule.id}"]), int(row[f"wrong_{rule.id}"])) for rule in rules}
-    return {"*": (int(row["n_rows"]), int(row["n_rejected"])), **counts}
+    found = {}
+    for row in judged.groupBy("arrival_date").agg(*columns).toArrow().to_pylist():
+        counts = {rule.id: (int(row[f"fired_{rule.id}"]), int(row[f"wrong_{rule.id}"])) for rule in rules}
+        found[row["arrival_date"]] = {"*": (int(row["n_rows"]), int(row["n_rejected"])), **counts}
+    return found

@@ -1,4 +1,4 @@
-"""The rules of DEFINITIONS 4 that need no other row, each written once, and the rule sets.
+"""The rules of DEFINITIONS 4, each written once, and the rule sets.
 
 A rule says when it fires (`predicate`) and, in other words, what holds for a row on which it does not (`holds`). The
 first splits the rows; the second audits the split, so that a predicate which somebody broke is seen by the rule's own
@@ -41,6 +41,7 @@ class Rule:
         predicate: true where the rule fires; null counts as false. `{name}` is a threshold.
         holds: true where the row is fine by this rule; null counts as true.
         source: who says so.
+        kinds: the kinds of stream whose rows it looks at.
         flag: the word in `flags` where DEFINITIONS gives one, else the id.
     """
 
@@ -50,6 +51,7 @@ class Rule:
     predicate: str
     holds: str
     source: str
+    kinds: tuple[str, ...] = ("sessions",)
     flag: str = ""
 
     @property
@@ -58,18 +60,21 @@ class Rule:
         return self.flag or self.id
 
 
+EVERY_KIND = ("sessions", "status", "locations")
 RULES: tuple[Rule, ...] = (
     Rule(
         "D01", "reject", "the record can't be decoded",
         predicate="decode_fault = 'D01'",
         holds="coalesce(decode_fault, '') <> 'D01'",
         source="ours",
+        kinds=EVERY_KIND,
     ),
     Rule(
         "D02", "reject", "the file lacks a field that the stream's expressions read",
         predicate="decode_fault = 'D02'",
         holds="coalesce(decode_fault, '') <> 'D02'",
         source="ours",
+        kinds=EVERY_KIND,
     ),
     Rule(
         "S01", "reject", "charge point or start is missing or unreadable, or the end of a closed session",
@@ -165,7 +170,49 @@ RULES: tuple[Rule, ...] = (
         predicate="dst",
         holds="not dst_shifted and not dst_twice",
         source="DEFINITIONS 4, daylight saving",
+        kinds=("sessions", "status"),
         flag="dst",
+    ),
+    Rule(
+        "E01", "reject", "charge point, instant or poll's time is missing or unreadable",
+        predicate="charge_point is null or event_at is null or (confirms and confirmed_at is null)",
+        holds="length(coalesce(charge_point, '')) > 0 and coalesce(unix_micros(event_at), -1) <> -1"
+        " and (not confirms or coalesce(unix_micros(confirmed_at), -1) <> -1)",
+        source="ours",
+        kinds=("status",),
+    ),
+    Rule(
+        "E02", "reject", "the instant or the poll's time is after the arrival, or before 2010",
+        predicate="greatest(event_at, confirmed_at) > arrived_at + make_dt_interval(0, 0, {future_minutes})"
+        " or least(event_at, confirmed_at) < timestamp'2010-01-01 00:00:00'",
+        holds="unix_micros(event_at) between 1262304000000000L"
+        " and unix_micros(arrived_at) + {future_minutes} * 60000000L"
+        " and coalesce(unix_micros(confirmed_at) between 1262304000000000L"
+        " and unix_micros(arrived_at) + {future_minutes} * 60000000L, true)",
+        source="ours",
+        kinds=("status",),
+    ),
+    Rule(
+        "E03", "flag", "no vocabulary knows the status, so it counts as UNKNOWN",
+        predicate="mapped_state is null",
+        holds="coalesce(state = mapped_state, false)",
+        source="ours",
+        kinds=("status",),
+        flag="unmapped_status",
+    ),
+    Rule(
+        "E06", "reject", "the feed itself marks the record as invalid",
+        predicate="marked_invalid",
+        holds="not marked_invalid",
+        source="customer",
+        kinds=("status",),
+    ),
+    Rule(
+        "L01", "reject", "the charge point's id is missing",
+        predicate="charge_point is null",
+        holds="length(coalesce(charge_point, '')) > 0",
+        source="ours",
+        kinds=("locations",),
     ),
     Rule(
         "A01", "reject", "duration on the wall clock outside 0 to 1,440 minutes",
@@ -189,9 +236,42 @@ SETS: dict[str, tuple[str, ...]] = {
 }
 
 
-def rules_of(rule_set: str) -> tuple[Rule, ...]:
-    """The rules of a set, in the order of DEFINITIONS."""
-    return tuple(rule for rule in RULES if rule.id in SETS[rule_set])
+@dataclass(frozen=True)
+class CrossRule:
+    """A rule that looks at other rows or tables, computed over event time in `facts/`.
+
+    Attributes:
+        id: as in DEFINITIONS 4.
+        message: what is wrong, for people.
+        source: who says so.
+        flag: the word in `flags` where DEFINITIONS gives one, else the id.
+    """
+
+    id: str
+    message: str
+    source: str
+    flag: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What a flagged row carries."""
+        return self.flag or self.id
+
+
+CROSS_RULES = {
+    rule.id: rule
+    for rule in (
+        CrossRule("S11", "overlaps another session on the same connector", "OCPI"),
+        CrossRule("S12", "the charge point is not in its provider's registry", "Atlas"),
+        CrossRule("E04", "more than 6 changes within an hour", "ours", "flapping"),
+        CrossRule("E05", "the charge point is not in its provider's registry", "ours"),
+    )
+}
+
+
+def rules_of(rule_set: str, kind: str) -> tuple[Rule, ...]:
+    """The rules of a set that look at a kind's rows, in the order of DEFINITIONS."""
+    return tuple(rule for rule in RULES if rule.id in SETS[rule_set] and kind in rule.kinds)
 
 
 def with_thresholds(text: str, overrides: Mapping[str, float]) -> str:

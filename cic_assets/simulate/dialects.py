@@ -36,26 +36,26 @@ def _local(moment: dt.datetime) -> str:
     return moment.astimezone(LONDON).strftime("%d/%m/%Y %H:%M")
 
 
-def write_cdrs(rows: Sequence[tuple[Row, str | None]]) -> bytes:
+def write_cdrs(rows: Sequence[tuple[Row, str | None]], party: str = "BRK") -> bytes:
     """One CDR per line, with the id of what it credits where it is a credit CDR. A broken line stops short."""
     lines = []
     for row, credited in rows:
-        line = json.dumps(_cdr(row, credited), separators=(",", ":"))
+        line = json.dumps(_cdr(row, credited, party), separators=(",", ":"))
         lines.append(line[: len(line) // 2] if row.broken else line)
     return ("\n".join(lines) + "\n").encode()
 
 
-def _cdr(row: Row, credited: str | None) -> dict[str, Any]:
+def _cdr(row: Row, credited: str | None, party: str) -> dict[str, Any]:
     sign = -1 if credited else 1
     cdr: dict[str, Any] = {
-        "country_code": "GB", "party_id": "BRK", "id": row.session_id,
+        "country_code": "GB", "party_id": party, "id": row.session_id,
         "start_date_time": _instant(row.start),
         "end_date_time": _instant(row.end) if row.end else None,
         "session_id": f"S{(credited or row.session_id)[1:]}",
-        "cdr_token": {"uid": row.token, "type": "RFID", "contract_id": f"GB-BRK-{row.token[:9]}"},
+        "cdr_token": {"uid": row.token, "type": "RFID", "contract_id": f"GB-{party}-{row.token[:9]}"},
         "auth_method": "WHITELIST",
         "cdr_location": {
-            "id": f"L{(row.charge_point or '----')[-4:-1]}", "city": "Brackendale", "evse_uid": row.charge_point,
+            "id": f"L{(row.charge_point or '----')[1:4]}", "city": "Brackendale", "evse_uid": row.charge_point,
             "connector_id": "1", "connector_power_type": "DC" if row.rated_kw >= 50 else "AC_3_PHASE",
             # Not in OCPI's CdrLocation; this operator adds the connector's max_electric_power, in W.
             "max_electric_power": round(row.rated_kw * 1000),

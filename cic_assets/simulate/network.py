@@ -38,10 +38,10 @@ class Charge:
     token: str
 
 
-def build_points(random: Random, prefix: str, count: int) -> list[ChargePoint]:
-    """`count` charge points with ratings drawn from `RATINGS`."""
+def build_points(random: Random, prefix: str, count: int, suffix: str = "") -> list[ChargePoint]:
+    """`count` charge points with ratings drawn from `RATINGS`, named prefix, number, suffix."""
     ratings, weights = [kw for kw, _ in RATINGS], [share for _, share in RATINGS]
-    return [ChargePoint(f"{prefix}{n:04d}", random.choices(ratings, weights)[0]) for n in range(1, count + 1)]
+    return [ChargePoint(f"{prefix}{n:04d}{suffix}", random.choices(ratings, weights)[0]) for n in range(1, count + 1)]
 
 
 def charges(random: Random, points: list[ChargePoint], first: dt.date, days: int, prefix: str) -> Iterator[Charge]:

@@ -10,21 +10,28 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from cic_assets.harmonise.sessions import harmonise
 from cic_assets.harmonise.swap import SwapEvidence, swap_evidence
+from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.records import Reading, read_records
 from cic_assets.lake.tables import hand_over
 from cic_assets.quality.judge import is_accepted, judge
 from cic_assets.quality.rules import rules_of
-from cic_assets.streams.model import Stream
+from cic_assets.streams.model import SessionsStream, Stream
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-SHOWN = (
-    "session_id", "charge_point_id", "connector_id", "started_at", "ended_at", "start_date", "energy_kwh", "revenue",
-    "currency", "rated_power_kw", "flags",
-)  # fmt: skip
+SHOWN = {
+    "sessions": (
+        "session_id", "charge_point_id", "connector_id", "started_at", "ended_at", "start_date", "energy_kwh",
+        "revenue", "currency", "rated_power_kw", "flags",
+    ),
+    "status": ("charge_point_id", "connector_id", "source_status", "state", "event_at", "confirmed_at", "flags"),
+    "locations": (
+        "charge_point_id", "connector_id", "location_id", "location_name", "device_id", "rated_power_kw", "latitude",
+        "longitude", "valid_from",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,19 +64,22 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
         reading = read_records(handle, stream.format)
         table = _sample_table(stream, sample, reading)
     missing = [name for name in stream.required_fields if name not in reading.columns]
-    harmonised = harmonise(hand_over(spark, table), stream)
-    judged = judge(harmonised, rules_of(stream.rule_set), stream.overrides)
+    harmonised = KINDS[stream.kind].harmonise(hand_over(spark, table), stream)
+    judged = judge(harmonised, rules_of(stream.rule_set, stream.kind), stream.overrides)
     known = judged.where(is_accepted())
-    swap = _swap(judged) if "started_local" in stream.columns else None
+    swap = _swap(judged) if isinstance(stream, SessionsStream) and "started_local" in stream.columns else None
     problems = [f"the sample has no field {', '.join(missing)}; it has {', '.join(reading.columns)}"] if missing else []
-    problems += _swap_problems(stream, sample, swap)
+    if isinstance(stream, SessionsStream):
+        problems += _swap_problems(stream, sample, swap)
+    if stream.kind == "status":
+        problems += _unmapped_problems(known)
     accepted_count = known.count()
     if table.num_rows and not accepted_count:
         problems.append("no row is accepted")
     return SampleReport(
         table.num_rows,
         accepted_count,
-        known.select(*SHOWN).limit(rows_shown).toArrow().to_pylist(),
+        known.select(*SHOWN[stream.kind]).limit(rows_shown).toArrow().to_pylist(),
         _rejected(judged),
         swap,
         problems,
@@ -77,12 +87,13 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
 
 
 def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
-    names = ["source_file", "arrived_at", "cic.line", "cic.raw", "cic.fault", *stream.fields]
-    kinds = {"cic.line": pa.int64(), "arrived_at": pa.timestamp("us", tz="UTC")}
+    names = ["arrival_date", "source_file", "arrived_at", "cic.line", "cic.raw", "cic.fault", *stream.fields]
+    kinds = {"arrival_date": pa.date32(), "cic.line": pa.int64(), "arrived_at": pa.timestamp("us", tz="UTC")}
     now = dt.datetime.now(dt.UTC)
     rows = [
         {
             **{name: (record.values or {}).get(name) for name in stream.fields},
+            "arrival_date": now.date(),
             "source_file": sample.name,
             "arrived_at": now,
             "cic.line": record.line,
@@ -106,6 +117,14 @@ def _rejected(judged: DataFrame) -> dict[str, tuple[int, int, str]]:
     return {row["rule"]: (int(row["count"]), int(row["example"]["source_line"]), row["example"]["raw"]) for row in rows}
 
 
+def _unmapped_problems(known: DataFrame) -> list[str]:
+    rows = (
+        known.where(F.col("mapped_state").isNull()).groupBy("source_status").count().orderBy("source_status").collect()
+    )
+    words = ", ".join(f"{row['source_status']!r} ({row['count']} times)" for row in rows)
+    return [f"no vocabulary knows {words}: add to vocabulary.words, or they count as UNKNOWN"] if words else []
+
+
 def _swap(judged: DataFrame) -> SwapEvidence:
     connector = F.concat_ws("/", "charge_point", "connector_id").alias("connector")
     rows = judged.where(F.col("started_wall_given").isNotNull() & F.col("ended_wall_given").isNotNull())
@@ -115,7 +134,7 @@ def _swap(judged: DataFrame) -> SwapEvidence:
     return swap_evidence(list(zip(*naive, strict=True)))
 
 
-def _swap_problems(stream: Stream, sample: Path, swap: SwapEvidence | None) -> list[str]:
+def _swap_problems(stream: SessionsStream, sample: Path, swap: SwapEvidence | None) -> list[str]:
     if swap is None:
         return []
     patterns = stream.date_repair.files if stream.date_repair else ()

@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from cic_assets.streams.model import Stream
+from cic_assets.streams.columns import COLUMNS
+from cic_assets.streams.model import Stream, parse_stream
 
 
 class StreamFileError(Exception):
@@ -29,13 +30,15 @@ def load_stream(path: Path) -> Stream:
     if not isinstance(content, dict):
         raise StreamFileError(f"{path}: a stream file is a mapping of keys, starting with `id:`")
     try:
-        return Stream.model_validate(content)
+        return parse_stream(content)
     except ValidationError as error:
-        reasons = [
-            f"{path}: {'.'.join(str(key) for key in fault['loc']) or 'file'}: {_reason(fault['msg'])}"
-            for fault in error.errors()
-        ]
+        reasons = [f"{path}: {_where(fault['loc'])}: {_reason(fault['msg'])}" for fault in error.errors()]
         raise StreamFileError("\n".join(reasons)) from error
+
+
+def _where(keys: tuple[int | str, ...]) -> str:
+    # The first one is the kind, by which the model was chosen.
+    return ".".join(str(key) for key in keys if key not in COLUMNS) or "file"
 
 
 def _reason(message: str) -> str:

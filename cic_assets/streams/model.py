@@ -12,39 +12,16 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlglot
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from cic_assets.quality.rules import THRESHOLDS
 from cic_assets.settings import RULE_SETS
+from cic_assets.streams.columns import COLUMNS, ONE_OF, PLATFORM_FIELDS, SEEN_AT
+from cic_assets.streams.vocabulary import STANDARDS, Standard, State, folded
 
 Text = Annotated[str, Field(min_length=1)]
-
-# The common model of a session, as a stream's expressions fill it (DEFINITIONS 3; OCPI 2.2.1 CDR and Session).
-SESSION_COLUMNS: dict[str, str] = {
-    "session_id": "the feed's id of the session or CDR; without it, equal rows are one session",
-    "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
-    "connector_id": "the connector of the charge point",
-    "started_local": "start on the wall clock of the stream's zone, timestamp or ISO text",
-    "started_at": "start as an instant, timestamp or ISO text with offset (in place of started_local)",
-    "ended_local": "end on the wall clock",
-    "ended_at": "end as an instant",
-    "energy": "energy delivered, in units.energy",
-    "cost": "what the driver paid, in the currency's main unit, on the stream's vat_basis",
-    "currency": "ISO 4217 code",
-    "rated_power": "rated power of the connector, in units.power",
-    "charging_seconds": "time with energy flowing, seconds",
-    "status": "OCPI SessionStatus; COMPLETED where the feed has none",
-    "record_kind": "session or cdr",
-    "cdr_session_id": "of a CDR: the session that it bills",
-    "credit": "true for a credit CDR",
-    "credit_reference_id": "of a credit CDR: the CDR that it credits",
-    "last_updated": "when the provider last changed the record (an instant)",
-}
-REQUIRED_COLUMNS = ("charge_point", "energy")
-KWH_PER = {"Wh": "0.001", "kWh": "1", "MWh": "1000"}
-KW_PER = {"W": "0.001", "kW": "1", "MW": "1000"}
 
 
 class Part(BaseModel):
@@ -68,8 +45,21 @@ class FeedFormat(Part):
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     # JSON documents: the dotted path of the array of records; empty if the document is the array.
     records: str = ""
+    # JSON: lists inside a record, outer to inner; each element of the innermost is a record of its own, and its fields
+    # stand under the lists' names (`evses.uid`).
+    each: tuple[Text, ...] = ()
+    # JSON documents: fields beside the records, such as the response's time; they stand under `document.`.
+    document: tuple[Text, ...] = ()
     # XLSX: name of the sheet; the first one if not said.
     sheet: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_the_type(self) -> FeedFormat:
+        if self.each and self.type not in ("json", "jsonl"):
+            raise ValueError("each: only JSON has lists inside a record")
+        if (self.document or self.records) and self.type != "json":
+            raise ValueError("records and document: only for type json")
+        return self
 
     @field_validator("encoding")
     @classmethod
@@ -116,10 +106,10 @@ class Batch(Part):
 
 
 class Stream(Part):
-    """One feed of one kind from one provider for one authority."""
+    """One feed of one kind from one provider for one authority; `parse_stream` makes the class of its kind."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    kind: Literal["sessions"]
+    kind: Literal["sessions", "status", "locations"]
     description: Text
     provider: Party
     authority: Party
@@ -129,10 +119,6 @@ class Stream(Part):
     claims: Annotated[tuple[Text, ...], Field(min_length=1)]
     columns: dict[str, Text]
     optional_fields: tuple[Text, ...] = ()
-    units: Units = Units()
-    date_repair: DateRepair | None = None
-    vat_basis: Literal["excluded", "included", "unknown"]
-    vat_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
     personal_fields: tuple[Text, ...] = ()
     raw_retention_days: Annotated[int, Field(ge=1)] | None = None
     rule_set: Text = "default"
@@ -169,40 +155,53 @@ class Stream(Part):
     @field_validator("columns")
     @classmethod
     def _columns_are_expressions(cls, value: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(set(value) - set(SESSION_COLUMNS))
-        if unknown:
-            raise ValueError(f"no column {', '.join(unknown)} in the common model; it has {', '.join(SESSION_COLUMNS)}")
         for name, text in value.items():
             try:
-                referenced_fields(text)
+                fields = referenced_fields(text)
             except SqlglotError as error:
                 reason = str(error).splitlines()[0]
                 raise ValueError(f"{name}: {text!r} is no Spark SQL expression: {reason}") from error
+            unknown = [field for field in fields if field.startswith("cic.") and field not in PLATFORM_FIELDS]
+            if unknown:
+                raise ValueError(f"{name}: no field {', '.join(unknown)}; there are {', '.join(PLATFORM_FIELDS)}")
         return value
 
     @model_validator(mode="after")
     def _complete(self) -> Stream:
-        missing = [name for name in REQUIRED_COLUMNS if name not in self.columns]
-        for moment in ("started", "ended"):
-            ways = [f"{moment}_{way}" for way in ("local", "at") if f"{moment}_{way}" in self.columns]
-            if len(ways) != 1:
-                missing.append(f"exactly one of {moment}_local and {moment}_at")
+        unknown = sorted(set(self.columns) - set(COLUMNS[self.kind]))
+        if unknown:
+            has = ", ".join(COLUMNS[self.kind])
+            raise ValueError(
+                f"columns: no column {', '.join(unknown)} in the common model of {self.kind}; it has {has}"
+            )
+        missing = [
+            f"exactly one of {' and '.join(ways)}" if len(ways) > 1 else ways[0]
+            for ways in ONE_OF[self.kind]
+            if sum(way in self.columns for way in ways) != 1
+        ]
         if missing:
             raise ValueError(f"columns: needs {', '.join(missing)}")
-        if self.vat_basis == "included" and self.vat_rate is None:
-            raise ValueError("vat_rate: vat_basis 'included' needs the rate, such as 0.2")
         if self.raw_retention_days is not None and not self.personal_fields:
             raise ValueError(
                 "raw_retention_days: only for streams with personal_fields; all others keep what they sent"
             )
         return self
 
+    @cached_property
+    def _referenced(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for text in self.columns.values() for name in referenced_fields(text)))
+
     # Cached: decoding asks for each record, and parsing expressions took 98 % of its time (34 s for 53,000 records).
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """The feed's fields that decoding keeps as text, in order: what expressions read, and personal ones."""
-        names = [name for text in self.columns.values() for name in referenced_fields(text)]
+        names = [name for name in self._referenced if name not in PLATFORM_FIELDS]
         return tuple(dict.fromkeys([*names, *self.personal_fields]))
+
+    @cached_property
+    def reads_sightings(self) -> bool:
+        """Whether each sighting of equal bytes is a delivery of its own: the bytes don't say when they were true."""
+        return SEEN_AT in self._referenced
 
     @cached_property
     def required_fields(self) -> tuple[str, ...]:
@@ -217,6 +216,97 @@ class Stream(Part):
     def fingerprint(self) -> str:
         """Changes when anything in the file changed."""
         return _digest("1", self.model_dump_json())
+
+
+class SessionsStream(Stream):
+    """Charging sessions or CDRs (DEFINITIONS 3)."""
+
+    kind: Literal["sessions"]
+    units: Units = Units()
+    date_repair: DateRepair | None = None
+    vat_basis: Literal["excluded", "included", "unknown"]
+    vat_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _rate_is_said(self) -> SessionsStream:
+        if self.vat_basis == "included" and self.vat_rate is None:
+            raise ValueError("vat_rate: vat_basis 'included' needs the rate, such as 0.2")
+        return self
+
+
+class Vocabulary(Part):
+    """The feed's words: a standard's, a list of its own, or a standard's with additions. Case does not matter."""
+
+    standard: Standard | None = None
+    words: dict[str, State] = {}
+
+    @property
+    def states(self) -> dict[str, State]:
+        """Folded word → state."""
+        standard = STANDARDS[self.standard] if self.standard else {}
+        return {folded(word): state for word, state in {**standard, **self.words}.items()}
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Vocabulary:
+        if not self.states:
+            raise ValueError("give a standard or words; without either, every status is UNKNOWN")
+        return self
+
+
+# DEFINITIONS 2, Silence.
+ON_CHANGE_SILENCE = dt.timedelta(days=7)
+PERIODS_OF_SILENCE = 3
+
+
+class StatusStream(Stream):
+    """States of charge points (DEFINITIONS 2)."""
+
+    kind: Literal["status"]
+    vocabulary: Vocabulary
+    # False where the feed only says whether a point works: its charging share is null, not 0.
+    reports_use: bool = True
+    # How often a polled feed lists all charge points (ISO 8601, such as PT10M); none for feeds that report on change.
+    period: dt.timedelta | None = None
+    # ISO 8601 too; `none`: a state holds until the next event or the feed's last cover.
+    max_silence: dt.timedelta | Literal["none"] | None = None
+
+    @property
+    def silence(self) -> dt.timedelta | None:
+        """How long a state is believed after the last event or confirmation; None for ever."""
+        if isinstance(self.max_silence, str):
+            return None
+        default = PERIODS_OF_SILENCE * self.period if self.period else ON_CHANGE_SILENCE
+        return self.max_silence or default
+
+    @model_validator(mode="after")
+    def _times_are_spans(self) -> StatusStream:
+        for name in ("period", "max_silence"):
+            value = getattr(self, name)
+            if isinstance(value, dt.timedelta) and value <= dt.timedelta():
+                raise ValueError(f"{name}: {value} is no span of time; write PT30M or P7D")
+        if {"confirmed_local", "confirmed_at"} <= set(self.columns):
+            raise ValueError("columns: confirmed_local or confirmed_at, not both")
+        return self
+
+
+class LocationsStream(Stream):
+    """Which charge points there are, where, and how strong: what the registry is built from."""
+
+    kind: Literal["locations"]
+    units: Units = Units()
+
+
+AnyStream = Annotated[SessionsStream | StatusStream | LocationsStream, Field(discriminator="kind")]
+_PARSER: TypeAdapter[SessionsStream | StatusStream | LocationsStream] = TypeAdapter(AnyStream)
+
+
+def parse_stream(content: object) -> Stream:
+    """The stream of a stream file's content.
+
+    Raises:
+        pydantic.ValidationError: it is against the model; all reasons at once.
+    """
+    return _PARSER.validate_python(content)
 
 
 def referenced_fields(expression: str) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 from psycopg import sql
@@ -38,66 +39,96 @@ def months_of(start: dt.date, end: dt.date) -> list[dt.date]:
     return [dt.date(start.year + (start.month - 1 + k) // 12, (start.month - 1 + k) % 12 + 1, 1) for k in range(count)]
 
 
-def claim_window(settings: Settings, fact: str, start: dt.date, end: dt.date, owner: str) -> int:
-    """Makes `owner` the only run that may swap these months; the newest claim wins.
+def days_of(start: dt.date, end: dt.date) -> list[dt.date]:
+    """The days in [start, end)."""
+    return [start + dt.timedelta(days=n) for n in range((end - start).days)]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Periods of a fact that one run claims and swaps together.
+
+    Attributes:
+        fact: the fact's name in the catalogue.
+        start: first date.
+        end: the date after the last.
+        monthly: whether its periods are months (whose firsts start and end are) or days.
+    """
+
+    fact: str
+    start: dt.date
+    end: dt.date
+    monthly: bool
+
+    @property
+    def periods(self) -> list[dt.date]:
+        """The keys of the periods."""
+        return (months_of if self.monthly else days_of)(self.start, self.end)
+
+
+def claim_window(settings: Settings, window: Window, owner: str) -> int:
+    """Makes `owner` the only run that may swap these periods; the newest claim wins.
 
     Returns:
         The newest touch: what is touched later is not in this run's rows.
     """
     with connect(settings) as connection:
-        for month in months_of(start, end):
-            connection.execute(
-                "insert into catalogue.fact_window (fact, month_date, owner) values (%s, %s, %s)"
-                " on conflict (fact, month_date) do update set owner = excluded.owner",
-                [fact, month, owner],
-            )
-        row = connection.execute("select coalesce(max(touch_id), 0) from catalogue.touched_month").fetchone()
+        connection.execute(
+            "insert into catalogue.fact_window (fact, period_date, owner) select %s, unnest(%s::date[]), %s"
+            " on conflict (fact, period_date) do update set owner = excluded.owner",
+            [window.fact, window.periods, owner],
+        )
+        row = connection.execute("select coalesce(max(touch_id), 0) from catalogue.touched_period").fetchone()
     assert row is not None
     return int(row[0])
 
 
 def swap_window(
     settings: Settings,
-    fact: str,
-    start: dt.date,
-    end: dt.date,
+    window: Window,
     owner: str,
     touch_id: int,
     tables: Mapping[str, tuple[str, pa.Table]],
+    makes_stale: Iterable[tuple[str, dt.date]] = (),
 ) -> None:
     """Replaces the rows of start <= date < end in several tables at once.
 
     Args:
         settings: where the warehouse is.
-        fact: whose months were claimed.
-        start: first date.
-        end: the date after the last.
-        owner: who claimed them.
+        window: what was claimed.
+        owner: who claimed it.
         touch_id: what `claim_window` returned.
         tables: table → (its date column, the window's rows).
+        makes_stale: facts and their periods that look at these rows; marked in the same transaction.
 
     Raises:
-        WindowLostError: another run has claimed a month of the window since. Nothing was changed.
+        WindowLostError: another run has claimed a period of the window since. Nothing was changed.
     """
-    months = months_of(start, end)
     with connect(settings) as connection:
         # The row locks also make concurrent swaps of one window wait for each other, in one order.
         owners = connection.execute(
-            "select month_date, owner from catalogue.fact_window where fact = %s and month_date = any(%s)"
-            " order by month_date for update",
-            [fact, months],
+            "select period_date, owner from catalogue.fact_window where fact = %s and period_date = any(%s)"
+            " order by period_date for update",
+            [window.fact, window.periods],
         ).fetchall()
-        lost = [month for month, found in owners if found != owner]
-        if lost or len(owners) != len(months):
+        lost = [period for period, found in owners if found != owner]
+        if lost or len(owners) != len(window.periods):
             raise WindowLostError(
-                f"{fact}: {', '.join(map(str, lost or months))} now belong to another run; not swapped"
+                f"{window.fact}: {', '.join(map(str, lost or window.periods))} now belong to another run; not swapped"
             )
         for table, (date_column, rows) in tables.items():
-            _swap_table(connection, table, date_column, start, end, rows)
+            _swap_table(connection, table, date_column, window.start, window.end, rows)
+        for fact, period in sorted(makes_stale):
+            connection.execute(
+                "insert into catalogue.touched_period values (%s, %s, %s, nextval('catalogue.touch_id'))"
+                " on conflict (fact, stream_id, period_date) do update"
+                " set touch_id = excluded.touch_id, touched_at = excluded.touched_at",
+                [fact, window.fact, period],
+            )
         connection.execute(
             "update catalogue.fact_window set computed_touch_id = %s, computed_at = now()"
-            " where fact = %s and month_date = any(%s)",
-            [touch_id, fact, months],
+            " where fact = %s and period_date = any(%s)",
+            [touch_id, window.fact, window.periods],
         )
 
 

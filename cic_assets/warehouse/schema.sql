@@ -18,9 +18,13 @@ create table if not exists catalogue.stream (
   licence text not null,
   contact text not null,
   rule_set text not null,
-  vat_basis text not null,
+  vat_basis text,
   fingerprint text not null
 );
+alter table catalogue.stream alter column vat_basis drop not null;
+-- Of status streams: how long a state is believed (null: for ever), and whether states tell of use.
+alter table catalogue.stream add column if not exists max_silence interval;
+alter table catalogue.stream add column if not exists reports_use boolean;
 
 -- One row per content (SHA-256 of the bytes as received) and stream. Written before the bytes are copied, so that a
 -- crash between the two keeps the first arrival.
@@ -59,25 +63,61 @@ create table if not exists catalogue.ingest (
   primary key (stream_id, arrival_date)
 );
 
--- Months whose facts an ingest may have changed. Never deleted: a month is stale while its touch is newer than its facts.
-create sequence if not exists catalogue.touch_id;
-create table if not exists catalogue.touched_month (
+-- Up to when an arrival of a status stream covers time; the stream's cover is the latest of them.
+create table if not exists catalogue.stream_cover (
   stream_id text not null,
-  month_date date not null,
-  touch_id bigint not null,
-  touched_at timestamptz not null default now(),
-  primary key (stream_id, month_date)
+  arrival_date date not null,
+  cover_at timestamptz not null,
+  primary key (stream_id, arrival_date)
 );
 
--- Which run may swap a fact's month, and up to which touch the month is computed.
+-- Periods (months, or local days, by fact) that an ingest may have changed. Never deleted: a period is stale while its
+-- touch is newer than its facts.
+create sequence if not exists catalogue.touch_id;
+create table if not exists catalogue.touched_period (
+  fact text not null,
+  stream_id text not null,
+  period_date date not null,
+  touch_id bigint not null,
+  touched_at timestamptz not null default now(),
+  primary key (fact, stream_id, period_date)
+);
+
+-- Which run may swap a fact's period, and up to which touch the period is computed.
 create table if not exists catalogue.fact_window (
   fact text not null,
-  month_date date not null,
+  period_date date not null,
   owner text not null,
   computed_touch_id bigint,
   computed_at timestamptz,
-  primary key (fact, month_date)
+  primary key (fact, period_date)
 );
+
+-- Dates (UTC) whose edges are older than the accepted entries of status streams.
+create table if not exists catalogue.stale_edge (
+  event_date date primary key,
+  touch_id bigint not null
+);
+
+-- Warehouses that were made while months were the only periods.
+do $$
+begin
+  if to_regclass('catalogue.touched_month') is not null then
+    insert into catalogue.touched_period
+    select 'charging_session', stream_id, month_date, touch_id, touched_at from catalogue.touched_month
+    on conflict do nothing;
+    drop table catalogue.touched_month cascade;
+    drop table catalogue.fact_window cascade;
+    create table catalogue.fact_window (
+      fact text not null,
+      period_date date not null,
+      owner text not null,
+      computed_touch_id bigint,
+      computed_at timestamptz,
+      primary key (fact, period_date)
+    );
+  end if;
+end $$;
 
 create table if not exists facts.charging_session (
   session_id text not null,
@@ -131,6 +171,111 @@ create table if not exists facts.charging_session_day (
 );
 create index if not exists charging_session_day_start_date on facts.charging_session_day (start_date);
 
+-- How a charge point spent a local day; a row for every day since its feed's first entry. The states, unreported and unobserved
+-- add up to the day, to the microsecond. D, the denominator, is the day without unobserved, PLANNED and REMOVED time.
+create table if not exists facts.charge_point_status_day (
+  charge_point_id text not null,
+  provider_id text not null,
+  authority_id text not null,
+  stream_id text not null,
+  status_date date not null,
+  day_seconds numeric(18, 6) not null,
+  available_seconds numeric(18, 6) not null,
+  blocked_seconds numeric(18, 6) not null,
+  charging_seconds numeric(18, 6) not null,
+  inoperative_seconds numeric(18, 6) not null,
+  outoforder_seconds numeric(18, 6) not null,
+  planned_seconds numeric(18, 6) not null,
+  removed_seconds numeric(18, 6) not null,
+  reserved_seconds numeric(18, 6) not null,
+  unknown_seconds numeric(18, 6) not null,
+  unreported_seconds numeric(18, 6) not null,
+  unobserved_seconds numeric(18, 6) not null,
+  event_count bigint not null,
+  confirmation_count bigint not null,
+  reports_use boolean not null,
+  flags text[] not null,
+  operational_pct numeric generated always as (
+    round(100 * (available_seconds + charging_seconds + reserved_seconds)
+      / nullif(day_seconds - unobserved_seconds - planned_seconds - removed_seconds, 0), 6)
+  ) stored,
+  operational_of_known_pct numeric generated always as (
+    round(100 * (available_seconds + charging_seconds + reserved_seconds)
+      / nullif(day_seconds - unobserved_seconds - planned_seconds - removed_seconds - unknown_seconds - unreported_seconds, 0), 6)
+  ) stored,
+  charging_pct numeric generated always as (
+    case when reports_use then round(100 * charging_seconds
+      / nullif(day_seconds - unobserved_seconds - planned_seconds - removed_seconds, 0), 6) end
+  ) stored,
+  unknown_pct numeric generated always as (
+    round(100 * (unknown_seconds + unreported_seconds)
+      / nullif(day_seconds - unobserved_seconds - planned_seconds - removed_seconds, 0), 6)
+  ) stored,
+  primary key (charge_point_id, status_date),
+  check (
+    day_seconds = available_seconds + blocked_seconds + charging_seconds + inoperative_seconds + outoforder_seconds
+      + planned_seconds + removed_seconds + reserved_seconds + unknown_seconds + unreported_seconds
+      + unobserved_seconds
+  )
+);
+create index if not exists charge_point_status_day_date on facts.charge_point_status_day (status_date);
+
+-- All that later days must know of a charge point's date (UTC): the state at midnight and the first event ever come from
+-- the newest such row before a window. Can be made anew from `accepted`.
+create table if not exists facts.charge_point_edge (
+  charge_point_id text not null,
+  connector_id text not null,
+  stream_id text not null,
+  event_date date not null,
+  entry_count bigint not null,
+  first_event_at timestamptz,
+  last_event_at timestamptz,
+  last_state text,
+  last_heard_at timestamptz not null,
+  arrived_at timestamptz,
+  source_file text,
+  source_line bigint,
+  primary key (charge_point_id, connector_id, stream_id, event_date)
+);
+create index if not exists charge_point_edge_date on facts.charge_point_edge (event_date);
+
+-- The registry as locations streams give it, with its history: what held from valid_from until valid_to.
+create table if not exists facts.charge_point (
+  charge_point_id text not null,
+  provider_id text not null,
+  authority_id text not null,
+  stream_id text not null,
+  location_id text,
+  location_name text,
+  device_id text,
+  rated_power_kw numeric(12, 4),
+  latitude numeric(9, 6),
+  longitude numeric(9, 6),
+  valid_from timestamptz not null,
+  valid_to timestamptz,
+  primary key (charge_point_id, valid_from)
+);
+
+create table if not exists facts.charge_point_month (
+  month_date date not null,
+  provider_id text not null,
+  authority_id text not null,
+  power_class text not null,
+  registered_count bigint not null,
+  heard_from_count bigint not null,
+  online_count bigint not null,
+  primary key (month_date, provider_id, authority_id, power_class)
+);
+
+-- Words that no vocabulary knows, per stream and arrival.
+create table if not exists quality.unmapped_status (
+  stream_id text not null,
+  arrival_date date not null,
+  source_status text not null,
+  row_count bigint not null,
+  primary key (stream_id, arrival_date, source_status)
+);
+
 -- What ingest counted, per stream and arrival. rows_in = accepted + quarantined.
 create table if not exists quality.ingest_count (
   stream_id text not null,
@@ -182,8 +327,20 @@ create table if not exists quality.disposition (
 );
 create index if not exists disposition_month on quality.disposition (month_date);
 
--- rows_in = in_facts + quarantined + open + duplicates + superseded + unresolved; unresolved is what starts in months
--- that were not computed since.
+-- The same for status streams, by the local date of the record's instant (of a poll: its time).
+create table if not exists quality.status_disposition (
+  stream_id text not null,
+  arrival_date date not null,
+  status_date date not null,
+  in_facts bigint not null,
+  duplicates bigint not null,
+  superseded bigint not null,
+  primary key (stream_id, arrival_date, status_date)
+);
+create index if not exists status_disposition_date on quality.status_disposition (status_date);
+
+-- rows_in = in_facts + quarantined + open + duplicates + superseded + unresolved; unresolved is what belongs to months
+-- or days that were not computed since. Locations have no facts of their own: what is accepted is in the registry.
 create or replace view quality.reconciliation as
 select
   i.stream_id,
@@ -191,24 +348,30 @@ select
   i.rows_in,
   i.accepted,
   i.quarantined,
-  coalesce(d.in_facts, 0)::bigint as in_facts,
+  (case when s.kind = 'locations' then i.accepted else coalesce(d.in_facts, 0) end)::bigint as in_facts,
   coalesce(d.open, 0)::bigint as open,
   coalesce(d.duplicates, 0)::bigint as duplicates,
   coalesce(d.superseded, 0)::bigint as superseded,
-  (i.accepted - coalesce(d.in_facts + d.open + d.duplicates + d.superseded, 0))::bigint as unresolved
+  (case when s.kind = 'locations' then 0
+    else i.accepted - coalesce(d.in_facts + d.open + d.duplicates + d.superseded, 0) end)::bigint as unresolved
 from quality.ingest_count as i
+left join catalogue.stream as s using (stream_id)
 left join (
   select stream_id, arrival_date, sum(in_facts) as in_facts, sum(open) as open, sum(duplicates) as duplicates,
     sum(superseded) as superseded
-  from quality.disposition
+  from (
+    select stream_id, arrival_date, in_facts, open, duplicates, superseded from quality.disposition
+    union all
+    select stream_id, arrival_date, in_facts, 0, duplicates, superseded from quality.status_disposition
+  ) as placed
   group by stream_id, arrival_date
 ) as d using (stream_id, arrival_date);
 
--- Months whose facts are older than what ingest has accepted since.
-create or replace view catalogue.pending_month as
-select f.fact, t.month_date, max(t.touch_id) as touch_id, bool_or(w.computed_touch_id is not null) as computed_before
-from catalogue.touched_month as t
-cross join (values ('charging_session')) as f (fact)
-left join catalogue.fact_window as w on w.fact = f.fact and w.month_date = t.month_date
+-- Periods whose facts are older than what ingest has accepted since.
+drop view if exists catalogue.pending_month;
+create or replace view catalogue.pending_period as
+select t.fact, t.period_date, max(t.touch_id) as touch_id, bool_or(w.computed_touch_id is not null) as computed_before
+from catalogue.touched_period as t
+left join catalogue.fact_window as w on w.fact = t.fact and w.period_date = t.period_date
 where t.touch_id > coalesce(w.computed_touch_id, 0)
-group by f.fact, t.month_date;
+group by t.fact, t.period_date;

@@ -23,7 +23,7 @@ months as (
         session_count,
         energy_kwh_total
     from {{ ref('network_overview_month') }}
-    where {{ in_window('month_date', 'month') }}
+    where {{ in_window('month_date', 'month') }} and session_count > 0
 ),
 
 differences as (

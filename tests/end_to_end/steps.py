@@ -1,6 +1,6 @@
 """The platform's steps as a program, one per call, so that a test can kill any of them from outside.
 
-python steps.py land FILE STREAM ARRIVED_AT | ingest | facts | checksum
+python steps.py land FILE STREAM ARRIVED_AT | ingest | days | facts | checksum
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ import datetime as dt
 import hashlib
 import json
 import sys
+from itertools import product
 from pathlib import Path
 
-from cic_assets.assets.facts import FACT, TABLES, _audit, _compute
+from cic_assets.assets.session_facts import FACT, TABLES, _audit, _compute
+from cic_assets.assets.status_facts import audit_days, compute_days, swap_days
 from cic_assets.lake.ingest import ingest
+from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.landing import land
+from cic_assets.lake.touch import STATUS
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import claim_window, swap_window
-from cic_assets.work import months_work, pending_arrivals, stale_months
+from cic_assets.warehouse.load import Window, claim_window, swap_window
+from cic_assets.work import days_work, months_work, pending_arrivals, stale_days, stale_months
 
 WAREHOUSE_TABLES = (
     "facts.charging_session",
@@ -29,24 +33,47 @@ WAREHOUSE_TABLES = (
     "quality.ingest_count",
     "quality.rule_count",
     "quality.disposition",
+    "facts.charge_point_status_day",
+    "facts.charge_point_edge",
+    "facts.charge_point",
+    "quality.status_disposition",
+    "quality.unmapped_status",
 )
 
 
 def run_ingest(settings: Settings, streams: dict[str, Stream]) -> None:
     spark = SparkResource(engine=settings.spark).session
-    for arrival in pending_arrivals(settings, streams):
-        ingest(settings, spark, streams[arrival.stream_id], arrival, "test", lambda count: None)
+    pending = pending_arrivals(settings, streams)
+    for stream in sorted({arrival.stream_id for arrival in pending}, key=lambda each: streams[each].kind):
+        mine = [arrival for arrival in pending if arrival.stream_id == stream]
+        ingest(settings, spark, streams[stream], mine, "test", lambda count: True)
+
+
+def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.date, end: dt.date) -> None:
+    """Status facts of start <= local date < end."""
+    window = Window(STATUS, start, end, monthly=False)
+    touch = claim_window(settings, window, "test")
+    computed = compute_days(settings, SparkResource(engine=settings.spark), list(streams.values()), start, end)
+    failed = [result for result in audit_days(computed) if not result.passed and result.check_name.endswith("add_up")]
+    assert not failed, failed
+    swap_days(settings, window, "test", touch, computed)
+
+
+def run_days(settings: Settings, streams: dict[str, Stream]) -> None:
+    stale, _ = stale_days(settings, dt.date(2027, 1, 1), asked_for=True)
+    for work in days_work(stale):
+        compute_status(settings, streams, work.first, work.last + dt.timedelta(days=1))
 
 
 def run_facts(settings: Settings, *, asked_for: bool = False) -> None:
     stale, _ = stale_months(settings, dt.date(2026, 12, 1), asked_for=asked_for)
     for work in months_work(stale):
-        end = (work.last + dt.timedelta(days=32)).replace(day=1)
-        touch = claim_window(settings, FACT, work.first, end, "test")
-        computed = _compute(settings, SparkResource(engine=settings.spark), work.first, end)
+        window = Window(FACT, work.first, (work.last + dt.timedelta(days=32)).replace(day=1), monthly=True)
+        touch = claim_window(settings, window, "test")
+        computed = _compute(settings, SparkResource(engine=settings.spark), window.start, window.end)
         assert all(result.passed for result in _audit(computed))
         tables = {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}
-        swap_window(settings, FACT, work.first, end, "test", touch, tables)
+        swap_window(settings, window, "test", touch, tables)
 
 
 def checksum(settings: Settings) -> dict[str, str]:
@@ -58,11 +85,11 @@ def checksum(settings: Settings) -> dict[str, str]:
         for table in WAREHOUSE_TABLES:
             rows = connection.execute(f"select t::text from {table} as t order by 1").fetchall()
             found[table] = f"{len(rows)}:{hashlib.sha256(repr(rows).encode()).hexdigest()}"
-    for table in ("accepted", "quarantine"):
-        path = Path(settings.lake, table, "sessions")
+    for table, kind in product(("accepted", "quarantine"), KINDS):
+        path = Path(settings.lake, table, kind)
         if DeltaTable.is_deltatable(str(path)):
             rows = sorted(map(repr, DeltaTable(str(path)).to_pyarrow_table().to_pylist()))
-            found[f"lake {table}"] = f"{len(rows)}:{hashlib.sha256(repr(rows).encode()).hexdigest()}"
+            found[f"lake {table} {kind}"] = f"{len(rows)}:{hashlib.sha256(repr(rows).encode()).hexdigest()}"
     return found
 
 
@@ -74,6 +101,8 @@ def main() -> None:
         land(settings, streams[rest[1]], Path(rest[0]), dt.datetime.fromisoformat(rest[2]))
     elif command == "ingest":
         run_ingest(settings, streams)
+    elif command == "days":
+        run_days(settings, streams)
     elif command == "facts":
         run_facts(settings)
     else:

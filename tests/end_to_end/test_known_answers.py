@@ -19,7 +19,7 @@ import yaml
 from cic_assets.lake.landing import land
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants, load_streams
-from cic_assets.streams.model import Stream
+from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
 from tests.end_to_end.steps import checksum, run_facts, run_ingest
 
@@ -79,7 +79,7 @@ def test_columns_renamed_and_rows_shuffled_give_the_same_answer(settings, data, 
         "date_repair": {"kind": "day_month_swap", "files": ["export_[x]*"]},
     }
     content["date_repair"]["files"] = ["export_swapped_*"]
-    stream = Stream.model_validate(content)
+    stream = parse_stream(content)
     files = [rewritten(path, names, tmp_path) for path in sessions_of(data, "dundee*")]
     academic = replace(settings, rule_set="academic")
     compute(academic, {"renamed": stream}, files)

@@ -65,8 +65,10 @@ def test_each_rule_has_a_check_of_its_own(definitions):
     from cic_assets.quality.rules import RULES
 
     keys = definitions.resolve_asset_graph().asset_check_keys
-    names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", "sessions"])}
-    assert {rule.id for rule in RULES} <= names
+    for kind in ("sessions", "status", "locations"):
+        names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", kind])}
+        assert {rule.id for rule in RULES if kind in rule.kinds} <= names
+    assert {kind for rule in RULES for kind in rule.kinds} == {"sessions", "status", "locations"}
 
 
 @pytest.mark.parametrize("folder", ["facts", "harmonise", "quality", "lake", "warehouse", "streams", "simulate"])

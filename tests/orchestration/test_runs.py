@@ -17,7 +17,7 @@ from cic_assets.resources.platform import Platform
 from cic_assets.runner import RunFailedError, Runner
 from cic_assets.sensors import build_sensors
 from cic_assets.settings import Settings
-from cic_assets.simulate import Simulation, simulate
+from cic_assets.simulate import ASHBOURNE, BRACKENDALE, Simulation, simulate
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
 from tests.end_to_end.steps import checksum
@@ -33,11 +33,14 @@ def instance() -> Iterator[DagsterInstance]:
 
 @pytest.fixture
 def county(settings: Settings, tmp_path) -> Simulation:
+    """The sessions of two providers; all of the county is in `test_status_runs.py`."""
     found = simulate(tmp_path / "sent", last_day=dt.date(2026, 11, 1), days=28, charge_points=15)
     streams = load_streams(settings.streams)
-    for file in found.files:
+    files = [file for file in found.files if file.stream_id in (ASHBOURNE, BRACKENDALE)]
+    for file in files:
         land(settings, streams[file.stream_id], file.path, file.arrived_at)
-    return found
+    truth = {stream_id: found.truth[stream_id] for stream_id in (ASHBOURNE, BRACKENDALE)}
+    return replace(found, files=files, truth=truth, status={})
 
 
 @pytest.fixture

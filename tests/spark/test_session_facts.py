@@ -7,15 +7,15 @@ import pytest
 
 from cic_assets.facts.restatement import affected_months
 from cic_assets.facts.sessions import session_facts
-from tests.builders import NOON, accepted, frame
+from tests.builders import NOON, accepted, frame, registry
 
 JANUARY = (dt.date(2026, 1, 1), dt.date(2026, 2, 1))
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
 
 
-def facts(spark, *rows, window=JANUARY):
-    found = session_facts(frame(spark, *rows), *window)
+def facts(spark, *rows, window=JANUARY, listed=None):
+    found = session_facts(frame(spark, *rows), listed or registry(spark), *window)
     sessions = {row["session_id"]: row for row in found.session.toArrow().to_pylist()}
     (placed,) = found.disposition.toArrow().to_pylist() or [{}]
     return sessions, found.day.toArrow().to_pylist(), placed
@@ -60,7 +60,9 @@ def test_without_last_updated_the_last_arrival_wins_in_any_order(spark, order):
         accepted("1", content_hash="a", energy_kwh=5),
         accepted("1", content_hash="b", energy_kwh=6, arrival_date=dt.date(2026, 1, 19)),
     ]
-    sessions = session_facts(frame(spark, *(rows[n] for n in order)), *JANUARY).session.toArrow().to_pylist()
+    sessions = (
+        session_facts(frame(spark, *(rows[n] for n in order)), registry(spark), *JANUARY).session.toArrow().to_pylist()
+    )
     assert [row["energy_kwh"] for row in sessions] == [Decimal(6)]
 
 
@@ -142,8 +144,8 @@ def test_any_month_alone_equals_the_same_month_out_of_a_range(spark):
         accepted(str(n), start=NOON + n * 17 * HOUR, minutes=60 + 100 * (n % 40), charge_point_id=f"p/{n % 3}")
         for n in range(120)
     ]
-    whole = session_facts(frame(spark, *rows), dt.date(2026, 1, 1), dt.date(2026, 5, 1))
-    march = session_facts(frame(spark, *rows), dt.date(2026, 3, 1), dt.date(2026, 4, 1))
+    whole = session_facts(frame(spark, *rows), registry(spark), dt.date(2026, 1, 1), dt.date(2026, 5, 1))
+    march = session_facts(frame(spark, *rows), registry(spark), dt.date(2026, 3, 1), dt.date(2026, 4, 1))
     of_march = [row for row in whole.session.toArrow().to_pylist() if row["start_date"].month == 3]
     assert of_march
     assert sorted(march.session.toArrow().to_pylist(), key=str) == sorted(of_march, key=str)
@@ -156,3 +158,10 @@ def test_restatement_reaches_versions_credits_and_neighbours(spark):
     known = [accepted("C1", record_kind="cdr"), changed, neighbour, accepted("far", start=NOON + 200 * DAY)]
     months = affected_months(frame(spark, changed), frame(spark, *known))
     assert months == [dt.date(2026, 1, 1), dt.date(2026, 3, 1), dt.date(2026, 4, 1)]
+
+
+def test_a_charge_point_outside_its_providers_registry_is_flagged_and_counted(spark):
+    rows = [accepted("1"), accepted("2", charge_point_id="p/2"), accepted("3", charge_point_id="q/1", provider_id="q")]
+    sessions, days, _ = facts(spark, *rows, listed=registry(spark, ("p/1", "p")))
+    assert {name: row["flags"] for name, row in sessions.items()} == {"1": [], "2": ["S12"], "3": []}
+    assert sum(day["session_count"] for day in days) == 3

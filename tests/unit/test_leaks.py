@@ -12,10 +12,10 @@ import yaml
 from cic_assets.lake.decode import _raw_without, _row
 from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.settings import SHIPPED_STREAMS
-from cic_assets.streams.model import FeedFormat, Stream, referenced_fields
+from cic_assets.streams.model import FeedFormat, parse_stream, referenced_fields
 
-CSV = Stream.model_validate(yaml.safe_load(Path(SHIPPED_STREAMS, "ashbourne_sessions.yml").read_text()))
-JSONL = Stream.model_validate(yaml.safe_load(Path(SHIPPED_STREAMS, "brackendale_sessions.yml").read_text()))
+CSV = parse_stream(yaml.safe_load(Path(SHIPPED_STREAMS, "ashbourne_sessions.yml").read_text()))
+JSONL = parse_stream(yaml.safe_load(Path(SHIPPED_STREAMS, "brackendale_sessions.yml").read_text()))
 LANDED = type("Landed", (), {"sha256": "x"})()
 
 

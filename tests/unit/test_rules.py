@@ -28,7 +28,7 @@ def test_no_set_names_a_rule_twice_or_one_that_is_not_there():
 
 
 def test_the_academic_set_puts_its_two_rules_in_place_of_s05():
-    default, academic = ({rule.id for rule in rules_of(name)} for name in ("default", "academic"))
+    default, academic = ({rule.id for rule in rules_of(name, "sessions")} for name in ("default", "academic"))
     assert (academic - default, default - academic) == ({"A01", "A02"}, {"S05"})
 
 

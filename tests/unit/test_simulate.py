@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import itertools
 import json
 from decimal import Decimal
 from random import Random
@@ -15,6 +16,7 @@ from cic_assets.simulate import ASHBOURNE, BRACKENDALE, simulate
 from cic_assets.simulate.dialects import CSV_HEADER
 from cic_assets.simulate.dirt import KINDS, clean, soil
 from cic_assets.simulate.network import build_points, charges
+from cic_assets.simulate.status import timelines
 from cic_assets.streams.load import claimants, load_streams
 
 LAST = dt.date(2026, 11, 1)
@@ -62,37 +64,81 @@ def test_the_whole_folder_has_the_same_bytes_for_one_seed_and_others_for_another
     assert [name for name in first if first[name] == other[name]] == []
 
 
-def test_one_more_charge_point_in_the_county_changes_both_councils(tmp_path):
+def test_one_more_charge_point_each_changes_every_file(tmp_path):
     simulate(tmp_path / "a", **SHORT)
     simulate(tmp_path / "b", **{**SHORT, "charge_points": 21})
     assert [name for name, found in folder(tmp_path / "a").items() if found == folder(tmp_path / "b")[name]] == []
 
 
 def test_the_readers_find_the_records_and_the_broken_ones_that_the_truth_says(county, streams):
-    rows, broken = dict.fromkeys(county.truth, 0), dict.fromkeys(county.truth, 0)
+    truth = {**county.truth, **county.status}
+    rows, broken = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0)
     for file in county.files:
-        with file.path.open("rb") as handle:
-            found = list(read_records(handle, streams[file.stream_id].format).records)
-        rows[file.stream_id] += len(found)
-        broken[file.stream_id] += sum(record.fault is not None for record in found)
-    assert rows == {name: truth.rows for name, truth in county.truth.items()}
-    assert broken == {name: truth.fired["D01"] for name, truth in county.truth.items()}
+        if file.stream_id in truth:
+            with file.path.open("rb") as handle:
+                found = list(read_records(handle, streams[file.stream_id].format).records)
+            rows[file.stream_id] += len(found)
+            broken[file.stream_id] += sum(record.fault is not None for record in found)
+    assert rows == {name: found.rows for name, found in truth.items()}
+    assert broken == {name: found.fired["D01"] for name, found in truth.items()}
 
 
 def test_the_truth_on_disk_is_the_truth_returned(county):
     on_disk = json.loads((county.files[0].path.parent / "truth.json").read_text())
-    assert on_disk == {name: truth.as_json() for name, truth in county.truth.items()}
+    assert on_disk == {name: truth.as_json() for name, truth in {**county.truth, **county.status}.items()}
 
 
 def test_each_file_is_claimed_by_its_own_stream(county, streams):
     for file in county.files:
-        assert [stream.id for stream in claimants(streams.values(), file.path.name)] == [file.stream_id]
+        claims = {stream.id for stream in claimants(streams.values(), file.path.name)}
+        assert claims == {each.stream_id for each in county.files if each.path == file.path}
 
 
-def test_arrivals_ascend_on_mondays_at_six(county):
+def test_arrivals_ascend_and_weekly_files_come_on_mondays_at_six(county):
     moments = [(file.arrived_at, file.stream_id) for file in county.files]
     assert moments == sorted(set(moments))
-    assert {(moment.weekday(), moment.timetz()) for moment, _ in moments} == {(0, dt.time(6, tzinfo=dt.UTC))}
+    weekly = {moment for moment, stream_id in moments if stream_id.endswith("_sessions")}
+    assert {(moment.weekday(), moment.timetz()) for moment in weekly} == {(0, dt.time(6, tzinfo=dt.UTC))}
+
+
+def test_states_say_charging_exactly_while_a_session_runs(county):
+    """OCPP's log of one provider against its sessions: every clean session is told from its start to its end."""
+    told = {}
+    for file in county.files:
+        if file.stream_id == "dunholt_status":
+            for line in file.path.read_text().splitlines():
+                if line.endswith("}}"):
+                    message = json.loads(line)
+                    at = message["payload"]["timestamp"]
+                    told.setdefault(f"{message['station']}-{message['payload']['evseId']}", {})[at] = message["payload"]
+    sessions = matching = 0
+    for file in county.files:
+        if file.stream_id == "dunholt_sessions":
+            for line in file.path.read_text().splitlines():
+                cdr = json.loads(line) if line.endswith("}") else {}
+                point = told.get(cdr.get("cdr_location", {}).get("evse_uid"))
+                if cdr.get("end_date_time") and point:
+                    edges = [
+                        point.get(cdr[edge], {}).get("connectorStatus") for edge in ("start_date_time", "end_date_time")
+                    ]
+                    sessions, matching = sessions + 1, matching + (edges == ["Occupied", "Available"])
+    # One station was silent for twelve days, and dirt shortens some sessions.
+    assert sessions > 1000 and matching / sessions > 0.9
+
+
+def test_outages_lie_between_sessions_and_take_about_a_thirtieth_of_the_time():
+    random = Random("outages")
+    points = build_points(random, "X", 40)
+    found = list(charges(random, points, dt.date(2026, 6, 1), 60, "X"))
+    lines = timelines(random, points, found, dt.date(2026, 6, 1), 60)
+    down = dt.timedelta()
+    for name, changes in lines.items():
+        spans = [(a.at, b.at) for a, b in itertools.pairwise(changes) if a.state in ("OUTOFORDER", "INOPERATIVE")]
+        down += sum((until - since for since, until in spans), dt.timedelta())
+        mine = [charge for charge in found if charge.point.name == name]
+        assert not any(since < charge.end and charge.start < until for since, until in spans for charge in mine)
+        assert [change.at for change in changes] == sorted({change.at for change in changes})
+    assert 0.01 < down / (40 * dt.timedelta(days=60)) < 0.06
 
 
 def test_ashbournes_twins_are_the_overlaps_of_the_truth(county):

@@ -10,10 +10,9 @@ import pytest
 
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import WindowLostError, claim_window, swap_window
+from cic_assets.warehouse.load import Window, WindowLostError, claim_window, swap_window
 
-FACT = "charging_session"
-JANUARY = (dt.date(2026, 1, 1), dt.date(2026, 2, 1))
+JANUARY = Window("charging_session", dt.date(2026, 1, 1), dt.date(2026, 2, 1), monthly=True)
 
 
 def day_rows(*days: int, energy: str = "1.5") -> pa.Table:
@@ -36,7 +35,7 @@ def day_rows(*days: int, energy: str = "1.5") -> pa.Table:
 
 
 def swap(settings, owner, rows):
-    swap_window(settings, FACT, *JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", rows)})
+    swap_window(settings, JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", rows)})
 
 
 def rows_of(settings, query):
@@ -45,7 +44,7 @@ def rows_of(settings, query):
 
 
 def test_a_swap_replaces_exactly_the_window_and_postgres_divides(settings):
-    claim_window(settings, FACT, *JANUARY, "a")
+    claim_window(settings, JANUARY, "a")
     swap(settings, "a", day_rows(1, 2, 3))
     swap(settings, "a", day_rows(5))
     found = rows_of(settings, "select start_date, energy_kwh_mean, revenue_mean from facts.charging_session_day")
@@ -53,16 +52,16 @@ def test_a_swap_replaces_exactly_the_window_and_postgres_divides(settings):
 
 
 def test_a_run_that_lost_its_window_changes_nothing(settings):
-    claim_window(settings, FACT, *JANUARY, "old")
+    claim_window(settings, JANUARY, "old")
     swap(settings, "old", day_rows(1))
-    claim_window(settings, FACT, *JANUARY, "new")
+    claim_window(settings, JANUARY, "new")
     with pytest.raises(WindowLostError, match="2026-01-01"):
         swap(settings, "old", day_rows(2, 3))
     assert rows_of(settings, "select count(*) from facts.charging_session_day") == [(1,)]
 
 
 def test_eight_swaps_of_one_window_at_once_leave_one_of_them_whole(settings):
-    claim_window(settings, FACT, *JANUARY, "a")
+    claim_window(settings, JANUARY, "a")
     seen: list[int] = []
     swaps = [
         threading.Thread(target=swap, args=(settings, "a", day_rows(*range(1, 20), energy=str(n)))) for n in range(8)

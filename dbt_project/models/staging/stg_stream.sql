@@ -5,6 +5,7 @@ with source as (
 renamed as (
     select
         stream_id,
+        kind,
         provider_id,
         provider_name,
         authority_id,

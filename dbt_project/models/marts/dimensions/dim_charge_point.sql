@@ -1,5 +1,48 @@
+-- Every charge point that any feed spoke of. What the registry says holds over what sessions say.
 with sessions as (
     select * from {{ ref('stg_charging_session') }}
+),
+
+days as (
+    select * from {{ ref('stg_charge_point_status_day') }}
+),
+
+ratings as (
+    select * from {{ ref('int_charge_point_rating') }}
+),
+
+registry as (
+    select * from {{ ref('stg_charge_point') }}
+    where valid_to is null
+),
+
+words as (
+    select
+        charge_point_id,
+        provider_id,
+        authority_id,
+        start_date as session_date,
+        null::date as status_date,
+        rated_power_kw
+    from sessions
+    union all
+    select
+        charge_point_id,
+        provider_id,
+        authority_id,
+        null::date as session_date,
+        case when unobserved_seconds < day_seconds then status_date end as status_date,
+        null::numeric as rated_power_kw
+    from days
+    union all
+    select
+        charge_point_id,
+        provider_id,
+        authority_id,
+        null::date,
+        null::date,
+        rated_power_kw
+    from registry
 ),
 
 charge_points as (
@@ -7,24 +50,29 @@ charge_points as (
         charge_point_id,
         min(provider_id) as provider_id,
         min(authority_id) as authority_id,
-        min(start_date) as first_session_date,
-        max(start_date) as last_session_date,
+        min(session_date) as first_session_date,
+        max(session_date) as last_session_date,
+        min(status_date) as first_status_date,
+        max(status_date) as last_status_date,
         max(rated_power_kw) as rated_power_kw
-    from sessions
+    from words
     group by charge_point_id
 )
 
 select
-    charge_point_id,
-    provider_id,
-    authority_id,
-    first_session_date,
-    last_session_date,
-    rated_power_kw,
-    case
-        when rated_power_kw < 8 then '0-8'
-        when rated_power_kw < 50 then '8-50'
-        when rated_power_kw < 150 then '50-150'
-        when rated_power_kw >= 150 then '150+'
-    end as power_class
+    charge_points.charge_point_id,
+    charge_points.provider_id,
+    charge_points.authority_id,
+    charge_points.first_session_date,
+    charge_points.last_session_date,
+    coalesce(ratings.rated_power_kw, charge_points.rated_power_kw) as rated_power_kw,
+    nullif({{ power_class('coalesce(ratings.rated_power_kw, charge_points.rated_power_kw)') }}, 'unknown')
+        as power_class,
+    charge_points.first_status_date,
+    charge_points.last_status_date,
+    ratings.location_id,
+    ratings.location_name,
+    ratings.device_id,
+    coalesce(ratings.is_rapid, charge_points.rated_power_kw >= 50) as is_rapid
 from charge_points
+left join ratings on charge_points.charge_point_id = ratings.charge_point_id

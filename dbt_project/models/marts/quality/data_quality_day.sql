@@ -7,12 +7,43 @@
     indexes=[{'columns': ['arrival_date']}]
 ) }}
 
+with ingested as (
+    select * from {{ ref('stg_ingest_count') }}
+    where {{ in_window('arrival_date') }}
+),
+
+streams as (
+    select * from {{ ref('stg_stream') }}
+),
+
+unmapped as (
+    select
+        stream_id,
+        arrival_date,
+        sum(row_count)::bigint as unmapped_status_count,
+        string_agg(source_status, ', ' order by source_status) as unmapped_status_words
+    from {{ ref('stg_unmapped_status') }}
+    group by stream_id, arrival_date
+),
+
+covers as (
+    select * from {{ ref('stg_stream_cover') }}
+)
+
 select
-    arrival_date,
-    stream_id,
-    rows_in,
-    accepted,
-    quarantined,
-    {{ pct('quarantined', 'rows_in') }} as quarantined_pct
-from {{ ref('stg_ingest_count') }}
-where {{ in_window('arrival_date') }}
+    ingested.arrival_date,
+    ingested.stream_id,
+    ingested.rows_in,
+    ingested.accepted,
+    ingested.quarantined,
+    {{ pct('ingested.quarantined', 'ingested.rows_in') }} as quarantined_pct,
+    streams.kind,
+    case when streams.kind = 'status' then coalesce(unmapped.unmapped_status_count, 0) end as unmapped_status_count,
+    unmapped.unmapped_status_words,
+    covers.cover_at as covers_until_at
+from ingested
+left join streams on ingested.stream_id = streams.stream_id
+left join unmapped
+    on ingested.stream_id = unmapped.stream_id and ingested.arrival_date = unmapped.arrival_date
+left join covers
+    on ingested.stream_id = covers.stream_id and ingested.arrival_date = covers.arrival_date

@@ -1,7 +1,7 @@
 """Session facts: computed by Spark, audited, and swapped into the warehouse month by month, in one transaction."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -24,20 +24,22 @@ from dagster import (
     multi_asset,
 )
 
-from cic_assets.assets.accepted import ACCEPTED_SESSIONS, OWNERS
+from cic_assets.assets.accepted import ACCEPTED
+from cic_assets.assets.expected import demand_expected
+from cic_assets.assets.raw import OWNERS
 from cic_assets.facts.sessions import DISPOSITIONS, session_facts
-from cic_assets.lake import catalogue, tables
+from cic_assets.lake import tables
 from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.touch import SESSIONS
 from cic_assets.lake.zones import lake_of
 from cic_assets.partitions import MONTHS, month_range
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings
-from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import claim_window, swap_window
+from cic_assets.warehouse.load import Window, claim_window, swap_window
 
-FACT = "charging_session"
+FACT = SESSIONS
 SESSION = AssetKey(["facts", "charging_session"])
 SESSION_DAY = AssetKey(["facts", "charging_session_day"])
 DISPOSITION = AssetKey(["quality", "disposition"])
@@ -83,7 +85,7 @@ def _check_specs() -> list[AssetCheckSpec]:
     ]
 
 
-def fact_assets() -> AssetsDefinition:
+def session_fact_assets() -> AssetsDefinition:
     """The multi-asset of session facts."""
 
     @multi_asset(
@@ -92,7 +94,7 @@ def fact_assets() -> AssetsDefinition:
             AssetSpec(
                 key,
                 # By label only: sessions of a month arrive on any day, and the code reads all arrivals.
-                deps=[ACCEPTED_SESSIONS] if key == SESSION else [SESSION],
+                deps=[ACCEPTED["sessions"]] if key == SESSION else [SESSION],
                 description=_DESCRIPTIONS[key],
                 group_name=key.path[0],
                 owners=OWNERS,
@@ -110,16 +112,17 @@ def fact_assets() -> AssetsDefinition:
         settings = platform.settings
         keys = context.partition_key_range
         start, end = month_range(keys.start, keys.end)
-        _demand_expected(settings, list(platform.streams.values()), start, end)
+        demand_expected(settings, platform.streams.values(), "sessions", start, end)
         owner = f"{context.run_id}:{context.retry_number}"
-        touch_id = claim_window(settings, FACT, start, end, owner)
+        window = Window(FACT, start, end, monthly=True)
+        touch_id = claim_window(settings, window, owner)
         computed = _compute(settings, spark, start, end)
         failed = [result for result in _audit(computed) if not result.passed]
         yield from _audit(computed)
         if failed:
             raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
         swap_window(
-            settings, FACT, start, end, owner, touch_id,
+            settings, window, owner, touch_id,
             {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()},
         )  # fmt: skip
         yield _pending(settings)
@@ -141,11 +144,25 @@ def _compute(settings: Settings, spark: SparkResource, start: dt.date, end: dt.d
     number = count()
     with staging_folder(settings) as staging:
         accepted = tables.read_accepted(spark.session, settings.spark, lake_of(settings), "sessions")
+        listed = spark.session.createDataFrame(registered(settings))
         facts = session_facts(
-            accepted, start, end, lambda frame: write_and_read(spark.session, frame, staging.uri(str(next(number))))
+            accepted,
+            listed,
+            start,
+            end,
+            lambda frame: write_and_read(spark.session, frame, staging.uri(str(next(number)))),
         )
         frames = {SESSION: facts.session, SESSION_DAY: facts.day, DISPOSITION: facts.disposition}
         return Computed({key: frame.toArrow() for key, frame in frames.items()}, facts.rows_read)
+
+
+def registered(settings: Settings) -> pa.Table:
+    """charge_point_id and provider_id of what locations streams list; one row without either where there is none."""
+    with connect(settings) as connection:
+        rows = connection.execute("select distinct charge_point_id, provider_id from facts.charge_point").fetchall()
+    # Spark infers no schema from no row; a null is equal to nothing.
+    points, providers = zip(*(rows or [(None, None)]), strict=True)
+    return pa.table({"charge_point_id": pa.array(points, pa.string()), "provider_id": pa.array(providers, pa.string())})
 
 
 def _audit(computed: Computed) -> list[AssetCheckResult]:
@@ -182,7 +199,7 @@ def _total(rows: pa.Table, column: str) -> Any:
 def _pending(settings: Settings) -> AssetCheckResult:
     with connect(settings) as connection:
         rows = connection.execute(
-            "select month_date from catalogue.pending_month where computed_before order by month_date"
+            "select period_date from catalogue.pending_period where computed_before and fact = %s order by 1", [FACT]
         ).fetchall()
     months = [f"{row[0]:%Y-%m}" for row in rows]
     return AssetCheckResult(
@@ -193,24 +210,3 @@ def _pending(settings: Settings) -> AssetCheckResult:
         description=f"run `cic run monthly` for {', '.join(months)}" if months else None,
         metadata={"months": len(months)},
     )
-
-
-def _demand_expected(settings: Settings, streams: Sequence[Stream], start: dt.date, end: dt.date) -> None:
-    """A month fails, and says why, while a feed that was promised for one of its days has not been ingested."""
-    today = dt.datetime.now(dt.UTC).date()
-    missing: list[str] = []
-    with connect(settings) as connection:
-        done = catalogue.ingested(connection)
-    for stream in streams:
-        if stream.expected is None:
-            continue
-        arrived = {day for stream_id, day in done if stream_id == stream.id}
-        first = max(start, stream.expected.start)
-        last = min(end - dt.timedelta(days=1), stream.expected.end or dt.date.max)
-        grace = dt.timedelta(days=stream.expected.by)
-        for day in (first + dt.timedelta(days=n) for n in range((last - first).days + 1)):
-            due = day + grace
-            if due <= today and not any(day <= there <= due for there in arrived):
-                missing.append(f"{stream.id}: nothing arrived for {day} by {due}")
-    if missing:
-        raise Failure(f"expected feeds are missing ({len(missing)} days): " + "; ".join(missing[:10]))

@@ -1,0 +1,308 @@
+"""How charge points spent their days, as assets: partitioned by local date, swapped whole, in one transaction."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    Failure,
+    MaterializeResult,
+    ResourceParam,
+    TableColumn,
+    TableSchema,
+    multi_asset,
+)
+
+from cic_assets.assets.accepted import ACCEPTED
+from cic_assets.assets.expected import demand_expected
+from cic_assets.assets.raw import OWNERS
+from cic_assets.assets.session_facts import registered
+from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
+from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.timeline import feeds_of, in_passes, renew_edges, window_entries
+from cic_assets.lake.touch import CHARGE_POINTS, STATUS
+from cic_assets.lake.zones import Lake
+from cic_assets.partitions import DAYS, day_range, month_of
+from cic_assets.quality.rules import CROSS_RULES
+from cic_assets.resources.platform import Platform
+from cic_assets.resources.spark import SparkResource
+from cic_assets.settings import Settings
+from cic_assets.streams.model import Stream
+from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.load import Window, claim_window, days_of, swap_window
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+STATUS_DAY = AssetKey(["facts", "charge_point_status_day"])
+STATUS_DISPOSITION = AssetKey(["quality", "status_disposition"])
+TABLES = {STATUS_DAY: "status_date", STATUS_DISPOSITION: "status_date"}
+_DESCRIPTIONS = {
+    STATUS_DAY: "Per charge point and local day since its feed's first entry: seconds in each of OCPI's nine states, "
+    "unreported and unobserved, to the microsecond; they add up to the day of 23, 24 or 25 hours.",
+    STATUS_DISPOSITION: "Per stream, arrival and local day: how many accepted records are in facts, duplicates, "
+    "superseded.",
+}
+_FLAG_CHECKS = ("E04", "E05")
+_BLOCKING = ("seconds_add_up", "records_add_up")
+
+
+@dataclass(frozen=True)
+class ComputedDays:
+    """One window's rows, in memory as Arrow, and how many records it read."""
+
+    rows: dict[AssetKey, pa.Table]
+    records: int
+
+
+def status_fact_assets() -> AssetsDefinition:
+    """The multi-asset of status facts."""
+
+    @multi_asset(
+        name="status_facts",
+        specs=[
+            AssetSpec(
+                key,
+                # By label only: what a day says arrives on any day, and the code reads all arrivals.
+                deps=[ACCEPTED["status"]] if key == STATUS_DAY else [STATUS_DAY],
+                description=_DESCRIPTIONS[key],
+                group_name=key.path[0],
+                owners=OWNERS,
+                kinds={"spark", "postgres"},
+            )
+            for key in TABLES
+        ],
+        partitions_def=DAYS,
+        backfill_policy=BackfillPolicy.single_run(),
+        check_specs=_check_specs(),
+    )
+    def status_facts_assets(
+        context: AssetExecutionContext, platform: ResourceParam[Platform], spark: SparkResource
+    ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
+        settings = platform.settings
+        keys = context.partition_key_range
+        start, end = day_range(keys.start, keys.end)
+        demand_expected(settings, platform.streams.values(), "status", start, end)
+        window = Window(STATUS, start, end, monthly=False)
+        owner = f"{context.run_id}:{context.retry_number}"
+        touch_id = claim_window(settings, window, owner)
+        computed = compute_days(settings, spark, list(platform.streams.values()), start, end)
+        results = audit_days(computed)
+        failed = [result for result in results if result.check_name in _BLOCKING and not result.passed]
+        yield from results
+        if failed:
+            raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
+        swap_days(settings, window, owner, touch_id, computed)
+        yield _measures(settings, start, end)
+        yield _pending(settings)
+        for key, rows in computed.rows.items():
+            columns = [TableColumn(field.name, str(field.type)) for field in rows.schema]
+            yield MaterializeResult(
+                asset_key=key,
+                metadata={
+                    "rows in run": rows.num_rows,
+                    "window": f"[{start}, {end})",
+                    "dagster/column_schema": TableSchema(columns),
+                },
+            )
+
+    return status_facts_assets
+
+
+def _check_specs() -> list[AssetCheckSpec]:
+    flags = [
+        AssetCheckSpec(rule, asset=STATUS_DAY, description=f"flag: {CROSS_RULES[rule].message}")
+        for rule in _FLAG_CHECKS
+    ]
+    return [
+        AssetCheckSpec(
+            "seconds_add_up",
+            asset=STATUS_DAY,
+            blocking=True,
+            description="the nine states, unreported and unobserved add up to the local day, before the swap",
+        ),
+        AssetCheckSpec(
+            "denominator_or_null",
+            asset=STATUS_DAY,
+            description="in the table, D > 0 or all measures are null; none is beyond 0 to 100",
+        ),
+        AssetCheckSpec(
+            "records_add_up",
+            asset=STATUS_DISPOSITION,
+            blocking=True,
+            description="records read = in facts + duplicates + superseded, before the swap",
+        ),
+        AssetCheckSpec(
+            "pending_restatement",
+            asset=STATUS_DAY,
+            description="no computed day is older than what was accepted since",
+        ),
+        *flags,
+    ]
+
+
+def compute_days(
+    settings: Settings, spark: SparkResource, streams: list[Stream], start: dt.date, end: dt.date
+) -> ComputedDays:
+    """Facts of start <= local date < end, in passes of bounded size; each pass stands on edges, not on the last."""
+    renew_edges(settings, spark.session)
+    feeds = feeds_of(settings, streams)
+    now = dt.datetime.now(dt.UTC)
+    listed = spark.session.createDataFrame(registered(settings))
+    parts: dict[AssetKey, list[pa.Table]] = {key: [] for key in TABLES}
+    number, read = count(), 0
+    for dates in in_passes(settings, days_of(start, end)) if feeds else ():
+        first, last = dates[0], dates[-1] + dt.timedelta(days=1)
+        with staging_folder(settings) as staging:
+
+            def checkpoint(frame: "DataFrame", staging: Lake = staging) -> "DataFrame":
+                return write_and_read(spark.session, frame, staging.uri(str(next(number))))
+
+            entries, points, records = window_entries(settings, spark.session, first, last)
+            facts = status_facts(
+                entries,
+                points,
+                records,
+                spark.session.createDataFrame(feeds_table(feeds)),
+                spark.session.createDataFrame(days_table([feed.zone for feed in feeds], first, last)),
+                listed,
+                now,
+                checkpoint,
+            )
+            parts[STATUS_DAY].append(facts.day.toArrow())
+            parts[STATUS_DISPOSITION].append(facts.disposition.toArrow())
+            read += records.where("is_record").count()
+    return ComputedDays({key: _joined(key, found) for key, found in parts.items()}, read)
+
+
+def _joined(key: AssetKey, parts: list[pa.Table]) -> pa.Table:
+    if parts:
+        return pa.concat_tables(parts)
+    return pa.table({"stream_id": pa.array([], pa.string()), TABLES[key]: pa.array([], pa.date32())})
+
+
+def swap_days(settings: Settings, window: Window, owner: str, touch_id: int, computed: ComputedDays) -> None:
+    """Replaces the window's days; the months that count their charge points are stale after it."""
+    months = {(CHARGE_POINTS, month_of(day)) for day in days_of(window.start, window.end)}
+    rows = {".".join(key.path): (TABLES[key], found) for key, found in computed.rows.items()}
+    known = computed.rows[STATUS_DAY].num_rows or _has_rows(settings, window)
+    swap_window(settings, window, owner, touch_id, rows, months if known else ())
+
+
+def _has_rows(settings: Settings, window: Window) -> bool:
+    with connect(settings) as connection:
+        row = connection.execute(
+            "select exists (select from facts.charge_point_status_day where status_date >= %s and status_date < %s)",
+            [window.start, window.end],
+        ).fetchone()
+    return bool(row and row[0])
+
+
+def audit_days(computed: ComputedDays) -> list[AssetCheckResult]:
+    """The identities of DEFINITIONS 2, on the rows that are about to replace others, and the flags that look around."""
+    day, disposition = computed.rows[STATUS_DAY], computed.rows[STATUS_DISPOSITION]
+    wrong = _not_adding_up(day)
+    placed = sum(
+        pc.sum(disposition[name]).as_py() or 0
+        for name in ("in_facts", "duplicates", "superseded")
+        if name in disposition.column_names
+    )
+    return [
+        AssetCheckResult(
+            check_name="seconds_add_up",
+            asset_key=STATUS_DAY,
+            passed=not wrong,
+            description=f"{len(wrong)} of {day.num_rows} days don't add up: {', '.join(wrong[:5])}" if wrong else None,
+            metadata={"days": day.num_rows, "wrong": len(wrong)},
+        ),
+        AssetCheckResult(
+            check_name="records_add_up",
+            asset_key=STATUS_DISPOSITION,
+            passed=placed == computed.records,
+            description=f"{computed.records} records read, {placed} placed",
+            metadata={"records read": computed.records, "placed": placed},
+        ),
+        *(_flagged(day, rule) for rule in _FLAG_CHECKS),
+    ]
+
+
+def _not_adding_up(day: pa.Table) -> list[str]:
+    """Charge points and days whose parts are not the whole."""
+    if "day_seconds" not in day.column_names:
+        return []
+    parts = [name for name in SECONDS if name != "day_seconds"]
+    total = day[parts[0]]
+    for name in parts[1:]:
+        total = pc.add(total, day[name])
+    wrong = day.filter(pc.fill_null(pc.not_equal(total, day["day_seconds"]), True))
+    return [f"{row['charge_point_id']} {row['status_date']}" for row in wrong.slice(0, 1000).to_pylist()]
+
+
+def _flagged(day: pa.Table, rule_id: str) -> AssetCheckResult:
+    """A warning that names charge points with a flag that looks at other rows or tables."""
+    rule = CROSS_RULES[rule_id]
+    found: dict[str, int] = {}
+    if "flags" in day.column_names:
+        for point, flags in zip(day["charge_point_id"].to_pylist(), day["flags"].to_pylist(), strict=True):
+            if rule.mark in flags:
+                found[point] = found.get(point, 0) + 1
+    worst = sorted(found, key=lambda point: (-found[point], point))[:5]
+    named = ", ".join(f"{point} on {found[point]} days" for point in worst)
+    return AssetCheckResult(
+        check_name=rule_id,
+        asset_key=STATUS_DAY,
+        passed=not found,
+        severity=AssetCheckSeverity.WARN,
+        description=f"{rule.message}: {len(found)} charge points, such as {named}" if found else None,
+        metadata={"id": rule_id, "charge points": len(found), "days": sum(found.values())},
+    )
+
+
+def _measures(settings: Settings, start: dt.date, end: dt.date) -> AssetCheckResult:
+    with connect(settings) as connection:
+        row = connection.execute(
+            "select count(*), min(charge_point_id || ' ' || status_date) from facts.charge_point_status_day"
+            " where status_date >= %s and status_date < %s and ("
+            "  (day_seconds - unobserved_seconds - planned_seconds - removed_seconds > 0)"
+            "    <> (operational_pct is not null)"
+            "  or least(operational_pct, operational_of_known_pct, charging_pct, unknown_pct) < 0"
+            "  or greatest(operational_pct, operational_of_known_pct, charging_pct, unknown_pct) > 100)",
+            [start, end],
+        ).fetchone()
+    assert row is not None
+    return AssetCheckResult(
+        check_name="denominator_or_null",
+        asset_key=STATUS_DAY,
+        passed=not row[0],
+        description=f"{row[0]} days, such as {row[1]}" if row[0] else None,
+        metadata={"count": row[0]},
+    )
+
+
+def _pending(settings: Settings) -> AssetCheckResult:
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select period_date from catalogue.pending_period where computed_before and fact = %s order by 1", [STATUS]
+        ).fetchall()
+    days = [str(row[0]) for row in rows]
+    shown = ", ".join(days[:5]) + (f" and {len(days) - 5} more" if len(days) > 5 else "")
+    return AssetCheckResult(
+        check_name="pending_restatement",
+        asset_key=STATUS_DAY,
+        passed=not days,
+        severity=AssetCheckSeverity.WARN,
+        description=f"run `cic run daily` for {shown}" if days else None,
+        metadata={"days": len(days)},
+    )

@@ -1,0 +1,385 @@
+"""How every charge point spent its day (DEFINITIONS 2). Pure Spark: no files, no warehouse, no Dagster.
+
+A timeline is built from entries: events (a state begins) and confirmations (a poll saw the charge point). Entries
+before a window may be given whole or as edges, one small row per charge point and date: the days come out the same, so
+that any day can be computed without those before it. All time is in whole microseconds; nothing is divided.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from cic_assets.facts.restatement import NEVER_EXPIRE
+from cic_assets.quality.rules import CROSS_RULES
+from cic_assets.streams.vocabulary import FOLD_ORDER, STATES, WORST_FIRST
+
+# The whole charge point, in OCPP 1.6; what it says of being out of order holds for all connectors.
+WHOLE = "0"
+UNUSABLE = ("INOPERATIVE", "OUTOFORDER")
+# E04: more than 6 changes within an hour.
+FLAPPING_CHANGES = 6
+HOUR_MICROS = 3_600_000_000
+ENTRY_COLUMNS = (
+    "charge_point_id", "connector_id", "stream_id", "entry", "at", "state", "arrived_at", "source_file", "source_line",
+    "is_record", "flags",
+)  # fmt: skip
+DISPOSITIONS = ("in_facts", "duplicates", "superseded")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a timeline must know of a stream.
+
+    Attributes:
+        silence: how long a state is believed after the last word; None for ever.
+        cover_at: up to when its deliveries cover time; None: it has delivered nothing.
+        first_at: its first entry ever; its charge points have days since then, unobserved until they are first heard.
+        reports_use: whether its states say if a charge point is in use.
+    """
+
+    stream_id: str
+    provider_id: str
+    authority_id: str
+    zone: str
+    silence: dt.timedelta | None
+    cover_at: dt.datetime | None
+    first_at: dt.datetime | None
+    reports_use: bool = True
+
+
+@dataclass(frozen=True)
+class StatusFacts:
+    """The facts of one window of local dates, lazily.
+
+    Attributes:
+        day: one row per charge point and local date since its feed's first entry; columns of
+            `facts.charge_point_status_day`.
+        disposition: per stream, arrival and local date, what became of the records; columns of
+            `quality.status_disposition`.
+    """
+
+    day: DataFrame
+    disposition: DataFrame
+
+
+def feeds_table(feeds: Iterable[Feed]) -> pa.Table:
+    """Feeds as the functions here take them."""
+    micros = dt.timedelta(microseconds=1)
+    rows = [
+        {
+            "stream_id": feed.stream_id,
+            "provider_id": feed.provider_id,
+            "authority_id": feed.authority_id,
+            "zone": feed.zone,
+            "silence": None if feed.silence is None else feed.silence // micros,
+            "cover": None if feed.cover_at is None else _micros(feed.cover_at),
+            "first_date": None if feed.first_at is None else feed.first_at.astimezone(ZoneInfo(feed.zone)).date(),
+            "reports_use": feed.reports_use,
+        }
+        for feed in feeds
+    ]
+    texts = [(name, pa.string()) for name in ("stream_id", "provider_id", "authority_id", "zone")]
+    schema = pa.schema([*texts, ("silence", pa.int64()), ("cover", pa.int64())])
+    schema = schema.append(pa.field("first_date", pa.date32())).append(pa.field("reports_use", pa.bool_()))
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def days_table(zones: Iterable[str], start: dt.date, end: dt.date) -> pa.Table:
+    """Local days of 23, 24 or 25 hours: zone, date, and when the day begins and ends, in microseconds UTC.
+
+    The date after the last closes it: it has no `status_date`.
+    """
+    rows = []
+    for name in sorted(set(zones)):
+        zone = ZoneInfo(name)
+        days: Sequence[dt.date] = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
+        bounds = [_micros(dt.datetime.combine(day, dt.time(), zone)) for day in days]
+        for day, begins, ends in zip(days, bounds, [*bounds[1:], None], strict=True):
+            rows.append({"zone": name, "status_date": day if day < end else None, "begins": begins, "ends": ends})
+    schema = pa.schema(
+        [("zone", pa.string()), ("status_date", pa.date32()), ("begins", pa.int64()), ("ends", pa.int64())]
+    )
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _micros(moment: dt.datetime) -> int:
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+def status_facts(
+    entries: DataFrame,
+    points: DataFrame,
+    records: DataFrame,
+    feeds: DataFrame,
+    days: DataFrame,
+    registry: DataFrame,
+    now: dt.datetime,
+    checkpoint: Callable[[DataFrame], DataFrame] = lambda frame: frame,
+) -> StatusFacts:
+    """Facts of all local days in `days`.
+
+    Args:
+        entries: `ENTRY_COLUMNS` of all entries before the window's end, those before its start whole or as edges.
+        points: charge_point_id and stream_id of all charge points that are ever heard, also after the window.
+        records: the entries of the window with `arrival_date` and `status_date`, for what became of them.
+        feeds: `feeds_table`.
+        days: `days_table`.
+        registry: charge_point_id and provider_id of the charge points that locations streams list.
+        now: nothing is known after it.
+        checkpoint: writes a frame and reads it back, so that its plan is not computed again for each use.
+    """
+    line = checkpoint(_line(resolve(entries), points, feeds, days))
+    spent = _spent(line, now)
+    day = _per_day(spent).join(_flapping(line), ["charge_point_id", "status_date"], "left")
+    return StatusFacts(_finished(day, feeds, registry), _disposition(records))
+
+
+def _newest_first() -> list[Column]:
+    """Which of several words about one instant wins (DEFINITIONS 2): the last arrival, else the worse state."""
+    worst = F.array(*(F.lit(state) for state in WORST_FIRST))
+    return [
+        F.col("arrived_at").desc(), F.col("source_file").desc(), F.col("source_line").desc(),
+        F.array_position(worst, F.col("state")).asc(),
+    ]  # fmt: skip
+
+
+def resolve(entries: DataFrame) -> DataFrame:
+    """One entry per charge point, connector, stream and instant for confirmations; one event per instant."""
+    one = Window.partitionBy("charge_point_id", "connector_id", "at").orderBy(*_newest_first())
+    events = entries.where("entry = 'event'").withColumn("rank", F.row_number().over(one)).where("rank = 1")
+    return events.drop("rank").unionByName(entries.where("entry <> 'event'"))
+
+
+def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
+    """One row per charge point and instant at which something happens: an event, a word heard, a midnight.
+
+    Columns: charge_point_id, at (µs), state since then (null before the first event), `believed` (µs, until when the
+    last words hold), status_date, ends (of the day), stream_id (last heard), counts of what happened at the instant.
+    """
+    micros = resolved.withColumn("at", F.unix_micros("at"))
+    heard = (
+        micros.join(F.broadcast(feeds), "stream_id")
+        .withColumn("until", F.least(F.col("at") + F.col("silence"), F.col("cover")))
+        .groupBy("charge_point_id", "at")
+        .agg(
+            F.max("until").alias("until"),
+            F.max("stream_id").alias("stream_id"),
+            F.sum((F.col("entry") == "event").cast("bigint")).alias("event_count"),
+            F.sum((F.col("entry") == "confirmation").cast("bigint")).alias("confirmation_count"),
+            F.sum(F.array_contains("flags", "unmapped_status").cast("bigint")).alias("unmapped_count"),
+        )
+    )
+    states = _folded(micros.where("entry = 'event'"))
+    nothing = F.lit(None)
+    midnights = (
+        points.join(F.broadcast(feeds), "stream_id")
+        .groupBy("charge_point_id")
+        .agg(
+            F.min("stream_id").alias("home"),
+            F.min_by("zone", "stream_id").alias("zone"),
+            F.min("first_date").alias("first_date"),
+        )
+        .join(F.broadcast(days), "zone")
+        .where(F.col("status_date").isNull() | (F.col("status_date") >= F.col("first_date")))
+        .select("charge_point_id", "home", F.col("begins").alias("at"), "status_date", "ends")
+        .withColumn("is_midnight", F.lit(1))
+    )
+    events = heard.join(states, ["charge_point_id", "at"], "left").withColumns(
+        {
+            "home": nothing.cast("string"),
+            "status_date": nothing.cast("date"),
+            "ends": nothing.cast("bigint"),
+            "is_midnight": F.lit(0),
+        }
+    )
+    missing = dict.fromkeys(("until", "event_count", "confirmation_count", "unmapped_count"), nothing)
+    ticks = midnights.withColumns(
+        {
+            **{name: value.cast("bigint") for name, value in missing.items()},
+            "stream_id": nothing.cast("string"),
+            "state": nothing.cast("string"),
+        }
+    )
+    line = (
+        events.unionByName(ticks)
+        .groupBy("charge_point_id", "at")
+        .agg(
+            *(
+                F.max(name).alias(name)
+                for name in ("until", "stream_id", "home", "state", "status_date", "ends", "is_midnight")
+            ),
+            *(
+                F.coalesce(F.sum(name), F.lit(0)).alias(name)
+                for name in ("event_count", "confirmation_count", "unmapped_count")
+            ),
+        )
+    )
+    so_far = Window.partitionBy("charge_point_id").orderBy("at").rowsBetween(Window.unboundedPreceding, 0)
+    in_order = Window.partitionBy("charge_point_id").orderBy("at")
+    # The number of midnights passed tells the day; the midnight that closes the window has no date.
+    day = Window.partitionBy("charge_point_id", "midnights")
+    return (
+        line.withColumns(
+            {
+                "changed_to": F.col("state"),
+                "state": F.last("state", ignorenulls=True).over(so_far),
+                "believed": F.max("until").over(so_far),
+                # Before anything was heard, the day is still some feed's.
+                "stream_id": F.coalesce(F.last("stream_id", ignorenulls=True).over(so_far), F.max("home").over(so_far)),
+                "midnights": F.sum("is_midnight").over(so_far),
+                "next_at": F.lead("at").over(in_order),
+            }
+        )
+        .withColumns({"status_date": F.max("status_date").over(day), "ends": F.max("ends").over(day)})
+        .drop("is_midnight", "midnights", "until", "home")
+    )
+
+
+def _folded(events: DataFrame) -> DataFrame:
+    """The charge point's state at each of its events, from the last state of each connector (DEFINITIONS 2)."""
+    instants = events.select("charge_point_id", "at").distinct()
+    connectors = events.select("charge_point_id", "connector_id").distinct()
+    known = events.select("charge_point_id", "connector_id", "at", "state")
+    grid = instants.join(connectors, "charge_point_id").join(known, ["charge_point_id", "connector_id", "at"], "left")
+    so_far = (
+        Window.partitionBy("charge_point_id", "connector_id").orderBy("at").rowsBetween(Window.unboundedPreceding, 0)
+    )
+    order = F.array(*(F.lit(state) for state in FOLD_ORDER))
+    each = grid.withColumn("state", F.last("state", ignorenulls=True).over(so_far)).where(F.col("state").isNotNull())
+    is_whole = F.col("connector_id") == WHOLE
+    rank = F.array_position(order, F.col("state"))
+    best = each.groupBy("charge_point_id", "at").agg(
+        F.min(F.when(~is_whole, rank)).alias("best"), F.min(F.when(is_whole, rank)).alias("whole")
+    )
+    unusable = F.element_at(order, F.col("whole").cast("int")).isin(*UNUSABLE)
+    place = F.when(F.coalesce(unusable, F.lit(False)), F.col("whole")).otherwise(F.coalesce("best", "whole"))
+    return best.select("charge_point_id", "at", F.element_at(order, place.cast("int")).alias("state"))
+
+
+def _spent(line: DataFrame, now: dt.datetime) -> DataFrame:
+    """Splits each span into the time that its state was believed and the time that nobody reported."""
+    present = F.lit(_micros(now))
+    span_end = F.least("next_at", "ends")
+    held = F.least(
+        span_end, F.when(F.col("state").isin(*NEVER_EXPIRE), present).otherwise(F.least("believed", present))
+    )
+    believed = F.greatest(F.lit(0), F.coalesce(held, F.col("at")) - F.col("at"))
+    return line.where(F.col("status_date").isNotNull()).withColumns(
+        {
+            "span": span_end - F.col("at"),
+            "believed_span": F.when(F.col("state").isNotNull(), believed).otherwise(F.lit(0)),
+        }
+    )
+
+
+def _per_day(spent: DataFrame) -> DataFrame:
+    """Microseconds per state, charge point and day."""
+    unseen = F.col("state").isNull()
+    sums = {
+        f"{state.lower()}": F.sum(F.when(F.col("state") == state, F.col("believed_span")).otherwise(0))
+        for state in STATES
+    }
+    sums["unreported"] = F.sum(F.when(unseen, 0).otherwise(F.col("span") - F.col("believed_span")))
+    sums["unobserved"] = F.sum(F.when(unseen, F.col("span")).otherwise(0))
+    return spent.groupBy("charge_point_id", "status_date").agg(
+        *(value.alias(name) for name, value in sums.items()),
+        F.sum("span").alias("day"),
+        *(F.sum(name).alias(name) for name in ("event_count", "confirmation_count", "unmapped_count")),
+        F.max_by("stream_id", "at").alias("stream_id"),
+    )
+
+
+def _flapping(line: DataFrame) -> DataFrame:
+    """Days on which a charge point's state changed for the seventh time within an hour (E04)."""
+    in_order = Window.partitionBy("charge_point_id").orderBy("at")
+    events = line.where(F.col("changed_to").isNotNull()).select("charge_point_id", "at", "status_date", "changed_to")
+    changes = events.withColumn("before", F.lag("changed_to").over(in_order)).where("before <> changed_to")
+    hour_ago = changes.withColumn("sixth_before", F.lag("at", FLAPPING_CHANGES).over(in_order))
+    rapid = hour_ago.where((F.col("at") - F.col("sixth_before") < HOUR_MICROS) & F.col("status_date").isNotNull())
+    return rapid.select("charge_point_id", "status_date").distinct().withColumn("flaps", F.lit(True))
+
+
+SECONDS = tuple(f"{name}_seconds" for name in ("day", *(state.lower() for state in STATES), "unreported", "unobserved"))
+STATUS_DAY_COLUMNS = (
+    "charge_point_id", "provider_id", "authority_id", "stream_id", "status_date", *SECONDS, "event_count",
+    "confirmation_count", "reports_use", "flags",
+)  # fmt: skip
+
+
+def _finished(day: DataFrame, feeds: DataFrame, registry: DataFrame) -> DataFrame:
+    listed = registry.select("charge_point_id").distinct().withColumn("is_listed", F.lit(True))
+    providers = registry.select("provider_id").distinct().withColumn("has_registry", F.lit(True))
+    rows = (
+        day.join(F.broadcast(feeds), "stream_id")
+        .join(listed, "charge_point_id", "left")
+        .join(F.broadcast(providers), "provider_id", "left")
+    )
+    marks = [
+        (F.col("unmapped_count") > 0, "unmapped_status"),
+        (F.col("flaps"), CROSS_RULES["E04"].mark),
+        (F.col("has_registry") & F.col("is_listed").isNull(), CROSS_RULES["E05"].mark),
+    ]
+    words = F.array(*(F.when(condition, F.lit(word)) for condition, word in marks))
+    seconds = {
+        name: F.col(name.removesuffix("_seconds")).cast("decimal(18,0)") * F.lit("0.000001").cast("decimal(7,6)")
+        for name in SECONDS
+    }
+    return rows.withColumns(
+        {
+            **{name: value.cast("decimal(18,6)") for name, value in seconds.items()},
+            "flags": F.filter(words, lambda word: word.isNotNull()),
+        }
+    ).select(*STATUS_DAY_COLUMNS)
+
+
+def _disposition(records: DataFrame) -> DataFrame:
+    """What became of each record: one word per charge point, connector and instant is in facts.
+
+    The same word again is a duplicate, another word about the same instant that came earlier is superseded.
+    """
+    same = ("charge_point_id", "connector_id", "entry", "at")
+    # Copies made of polls that repeat an event count for nothing and win nothing.
+    counted = records.where("is_record")
+    copies = Window.partitionBy(*same, "state").orderBy(*_newest_first())
+    ranked = counted.withColumn("copy", F.row_number().over(copies))
+    words = Window.partitionBy(*same).orderBy((F.col("copy") > 1).cast("int"), *_newest_first())
+    placed = ranked.withColumn("word", F.row_number().over(words)).withColumn(
+        "disposition",
+        F.when(F.col("copy") > 1, "duplicates").when(F.col("word") > 1, "superseded").otherwise("in_facts"),
+    )
+    return placed.groupBy("stream_id", "arrival_date", "status_date").agg(
+        *(
+            F.sum(F.when(F.col("disposition") == name, 1).otherwise(0)).cast("bigint").alias(name)
+            for name in DISPOSITIONS
+        )
+    )
+
+
+EDGE_COLUMNS = (
+    "charge_point_id", "connector_id", "stream_id", "event_date", "entry_count", "first_event_at", "last_event_at",
+    "last_state", "last_heard_at", "arrived_at", "source_file", "source_line",
+)  # fmt: skip
+
+
+def edges(entries: DataFrame) -> DataFrame:
+    """One row per charge point, connector, stream and UTC date: all that later days need to know of that date."""
+    key = ("charge_point_id", "connector_id", "stream_id", "event_date")
+    last = Window.partitionBy(*key).orderBy(F.col("at").desc(), *_newest_first())
+    events = entries.where("entry = 'event'").withColumn("rank", F.row_number().over(last)).where("rank = 1")
+    heard = entries.groupBy(*key).agg(
+        F.count(F.lit(1)).alias("entry_count"),
+        F.min(F.when(F.col("entry") == "event", F.col("at"))).alias("first_event_at"),
+        F.max("at").alias("last_heard_at"),
+    )
+    states = events.select(
+        *key, F.col("at").alias("last_event_at"), F.col("state").alias("last_state"), "arrived_at", "source_file",
+        "source_line",
+    )  # fmt: skip
+    return heard.join(states, list(key), "left").select(*EDGE_COLUMNS)

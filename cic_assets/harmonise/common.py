@@ -1,0 +1,90 @@
+"""What every kind's harmonising shares: provenance, the stream's expressions, text, numbers and wall clocks.
+
+Wall-clock times travel as timestamps of a Spark session in UTC, until the stream's zone turns them into instants.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from cic_assets.streams.columns import COLUMNS
+from cic_assets.streams.model import Stream
+
+# What a decoded record brings with it, and the file it came from.
+PROVENANCE = ("arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault")
+HOUR_MICROS = 3_600_000_000
+
+
+def given(records: DataFrame, stream: Stream) -> DataFrame:
+    """Provenance, and the stream's expression of each column of the common model as `given_<column>`.
+
+    Args:
+        records: `cic.line`, `cic.raw`, `cic.fault`, `source_file`, `arrival_date`, `arrived_at` and the stream's fields
+            as text.
+        stream: whose expressions.
+    """
+    known = records.withColumns({"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")})
+    return known.select(
+        "arrival_date",
+        "source_file",
+        F.col("`cic.line`").alias("source_line"),
+        F.col("`cic.raw`").alias("raw"),
+        "arrived_at",
+        F.col("`cic.fault`").alias("decode_fault"),
+        *(_expression(stream, name) for name in COLUMNS[stream.kind]),
+    )
+
+
+def _expression(stream: Stream, name: str) -> Column:
+    text = stream.columns.get(name)
+    return (F.expr(text) if text else F.lit(None).cast("string")).alias(f"given_{name}")
+
+
+def text_of(name: str) -> Column:
+    """The given column without surrounding space; null where nothing is left."""
+    trimmed = F.trim(F.col(f"given_{name}").cast("string"))
+    return F.when(trimmed != "", trimmed)
+
+
+def number_of(name: str, factor: str = "1") -> Column:
+    """Exact from plain text; through a double where it has an exponent, which engines' decimals read differently."""
+    text = text_of(name)
+    plain = text.try_cast(T.DecimalType(24, 9))
+    rough = text.try_cast(T.DoubleType()).try_cast(T.DecimalType(24, 9))
+    value = F.when(text.rlike("[eE]"), rough).otherwise(plain)
+    return (value * F.lit(factor).cast("decimal(8,3)")).try_cast(T.DecimalType(12, 4))
+
+
+def instant_of(name: str) -> Column:
+    """The given column as an instant; null where it can't be read."""
+    return F.col(f"given_{name}").try_cast(T.TimestampType())
+
+
+def from_wall(frame: DataFrame, edge: str, zone: str) -> DataFrame:
+    """Adds `<edge>_at`, `<edge>_twice` and `<edge>_shifted` from `<edge>_wall` (DEFINITIONS 4, Daylight saving).
+
+    An hour that occurs twice is read as the first, one that does not exist moves on by an hour.
+    """
+    frame = frame.withColumn(f"{edge}_at", F.to_utc_timestamp(F.col(f"{edge}_wall"), zone))
+    back = F.from_utc_timestamp(F.col(f"{edge}_at"), zone)
+    an_hour_on = F.from_utc_timestamp(F.timestamp_micros(F.unix_micros(f"{edge}_at") + HOUR_MICROS), zone)
+    return frame.withColumns(
+        {
+            f"{edge}_twice": F.coalesce(an_hour_on == F.col(f"{edge}_wall"), F.lit(False)),
+            f"{edge}_shifted": F.coalesce(back != F.col(f"{edge}_wall"), F.lit(False)),
+        }
+    )
+
+
+def owned(frame: DataFrame, stream: Stream) -> DataFrame:
+    """Adds whose row it is, and the charge point's platform-wide id."""
+    return frame.withColumns(
+        {
+            "stream_id": F.lit(stream.id),
+            "provider_id": F.lit(stream.provider.id),
+            "authority_id": F.lit(stream.authority.id),
+            "charge_point_id": F.concat(F.lit(f"{stream.provider.id}/"), F.col("charge_point")),
+        }
+    )

@@ -1,0 +1,30 @@
+"""Feed → common model of locations: which charge points there are. Pure Spark: no files, no Dagster."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from cic_assets.harmonise.common import PROVENANCE, given, instant_of, number_of, owned, text_of
+from cic_assets.streams.columns import KW_PER
+from cic_assets.streams.model import LocationsStream
+
+_DEGREES = T.DecimalType(9, 6)
+
+
+def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
+    """Charge points, or their connectors, one row per decoded record; a value that can't be read is null."""
+    frame = given(records, stream).select(
+        *PROVENANCE,
+        text_of("charge_point").alias("charge_point"),
+        F.coalesce(text_of("connector_id"), F.lit("")).alias("connector_id"),
+        text_of("location_id").alias("location_id"),
+        text_of("location_name").alias("location_name"),
+        F.coalesce(text_of("device_id"), text_of("charge_point")).alias("device_id"),
+        number_of("rated_power", KW_PER[stream.units.power]).alias("rated_power_kw"),
+        text_of("latitude").try_cast(_DEGREES).alias("latitude"),
+        text_of("longitude").try_cast(_DEGREES).alias("longitude"),
+        F.coalesce(instant_of("valid_from"), F.col("arrived_at")).alias("valid_from"),
+    )
+    return owned(frame.withColumn("event_date", F.col("valid_from").cast("date")), stream)

@@ -1,0 +1,73 @@
+"""What ingest must know of a kind of stream, and nothing else; the way of every kind through ingest is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from cic_assets.harmonise import locations, sessions, status
+from cic_assets.lake.tables import ACCEPTED
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind.
+
+    Attributes:
+        name: of the kind, and of its folder under `accepted`.
+        harmonise: decoded records and their stream → the judged columns.
+        entries: judged rows that no rule rejects, and their stream → the columns of `accepted`.
+        newest: the judged column by which freshness is told.
+        identity: columns by which a rerun knows a row again; a row that changed elsewhere changed here too.
+    """
+
+    name: str
+    harmonise: Callable[[DataFrame, Any], DataFrame]
+    entries: Callable[[DataFrame, Any], DataFrame]
+    newest: str
+    identity: tuple[str, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the accepted rows."""
+        return ACCEPTED[self.name]
+
+
+KINDS: dict[str, Kind] = {
+    "sessions": Kind(
+        "sessions",
+        sessions.harmonise,
+        lambda judged, stream: judged,
+        "started_at",
+        (
+            "source_file", "source_line", "content_hash", "start_date", "authority_id", "provider_id", "revenue",
+            "flags",
+        ),
+    ),
+    "status": Kind(
+        "status",
+        status.harmonise,
+        status.entries,
+        "heard_at",
+        (
+            "source_file", "source_line", "arrived_at", "entry", "at", "is_record", "charge_point_id", "connector_id",
+            "state", "source_status", "status_date", "authority_id", "covers_until", "flags",
+        ),
+    ),
+    "locations": Kind(
+        "locations",
+        locations.harmonise,
+        lambda judged, stream: judged,
+        "arrived_at",
+        (
+            "source_file", "source_line", "charge_point_id", "connector_id", "location_id", "location_name",
+            "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "authority_id",
+        ),
+    ),
+}  # fmt: skip

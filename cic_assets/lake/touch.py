@@ -1,0 +1,233 @@
+"""Which facts an ingest makes stale, and how that is remembered (DEFINITIONS 2, Restatement).
+
+A fact's period is stale while its newest touch is newer than the touch up to which it was computed. What reaches how
+far is in `facts/restatement.py`; here are the facts' names, the catalogue, and the registry, which other facts look at.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
+
+from cic_assets.facts.charge_points import registry
+from cic_assets.facts.restatement import affected_months, affected_spans
+from cic_assets.lake import tables
+from cic_assets.lake.zones import lake_of
+from cic_assets.settings import Settings
+from cic_assets.streams.model import StatusStream, Stream
+from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.load import copy_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SESSIONS = "charging_session"
+STATUS = "charge_point_status"
+CHARGE_POINTS = "charge_point_month"
+Touched = set[tuple[str, dt.date]]
+
+
+def mark(settings: Settings, stream: Stream, touched: Touched) -> None:
+    """Remembers that facts' periods are stale; a period computed before this moment is stale again."""
+    with connect(settings) as connection, connection.cursor() as cursor:
+        # In one order, so that two ingests at once wait for each other and don't block each other.
+        cursor.executemany(
+            "insert into catalogue.touched_period values (%s, %s, %s, nextval('catalogue.touch_id'))"
+            " on conflict (fact, stream_id, period_date) do update"
+            " set touch_id = excluded.touch_id, touched_at = excluded.touched_at",
+            [[fact, stream.id, period] for fact, period in sorted(touched)],
+        )
+
+
+def touched_by(
+    settings: Settings,
+    spark: SparkSession,
+    stream: Stream,
+    removed: pa.Table,
+    added: pa.Table,
+    covers: Mapping[dt.date, dt.datetime | None],
+) -> Touched:
+    """What a change of accepted rows makes stale, before it happens.
+
+    Args:
+        settings: where lake and warehouse are.
+        spark: the engine.
+        stream: whose rows they are.
+        removed: accepted rows that will go.
+        added: accepted rows that will come.
+        covers: arrival date → up to when the arrival covers time, as it will be.
+    """
+    if isinstance(stream, StatusStream):
+        return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers)}
+    if stream.kind == "sessions" and removed.num_rows + added.num_rows:
+        known = tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions")
+        months = affected_months(tables.hand_over(spark, pa.concat_tables([removed, added])), known)
+        return {(fact, month) for fact in (SESSIONS, CHARGE_POINTS) for month in months}
+    return set()
+
+
+def _status_days(
+    settings: Settings,
+    spark: SparkSession,
+    stream: StatusStream,
+    removed: pa.Table,
+    added: pa.Table,
+    covers: Mapping[dt.date, dt.datetime | None],
+) -> set[dt.date]:
+    """Local days whose seconds may differ: those that changed rows reach, and those that the cover moved over."""
+    zone = ZoneInfo(stream.zone)
+    changed = pa.concat_tables([removed.select(["charge_point_id", "at"]), added.select(["charge_point_id", "at"])])
+    first_at = pc.min(changed["at"]).as_py()
+    with connect(settings) as connection:
+        before, after = _covers(connection, stream.id, covers)
+        computed = _last_computed(connection, STATUS)
+        silence = _longest_silence(connection, stream)
+        firsts = _first_events(connection, pc.unique(changed["charge_point_id"]).to_pylist())
+        believed_since = _read_otherwise(connection, stream)
+        feed_first = _feed_first(connection, stream)
+    reached = [moment.astimezone(zone).date() for moment in (before, after) if moment is not None]
+    horizon = max([*reached, *([computed] if computed else [])], default=None)
+    if horizon is None:
+        return set()
+    days: set[dt.date] = set()
+    if before != after:
+        # Of a first delivery, all of it: days on which a charge point said nothing are unreported, not missing.
+        edges = [*reached, *([first_at.astimezone(zone).date()] if before is None and first_at else [])]
+        days |= _days(min(edges), max(edges))
+    if believed_since is not None:
+        days |= _days(believed_since, horizon)
+    if first_at is not None and feed_first is not None and first_at < feed_first:
+        # All charge points of the feed have days since its first entry.
+        days |= _days(first_at.astimezone(zone).date(), feed_first.astimezone(zone).date())
+    if first_at is not None:
+        spans = affected_spans(
+            tables.hand_over(spark, removed),
+            tables.hand_over(spark, added),
+            tables.read_accepted(spark, settings.spark, lake_of(settings), "status", first_at.date()),
+            tables.hand_over(spark, firsts),
+            zone=stream.zone,
+            silence=silence,
+            feed_first=min(first_at, feed_first or first_at),
+            horizon=dt.datetime.combine(horizon, dt.time(23, 59, 59), zone),
+        )
+        for first, last in spans:
+            days |= _days(first, last)
+    return days
+
+
+def _covers(
+    connection: Connection, stream_id: str, covers: Mapping[dt.date, dt.datetime | None]
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Up to when the stream covers time now, and will once the arrivals are replaced."""
+    rows = connection.execute(
+        "select arrival_date, cover_at from catalogue.stream_cover where stream_id = %s", [stream_id]
+    ).fetchall()
+    kept = [cover for day, cover in rows if day not in covers]
+    coming = [cover for cover in covers.values() if cover is not None]
+    return max((cover for _, cover in rows), default=None), max([*kept, *coming], default=None)
+
+
+def _last_computed(connection: Connection, fact: str) -> dt.date | None:
+    row = connection.execute(
+        "select max(period_date) from catalogue.fact_window where fact = %s and computed_at is not null", [fact]
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _longest_silence(connection: Connection, stream: StatusStream) -> dt.timedelta | None:
+    """Of all feeds of the provider's charge points: any of them may keep a state alive. None for ever."""
+    rows = connection.execute(
+        "select max_silence from catalogue.stream where provider_id = %s and kind = 'status' and stream_id <> %s",
+        [stream.provider.id, stream.id],
+    ).fetchall()
+    spans: list[dt.timedelta | None] = [stream.silence, *(row[0] for row in rows)]
+    known = [span for span in spans if span is not None]
+    return max(known) if len(known) == len(spans) else None
+
+
+def _read_otherwise(connection: Connection, stream: StatusStream) -> dt.date | None:
+    """The stream's first date, where its file now says another silence or use than at its last ingest."""
+    row = connection.execute(
+        "select min(e.event_date) - 1 from facts.charge_point_edge as e join catalogue.stream as s using (stream_id)"
+        " where s.stream_id = %s and (s.max_silence is distinct from %s or s.reports_use is distinct from %s)",
+        [stream.id, stream.silence, stream.reports_use],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _feed_first(connection: Connection, stream: StatusStream) -> dt.datetime | None:
+    row = connection.execute(
+        "select min(least(first_event_at, last_heard_at)) from facts.charge_point_edge where stream_id = %s",
+        [stream.id],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _first_events(connection: Connection, charge_points: list[str]) -> pa.Table:
+    rows = connection.execute(
+        "select charge_point_id, min(first_event_at) from facts.charge_point_edge where charge_point_id = any(%s)"
+        " group by charge_point_id having min(first_event_at) is not null",
+        [charge_points],
+    ).fetchall()
+    schema = pa.schema([("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))])
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+
+
+def _days(first: dt.date, last: dt.date) -> set[dt.date]:
+    return {first + dt.timedelta(days=n) for n in range((last - first).days + 1)}
+
+
+def renew_registry(settings: Settings, spark: SparkSession) -> Touched:
+    """Builds `facts.charge_point` anew from all accepted locations.
+
+    Returns:
+        What it makes stale: facts whose flags S12 or E05 would be others now, and months whose counts look at it.
+    """
+    known = tables.read_accepted(spark, settings.spark, lake_of(settings), "locations")
+    rows = registry(known).toArrow()
+    names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
+    with connect(settings) as connection:
+        connection.execute("lock table facts.charge_point in share row exclusive mode")
+        connection.execute("create temporary table renewed (like facts.charge_point) on commit drop")
+        copy_rows(connection, "renewed", rows)
+        changed = connection.execute(
+            sql.SQL(
+                "select min(valid_from) from ((select {0} from renewed except select {0} from facts.charge_point)"
+                " union all (select {0} from facts.charge_point except select {0} from renewed)) as d"
+            ).format(names)
+        ).fetchone()
+        if changed is None or changed[0] is None:
+            return set()
+        connection.execute("delete from facts.charge_point")
+        connection.execute(sql.SQL("insert into facts.charge_point ({0}) select {0} from renewed").format(names))
+        days = connection.execute(_OTHERWISE_FLAGGED["E05"]).fetchall()
+        months = connection.execute(_OTHERWISE_FLAGGED["S12"]).fetchall()
+        counted = connection.execute(
+            "select period_date from catalogue.fact_window where fact = %s and period_date >= date_trunc('month', %s)",
+            [CHARGE_POINTS, changed[0]],
+        ).fetchall()
+    return (
+        {(STATUS, row[0]) for row in days}
+        | {(SESSIONS, row[0]) for row in months}
+        | {(CHARGE_POINTS, row[0]) for row in counted}
+    )
+
+
+_OTHERWISE_FLAGGED = {
+    rule: sql.SQL(
+        "select distinct {period} from {fact} as f"
+        " where ({mark} = any(f.flags)) <> ("
+        "  exists (select from facts.charge_point as r where r.provider_id = f.provider_id)"
+        "  and not exists (select from facts.charge_point as r where r.charge_point_id = f.charge_point_id))"
+    ).format(period=sql.SQL(period), fact=sql.Identifier("facts", fact), mark=sql.Literal(rule))
+    for rule, fact, period in (
+        ("E05", "charge_point_status_day", "status_date"),
+        ("S12", "charging_session", "date_trunc('month', start_date)::date"),
+    )
+}

@@ -1,0 +1,64 @@
+"""The columns of the common model, by kind of stream, as stream files fill them. Which kind needs which: here too."""
+
+from __future__ import annotations
+
+# DEFINITIONS 3; OCPI 2.2.1 CDR and Session.
+SESSION_COLUMNS: dict[str, str] = {
+    "session_id": "the feed's id of the session or CDR; without it, equal rows are one session",
+    "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
+    "connector_id": "the connector of the charge point",
+    "started_local": "start on the wall clock of the stream's zone, timestamp or ISO text",
+    "started_at": "start as an instant, timestamp or ISO text with offset (in place of started_local)",
+    "ended_local": "end on the wall clock",
+    "ended_at": "end as an instant",
+    "energy": "energy delivered, in units.energy",
+    "cost": "what the driver paid, in the currency's main unit, on the stream's vat_basis",
+    "currency": "ISO 4217 code",
+    "rated_power": "rated power of the connector, in units.power",
+    "charging_seconds": "time with energy flowing, seconds",
+    "status": "OCPI SessionStatus; COMPLETED where the feed has none",
+    "record_kind": "session or cdr",
+    "cdr_session_id": "of a CDR: the session that it bills",
+    "credit": "true for a credit CDR",
+    "credit_reference_id": "of a credit CDR: the CDR that it credits",
+    "last_updated": "when the provider last changed the record (an instant)",
+}
+# DEFINITIONS 2; OCPI 2.2.1 EVSE, OCPP StatusNotification.
+STATUS_COLUMNS: dict[str, str] = {
+    "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
+    "connector_id": "the connector, where the feed reports each; 0 is the whole charge point (OCPP 1.6)",
+    "status": "the feed's own word for the state",
+    "changed_local": "since when the state holds, on the wall clock of the stream's zone",
+    "changed_at": "since when the state holds, as an instant (in place of changed_local)",
+    "confirmed_local": "when the feed saw the state, on the wall clock: the poll's time",
+    "confirmed_at": "when the feed saw the state, as an instant: the poll's time",
+    "covers_until": "up to when the delivery says that it is complete (an instant)",
+    "invalid": "true where the feed itself marks the record as invalid",
+}
+# OCPI 2.2.1 Location, EVSE and Connector.
+LOCATION_COLUMNS: dict[str, str] = {
+    "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
+    "connector_id": "the connector that a row is about, where it is about one",
+    "location_id": "the site",
+    "location_name": "what people call the site",
+    "device_id": "the post or cabinet that the charge point is part of; the charge point itself if not said",
+    "rated_power": "rated power of the connector, in units.power",
+    "latitude": "degrees north, WGS 84",
+    "longitude": "degrees east, WGS 84",
+    "valid_from": "since when this is so (an instant); the arrival if not said",
+}
+COLUMNS = {"sessions": SESSION_COLUMNS, "status": STATUS_COLUMNS, "locations": LOCATION_COLUMNS}
+# Of each group, exactly one.
+ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
+    "sessions": (("charge_point",), ("energy",), ("started_local", "started_at"), ("ended_local", "ended_at")),
+    "status": (("charge_point",), ("status",), ("changed_local", "changed_at")),
+    "locations": (("charge_point",),),
+}
+# What the platform knows of a record's file, beside the feed's own fields.
+SEEN_AT = "cic.seen_at"
+PLATFORM_FIELDS = {
+    SEEN_AT: "when these bytes were seen (UTC); a stream that reads it takes every sighting as a poll of its own",
+    "cic.file_name": "the name under which they were seen",
+}
+KWH_PER = {"Wh": "0.001", "kWh": "1", "MWh": "1000"}
+KW_PER = {"W": "0.001", "kW": "1", "MW": "1000"}

@@ -1,0 +1,48 @@
+"""From a feed's word for a state to OCPI's nine (DEFINITIONS 2; OCPI 2.2.1 8.4.22, OCPP 1.6 and 2.0.1)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+State = Literal[
+    "AVAILABLE", "BLOCKED", "CHARGING", "INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED", "RESERVED", "UNKNOWN",
+]  # fmt: skip
+STATES: tuple[State, ...] = (
+    "AVAILABLE", "BLOCKED", "CHARGING", "INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED", "RESERVED", "UNKNOWN",
+)  # fmt: skip
+Standard = Literal["OCPI 2.2.1", "OCPP 1.6", "OCPP 2.0.1"]
+STANDARDS: dict[Standard, dict[str, State]] = {
+    "OCPI 2.2.1": {state: state for state in STATES},
+    "OCPP 1.6": {
+        "Available": "AVAILABLE",
+        "Preparing": "CHARGING",
+        "Charging": "CHARGING",
+        "SuspendedEV": "CHARGING",
+        "SuspendedEVSE": "CHARGING",
+        "Finishing": "CHARGING",
+        "Reserved": "RESERVED",
+        "Unavailable": "INOPERATIVE",
+        "Faulted": "OUTOFORDER",
+    },
+    "OCPP 2.0.1": {
+        "Available": "AVAILABLE",
+        "Occupied": "CHARGING",
+        "Reserved": "RESERVED",
+        "Unavailable": "INOPERATIVE",
+        "Faulted": "OUTOFORDER",
+    },
+}
+# Several connectors, one charge point: the first of these that any connector has (DEFINITIONS 2). BLOCKED, PLANNED and
+# REMOVED are not in its list: a blocked bay serves nobody but works; what is planned or gone says nothing of the rest.
+FOLD_ORDER: tuple[State, ...] = (
+    "CHARGING", "RESERVED", "AVAILABLE", "BLOCKED", "INOPERATIVE", "OUTOFORDER", "UNKNOWN", "PLANNED", "REMOVED",
+)  # fmt: skip
+# Two words at one instant that nothing else tells apart: the worse one, from the worst.
+WORST_FIRST: tuple[State, ...] = (
+    "OUTOFORDER", "INOPERATIVE", "UNKNOWN", "REMOVED", "PLANNED", "BLOCKED", "RESERVED", "CHARGING", "AVAILABLE",
+)  # fmt: skip
+
+
+def folded(word: str) -> str:
+    """How words are compared: without case and surrounding space, as one status is spelt AVAILABLE and Available."""
+    return word.strip().upper()

@@ -1,0 +1,44 @@
+-- Seconds only: all charge points of a month are pooled first and divided once, in the mart.
+with days as (
+    select * from {{ ref('stg_charge_point_status_day') }}
+    where {{ in_window('status_date', 'month') }}
+),
+
+ratings as (
+    select * from {{ ref('int_charge_point_rating') }}
+),
+
+-- Of providers without a locations stream, sessions may say how strong a charge point is.
+session_ratings as (
+    select
+        charge_point_id,
+        max(rated_power_kw) >= 50 as is_rapid
+    from {{ ref('stg_charging_session') }}
+    group by charge_point_id
+),
+
+rated_days as (
+    select
+        days.*,
+        coalesce(ratings.is_rapid, session_ratings.is_rapid) as is_rapid
+    from days
+    left join ratings on days.charge_point_id = ratings.charge_point_id
+    left join session_ratings on days.charge_point_id = session_ratings.charge_point_id
+)
+
+select
+    date_trunc('month', status_date)::date as month_date,
+    provider_id,
+    authority_id,
+    count(distinct charge_point_id) as charge_point_count,
+    sum({{ status_denominator() }}) as denominator_seconds,
+    sum({{ operational() }}) as operational_seconds,
+    sum(inoperative_seconds + outoforder_seconds) as down_seconds,
+    sum(unknown_seconds + unreported_seconds) as unknown_seconds,
+    -- A feed that says nothing of use has no part in the charging share.
+    sum(case when reports_use then charging_seconds end) as charging_seconds,
+    sum(case when reports_use then {{ status_denominator() }} end) as use_denominator_seconds,
+    sum(case when is_rapid then {{ uk_reliable() }} end) as rapid_reliable_seconds,
+    sum(case when is_rapid then {{ status_denominator() }} end) as rapid_denominator_seconds
+from rated_days
+group by 1, 2, 3

@@ -1,0 +1,60 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    full_refresh=false,
+    pre_hook="{{ delete_window('status_date') }}",
+    indexes=[{'columns': ['status_date']}]
+) }}
+
+with days as (
+    select * from {{ ref('stg_charge_point_status_day') }}
+    where {{ in_window('status_date') }}
+),
+
+parties as (
+    select * from {{ ref('int_parties') }}
+),
+
+ratings as (
+    select * from {{ ref('int_charge_point_rating') }}
+)
+
+select
+    days.status_date,
+    days.charge_point_id,
+    days.provider_id,
+    parties.provider_name,
+    days.authority_id,
+    parties.authority_name,
+    days.stream_id,
+    ratings.location_name,
+    coalesce(ratings.power_class, 'unknown') as power_class,
+    ratings.is_rapid,
+    days.day_seconds,
+    days.available_seconds,
+    days.blocked_seconds,
+    days.charging_seconds,
+    days.inoperative_seconds,
+    days.outoforder_seconds,
+    days.planned_seconds,
+    days.removed_seconds,
+    days.reserved_seconds,
+    days.unknown_seconds,
+    days.unreported_seconds,
+    days.unobserved_seconds,
+    days.event_count,
+    days.confirmation_count,
+    days.operational_pct,
+    days.operational_of_known_pct,
+    days.charging_pct,
+    days.unknown_pct,
+    case
+        when ratings.is_rapid then {{ pct(uk_reliable('days.'), status_denominator('days.')) }}
+    end as uk_reliability_in_area_pct,
+    days.flags
+from days
+left join parties
+    on days.provider_id = parties.provider_id and days.authority_id = parties.authority_id
+left join ratings
+    on days.charge_point_id = ratings.charge_point_id

@@ -1,0 +1,325 @@
+"""Status from landing to marts in Dagster's own machinery: the simulated county, restatement, checks and schedules."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_context
+
+from cic_assets.lake.landing import land
+from cic_assets.resources.platform import Platform
+from cic_assets.runner import RunFailedError, Runner
+from cic_assets.schedules import build_schedules, days_due
+from cic_assets.settings import Settings
+from cic_assets.simulate import Simulation, simulate
+from cic_assets.streams.load import load_streams
+from cic_assets.streams.model import Stream, parse_stream
+from cic_assets.warehouse.connect import connect
+from cic_assets.work import stale_days
+from tests.end_to_end.steps import checksum, compute_status, run_days, run_ingest
+from tests.orchestration.test_runs import instance, rows, runner
+
+__all__ = ["instance", "runner"]
+D = dt.date
+DAY = dt.timedelta(days=1)
+STATUS_DAY = AssetKey(["facts", "charge_point_status_day"])
+TIMELINE = "select * from facts.charge_point_status_day order by charge_point_id, status_date"
+
+
+@pytest.fixture
+def county(settings: Settings, tmp_path: Path) -> Simulation:
+    found = simulate(tmp_path / "sent", last_day=D(2026, 11, 1), days=28, charge_points=15)
+    streams = load_streams(settings.streams)
+    for file in found.files:
+        land(settings, streams[file.stream_id], file.path, file.arrived_at)
+    return found
+
+
+def test_the_countys_states_end_in_the_marts_as_its_truth_says(settings, instance, runner, county):
+    runner.ingest()
+    (computed,) = runner.days()
+    runner.months()
+    runner.dimensions()
+    for stream_id, truth in county.status.items():
+        (found,) = rows(
+            settings,
+            "select sum(rows_in)::int, sum(quarantined)::int, sum(duplicates)::int, sum(unresolved)::int,"
+            f" sum(rows_in)::int - sum(quarantined + in_facts + duplicates + superseded)::int"
+            f" from marts.data_reconciliation_day where stream_id = '{stream_id}'",
+        )
+        assert found == (truth.rows, truth.quarantined, truth.duplicates, 0, 0), stream_id
+        fired = rows(
+            settings,
+            f"select rule_id, sum(row_count)::int from quality.rule_count where stream_id = '{stream_id}' group by 1",
+        )
+        assert dict(fired) == dict(truth.fired), stream_id
+    told = dict.fromkeys(("ashbourne", "brackendale", "cranmere", "dunholt", "elmsworth"), 0)
+    for stream_id, truth in county.status.items():
+        told[stream_id.split("_")[0]] += truth.charging_seconds
+    charging = rows(
+        settings,
+        "select split_part(stream_id, '_', 1), sum(charging_seconds) from marts.charge_point_health_day group by 1",
+    )
+    assert dict(charging) == told
+    # One charge point is missing in its council's list, one flaps, Elmsworth says nothing of use.
+    flagged = rows(
+        settings, "select distinct charge_point_id from marts.charge_point_health_day where 'E05' = any(flags)"
+    )
+    assert flagged == [("ashbourne-power/A0015",)]
+    assert rows(settings, "select count(*) > 0 from marts.charge_point_health_day where 'flapping' = any(flags)") == [
+        (True,)
+    ]
+    assert rows(
+        settings,
+        "select count(*), count(charging_pct), count(operational_pct) > 0 from marts.charge_point_health_day"
+        " where provider_id = 'GB*ELM'",
+    )[0][1:] == (0, True)
+    assert rows(
+        settings, "select distinct s.charge_point_id from facts.charging_session as s where 'S12' = any(flags)"
+    ) == [("ashbourne-power/A0015",)]
+    october = rows(
+        settings,
+        "select provider_id, sum(registered_count)::int, sum(heard_from_count)::int, sum(online_count)::int"
+        " from marts.charge_points_month where month_date = '2026-10-01' group by 1 order by 1",
+    )
+    # Brackendale has 15, a removed one that is heard of, and a planned one that comes online; Ashbourne lists 14.
+    assert october == [
+        ("GB*BRK", 16, 17, 17), ("GB*DUN", 15, 15, 15), ("GB*ELM", 15, 15, 15), ("ashbourne-power", 14, 15, 15),
+        ("cranmere-energy", 15, 15, 15),
+    ]  # fmt: skip
+    words = rows(settings, "select distinct unmapped_status_words from marts.data_quality_day where kind = 'status'")
+    assert ("Rebooting",) in words
+    failed = check(instance, "accepted/status", "unmapped_status")
+    planted = sum(truth.fired["E03"] for truth in county.status.values())
+    assert (failed.passed, failed.metadata["count"].value) == (False, planted)
+    assert "'Rebooting'" in failed.description and "cranmere_status" in failed.description
+    assert check(instance, "facts/charge_point_status_day", "seconds_add_up").passed
+    assert check(instance, "facts/charge_point_status_day", "denominator_or_null").passed
+    assert "ashbourne-power/A0015" in check(instance, "facts/charge_point_status_day", "E05").description
+
+    before = checksum(settings)
+    assert (runner.ingest(), runner.days(), runner.months()) == ([], [], [])
+    runner.run("daily", computed.first, computed.last)
+    assert checksum(settings) == before
+    # Any ten days alone are the same days of the one run.
+    runner.run("daily", D(2026, 10, 20), D(2026, 10, 29))
+    assert checksum(settings) == before
+
+
+def check(instance: DagsterInstance, asset: str, name: str):
+    key = AssetCheckKey(AssetKey(asset.split("/")), name)
+    (latest,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    return latest.event.dagster_event.asset_check_evaluation_data
+
+
+def test_a_month_fails_while_a_day_of_it_was_delivered_and_never_computed(settings, instance, feed):
+    feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "AVAILABLE", at(9)))
+    feed.ingest()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    runner = Runner(settings, feed.streams, instance)
+    said = r"8 days of status were never computed: 2026-01-02, .*`cic run daily --from 2026-01-02 --to 2026-01-09`"
+    with pytest.raises(RunFailedError, match=said):
+        runner.run("monthly", D(2026, 1, 1), D(2026, 1, 1))
+    assert rows(settings, "select count(*) from facts.charge_point_month") == [(0,)]
+    run_days(settings, feed.streams)
+    runner.run("monthly", D(2026, 1, 1), D(2026, 1, 1))
+    assert rows(settings, "select registered_count, online_count from facts.charge_point_month") == [(1, 1)]
+
+
+POLL = {
+    "id": "acme_status", "kind": "status", "description": "d", "provider": {"id": "GB*ACM", "name": "Acme"},
+    "authority": {"id": "a", "name": "A"}, "zone": "Europe/London", "format": {"type": "jsonl"}, "claims": ["acme*"],
+    "columns": {"charge_point": "cp", "status": "word", "changed_at": "since", "confirmed_at": "seen"},
+    "optional_fields": ["seen"], "vocabulary": {"standard": "OCPI 2.2.1"}, "max_silence": "P2D", "licence": "l",
+    "contact": "c",
+}  # fmt: skip
+PUSH = {**POLL, "columns": {name: text for name, text in POLL["columns"].items() if name != "confirmed_at"}}
+
+
+class Feed:
+    """A feed that somebody delivers file by file."""
+
+    def __init__(self, settings: Settings, folder: Path, content: dict[str, object] = PUSH) -> None:
+        self.settings, self.folder, self.stream = settings, folder, parse_stream(content)
+
+    @property
+    def streams(self) -> dict[str, Stream]:
+        return {self.stream.id: self.stream}
+
+    def deliver(self, arrived: str, *words: tuple[str, ...], name: str = "") -> None:
+        path = self.folder / (name or f"acme_{arrived.replace(':', '')}.jsonl")
+        lines = [dict(zip(("cp", "word", "since", "seen"), word, strict=False)) for word in words]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        land(self.settings, self.stream, path, moment(arrived))
+
+    def ingest(self) -> list[str]:
+        """The days that an ingest makes stale."""
+        run_ingest(self.settings, self.streams)
+        return [str(day) for day, _ in stale_days(self.settings, D(2027, 1, 1), asked_for=True)[0]]
+
+    def timeline(self) -> list[tuple[object, ...]]:
+        return rows(self.settings, TIMELINE)
+
+    def seconds(self, column: str, point: str = "E1") -> dict[str, float]:
+        return {
+            str(day): float(value)
+            for day, value in rows(
+                self.settings,
+                f"select status_date, {column}_seconds from facts.charge_point_status_day"
+                f" where charge_point_id = 'GB*ACM/{point}' and {column}_seconds > 0",
+            )
+        }
+
+
+def moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+def at(day: int, hour: int = 0) -> str:
+    return f"2026-01-{day:02d}T{hour:02d}:00:00Z"
+
+
+@pytest.fixture
+def feed(settings, tmp_path) -> Feed:
+    return Feed(settings, tmp_path)
+
+
+def test_what_a_late_event_touches_is_restated_and_equals_one_run_over_all(settings, feed):
+    feed.deliver(
+        "2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "AVAILABLE", at(9)), ("E2", "AVAILABLE", at(9, 12))
+    )
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(2, 10)]
+    run_days(settings, feed.streams)
+    assert feed.seconds("unreported") == {f"2026-01-{day:02d}": 86400 for day in range(4, 9)} | {
+        "2026-01-09": 12 * 3600
+    }
+    # Late: from its own day to the end of its silence; the days after the old cover; nothing else.
+    feed.deliver("2026-01-11T06:00", ("E1", "OUTOFORDER", at(4, 6)), ("E2", "AVAILABLE", at(10, 6)))
+    assert feed.ingest() == ["2026-01-04", "2026-01-05", "2026-01-06", "2026-01-09", "2026-01-10"]
+    run_days(settings, feed.streams)
+    assert feed.seconds("outoforder") == {"2026-01-04": 18 * 3600, "2026-01-05": 86400, "2026-01-06": 6 * 3600}
+    # A new charge point is unobserved since the feed's first entry.
+    feed.deliver("2026-01-12T06:00", ("E3", "AVAILABLE", at(8)))
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(2, 11)]
+    run_days(settings, feed.streams)
+    assert set(feed.seconds("unobserved", "E3")) == {f"2026-01-{day:02d}" for day in range(2, 8)}
+    # The same again, and a word that is known already, change nothing.
+    feed.deliver("2026-01-13T06:00", ("E1", "OUTOFORDER", at(4, 6)))
+    assert feed.ingest() == []
+    before = feed.timeline()
+    compute_status(settings, feed.streams, D(2026, 1, 2), D(2026, 1, 11))
+    assert feed.timeline() == before
+
+
+def test_equal_instants_in_two_files_the_last_arrival_wins_whichever_was_landed_first(settings, feed, tmp_path):
+    words = {"2026-01-06T06:00": "CHARGING", "2026-01-07T06:00": "INOPERATIVE"}
+    for arrived, word in reversed(words.items()):
+        feed.deliver(arrived, ("E1", word, at(5)), ("E1", "AVAILABLE", at(5, 12)))
+        feed.ingest()
+        run_days(settings, feed.streams)
+    assert (feed.seconds("inoperative"), feed.seconds("charging")) == ({"2026-01-05": 12 * 3600}, {})
+
+
+def test_polls_confirm_and_the_same_bytes_seen_again_are_another_poll(settings, tmp_path):
+    snapshot = {
+        **PUSH,
+        "columns": {"charge_point": "cp", "status": "word", "changed_at": "`cic.seen_at`"},
+        "max_silence": "PT6H",
+    }
+    feed = Feed(settings, tmp_path, snapshot)
+    free, used = ("E1", "AVAILABLE"), ("E1", "CHARGING")
+    for hour, word in ((1, free), (3, used), (5, free), (14, free)):
+        feed.deliver(f"2026-01-05T{hour:02d}:00", word, name=f"acme_{word[1]}.jsonl")
+    assert feed.ingest() == ["2026-01-05"]
+    run_days(settings, feed.streams)
+    assert feed.seconds("charging") == {"2026-01-05": 2 * 3600}
+    assert feed.seconds("available") == {"2026-01-05": (2 + 6) * 3600}
+    # Landed once more with the same time, it is the same sighting; later, another poll, and only that is new.
+    feed.deliver("2026-01-05T14:00", free, name="acme_AVAILABLE.jsonl")
+    assert feed.ingest() == []
+    feed.deliver("2026-01-05T16:00", free, name="acme_AVAILABLE.jsonl")
+    assert feed.ingest() == ["2026-01-05"]
+    run_days(settings, feed.streams)
+    assert feed.seconds("available") == {"2026-01-05": (2 + 6 + 2) * 3600}
+
+
+def test_a_repeated_last_updated_keeps_a_state_alive_without_touching_its_day(settings, tmp_path):
+    feed = Feed(settings, tmp_path, POLL)
+    feed.deliver("2026-01-03T06:00", ("E1", "AVAILABLE", at(2), at(3, 5)))
+    feed.ingest()
+    run_days(settings, feed.streams)
+    feed.deliver("2026-01-04T06:00", ("E1", "AVAILABLE", at(2), at(4, 5)))
+    feed.deliver("2026-01-05T06:00", ("E1", "AVAILABLE", at(2), at(5, 5)))
+    assert feed.ingest() == ["2026-01-03", "2026-01-04", "2026-01-05"]
+    run_days(settings, feed.streams)
+    assert feed.seconds("available") == {at(2)[:10]: 86400, at(3)[:10]: 86400, at(4)[:10]: 86400, at(5)[:10]: 5 * 3600}
+    placed = "select sum(rows_in), sum(in_facts), sum(unresolved) from quality.reconciliation"
+    assert rows(settings, placed) == [(3, 3, 0)]
+
+
+def test_another_silence_in_the_stream_file_restates_its_days(settings, feed, tmp_path):
+    feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "AVAILABLE", at(9)))
+    feed.ingest()
+    run_days(settings, feed.streams)
+    feed.stream = parse_stream({**PUSH, "max_silence": "none"})
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(1, 10)]
+    run_days(settings, feed.streams)
+    assert feed.seconds("unreported") == {"2026-01-09": 86400}
+
+
+def test_removed_and_silent_has_no_measures(settings, feed):
+    feed.deliver(
+        "2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "REMOVED", at(3, 6)), ("E2", "AVAILABLE", at(9))
+    )
+    feed.ingest()
+    run_days(settings, feed.streams)
+    measures = rows(
+        settings,
+        "select status_date, operational_pct, operational_of_known_pct, charging_pct, unknown_pct"
+        " from facts.charge_point_status_day where charge_point_id = 'GB*ACM/E1' and status_date >= '2026-01-03'"
+        " order by status_date",
+    )
+    assert measures[0] == (D(2026, 1, 3), Decimal(100), Decimal(100), Decimal(0), Decimal(0))
+    assert [row[1:] for row in measures[1:]] == [(None,) * 4] * 6
+
+
+def test_the_daily_schedule_asks_for_yesterday_and_for_touched_days(settings, feed, tmp_path):
+    assert days_due(D(2026, 1, 20), [D(2026, 1, 2), D(2026, 1, 3)]) == [
+        (D(2026, 1, 2), D(2026, 1, 3)), (D(2026, 1, 19), D(2026, 1, 19)),
+    ]  # fmt: skip
+    feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "AVAILABLE", at(9)))
+    feed.ingest()
+    daily = next(schedule for schedule in build_schedules() if schedule.name == "daily")
+    tick = dt.datetime(2026, 1, 20, 2, tzinfo=dt.UTC)
+    resources = {"platform": Platform(settings, load_streams(settings.streams))}
+    with (
+        DagsterInstance.local_temp(str(tmp_path)) as instance,
+        build_schedule_context(instance, scheduled_execution_time=tick, resources=resources) as context,
+    ):
+        requests = daily.evaluate_tick(context).run_requests
+    asked = [
+        (request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"])
+        for request in requests
+    ]
+    assert asked == [("2026-01-02", "2026-01-09"), ("2026-01-19", "2026-01-19")]
+
+
+def test_edges_that_a_crash_left_old_are_made_anew_before_they_are_used(settings, feed):
+    feed.deliver("2026-01-10T06:00", ("E1", "CHARGING", at(2)))
+    feed.ingest()
+    run_days(settings, feed.streams)
+    feed.deliver("2026-01-10T07:00", ("E1", "AVAILABLE", at(3)))
+    feed.ingest()
+    with connect(settings) as connection:
+        stale = connection.execute("select event_date from catalogue.stale_edge").fetchall()
+    assert stale == [(D(2026, 1, 3),)]
+    # Far later, so that the state comes from edges alone.
+    feed.stream = parse_stream({**PUSH, "max_silence": "none"})
+    feed.deliver("2026-01-30T06:00", ("E2", "AVAILABLE", at(29)))
+    feed.ingest()
+    compute_status(settings, feed.streams, D(2026, 1, 20), D(2026, 1, 21))
+    assert feed.seconds("available") == {"2026-01-20": 86400}

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from cic_assets.facts.charge_points import charge_point_month, registry
+from cic_assets.facts.restatement import affected_spans
+from cic_assets.lake.tables import ACCEPTED_LOCATIONS, hand_over
+from tests.builders import entries_frame, entry, poll
+
+D = dt.date
+DAY = dt.timedelta(days=1)
+HOUR = dt.timedelta(hours=1)
+
+
+def noon(day: int, month: int = 5) -> dt.datetime:
+    return dt.datetime(2026, month, day, 12, tzinfo=dt.UTC)
+
+
+def listed(day: int, kw: str | None = "7", **values: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "stream_id": "l", "arrival_date": D(2026, 5, day), "event_date": D(2026, 5, day), "source_file": "f",
+        "source_line": 1, "arrived_at": noon(day), "provider_id": "p", "authority_id": "a", "charge_point_id": "p/1",
+        "connector_id": "1", "location_id": "L1", "location_name": "High Street", "device_id": "P1",
+        "rated_power_kw": kw and Decimal(kw), "latitude": None, "longitude": None, "valid_from": noon(day), "flags": [],
+    }  # fmt: skip
+    return row | values
+
+
+def history(spark, *rows):
+    table = pa.Table.from_pylist(list(rows), schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_LOCATIONS]))
+    found = registry(hand_over(spark, table)).toArrow().to_pylist()
+    return [
+        (row["charge_point_id"], row["rated_power_kw"], row["valid_from"], row["valid_to"])
+        for row in sorted(found, key=lambda row: (row["charge_point_id"], row["valid_from"]))
+    ]
+
+
+def test_the_registry_keeps_versions_and_not_repetitions(spark):
+    rows = [
+        listed(1), listed(1, "22", connector_id="2"), listed(2, "22"), listed(3, "50"), listed(4, "50"),
+        listed(4, "11", charge_point_id="p/2"),
+        # Two words about one instant: the last arrival.
+        listed(9, "150"), listed(9, "300", arrived_at=noon(10)),
+    ]  # fmt: skip
+    assert history(spark, *rows) == [
+        ("p/1", Decimal(22), noon(1), noon(3)), ("p/1", Decimal(50), noon(3), noon(9)),
+        ("p/1", Decimal(300), noon(9), None), ("p/2", Decimal(11), noon(4), None),
+    ]  # fmt: skip
+
+
+def test_charge_points_are_counted_by_class_and_may_be_heard_without_being_registered(spark):
+    point = [
+        ("month_date", pa.date32()),
+        ("charge_point_id", pa.string()),
+        ("provider_id", pa.string()),
+        ("authority_id", pa.string()),
+        ("rated_power_kw", pa.decimal128(12, 4)),
+    ]
+    ratings = ["7.9999", "8", "49.9999", "50", "149.9", "150", None]
+    known = [[D(2026, 5, 1), f"p/{n}", "p", "a", kw and Decimal(kw)] for n, kw in enumerate(ratings)]
+    activity = [
+        [*known[0][:4], Decimal(99), True],
+        [*known[1], False],
+        [D(2026, 5, 1), "p/new", "p", "a", Decimal(22), True],
+    ]
+    frames = [
+        spark.createDataFrame(
+            pa.Table.from_pylist(
+                [dict(zip([n for n, _ in schema], row, strict=True)) for row in rows], schema=pa.schema(schema)
+            )
+        )
+        for rows, schema in ((known, point), (activity, [*point, ("is_online", pa.bool_())]))
+    ]
+    found = {
+        row["power_class"]: (row["registered_count"], row["heard_from_count"], row["online_count"])
+        for row in charge_point_month(*frames).toArrow().to_pylist()
+    }
+    assert found == {
+        "0-8": (1, 1, 1), "8-50": (2, 2, 1), "50-150": (2, 0, 0), "150+": (1, 0, 0), "unknown": (1, 0, 0),
+    }  # fmt: skip
+
+
+KNOWN = [entry(noon(1)), entry(noon(10), "CHARGING"), entry(noon(20), "AVAILABLE"), poll(noon(22))]
+
+
+FIRST, LAST = noon(1), noon(30)
+
+
+def spans(spark, removed=(), added=(), known=KNOWN, silence=3 * DAY):
+    schema = pa.schema([("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))])
+    firsts = pa.Table.from_pylist([{"charge_point_id": "p/1", "first_event_at": FIRST}], schema=schema)
+    found = affected_spans(
+        entries_frame(spark, list(removed)), entries_frame(spark, list(added)), entries_frame(spark, list(known)),
+        hand_over(spark, firsts), zone="Europe/London", silence=silence, feed_first=FIRST, horizon=LAST,
+    )  # fmt: skip
+    return [(since.day, until.day) for since, until in found]
+
+
+def test_a_changed_event_reaches_to_the_next_event_or_the_end_of_silence(spark):
+    assert spans(spark, added=[entry(noon(9), "INOPERATIVE")]) == [(9, 10)]
+    assert spans(spark, added=[entry(noon(5), "INOPERATIVE")]) == [(5, 8)]
+    # Polls keep it alive: until three days after the last one.
+    assert spans(spark, added=[entry(noon(21), "CHARGING")]) == [(21, 25)]
+    assert spans(spark, added=[entry(noon(21), "CHARGING")], silence=None) == [(21, 30)]
+    assert spans(spark, added=[entry(noon(21), "REMOVED")]) == [(21, 30)]
+    assert spans(spark, removed=[KNOWN[1]]) == [(10, 13)]
+
+
+def test_a_word_that_is_known_already_changes_nothing(spark):
+    assert spans(spark, added=[entry(noon(10), "CHARGING", source_line=99)]) == []
+    assert spans(spark, removed=[KNOWN[1]], added=[entry(noon(10), "CHARGING", source_line=99)]) == []
+    assert spans(spark, added=[entry(noon(10), "RESERVED")]) == [(10, 13)]
+
+
+def test_a_new_first_event_reaches_back_to_the_feeds_first_and_on_while_there_is_no_other(spark):
+    new = {"charge_point_id": "p/new"}
+    assert spans(spark, added=[entry(noon(9), **new)]) == [(1, 30)]
+    assert spans(spark, added=[entry(noon(9), **new), entry(noon(12), **new)]) == [(1, 12), (1, 30)]
+
+
+def test_a_confirmation_reaches_to_the_end_of_its_silence(spark):
+    assert spans(spark, added=[poll(noon(14))]) == [(14, 17)]
+    assert spans(spark, removed=[KNOWN[3]]) == [(22, 25)]

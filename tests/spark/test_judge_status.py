@@ -1,0 +1,184 @@
+"""States and locations as feeds send them: vocabularies, times, rules; every rule of theirs broken on purpose."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from cic_assets.harmonise import locations, status
+from cic_assets.lake.tables import hand_over
+from cic_assets.quality.judge import count_by_rule, judge
+from cic_assets.quality.rules import rules_of
+from cic_assets.streams.model import parse_stream
+
+ARRIVED = dt.datetime(2026, 11, 2, 6, tzinfo=dt.UTC)
+COMMON = {
+    "id": "s", "description": "d", "provider": {"id": "GB*ACM", "name": "P"}, "authority": {"id": "a", "name": "A"},
+    "zone": "Europe/London", "format": {"type": "csv"}, "claims": ["*.csv"], "licence": "l", "contact": "c",
+}  # fmt: skip
+STATUS = {
+    **COMMON,
+    "kind": "status",
+    "columns": {
+        "charge_point": "cp", "status": "word", "changed_at": "since", "confirmed_at": "seen", "invalid": "bad",
+        "covers_until": "covers",
+    },
+    "vocabulary": {"standard": "OCPI 2.2.1", "words": {"Kaputt": "OUTOFORDER"}},
+}  # fmt: skip
+GOOD = {"cp": "E1", "word": "AVAILABLE", "since": "2026-11-01T10:00:00Z", "seen": "2026-11-02T05:00:00Z"}
+
+
+def records(spark, stream, rows):
+    names = ["source_file", "cic.raw", "cic.fault", *stream.fields]
+    return hand_over(
+        spark,
+        pa.table(
+            {
+                **{
+                    name: pa.array(
+                        [row.get(name, "f.csv") if name == "source_file" else row.get(name) for row in rows],
+                        pa.string(),
+                    )
+                    for name in names
+                },
+                "cic.line": pa.array(range(2, len(rows) + 2), pa.int64()),
+                "arrival_date": pa.array([ARRIVED.date()] * len(rows), pa.date32()),
+                "arrived_at": pa.array([ARRIVED] * len(rows), pa.timestamp("us", tz="UTC")),
+            }
+        ),
+    )
+
+
+def judged(spark, *rows, **changes):
+    stream = parse_stream({**STATUS, **changes})
+    frame = judge(status.harmonise(records(spark, stream, rows), stream), rules_of("default", "status"), {})
+    found = sorted(frame.toArrow().to_pylist(), key=lambda row: row["source_line"])
+    assert all(row["disagreements"] == [] for row in found)
+    return found
+
+
+WORDS = {
+    "OCPI 2.2.1": {"AVAILABLE": "AVAILABLE", "blocked": "BLOCKED", " Charging ": "CHARGING", "REMOVED": "REMOVED"},
+    "OCPP 1.6": {
+        "Available": "AVAILABLE", "Preparing": "CHARGING", "Charging": "CHARGING", "SuspendedEV": "CHARGING",
+        "SuspendedEVSE": "CHARGING", "Finishing": "CHARGING", "Reserved": "RESERVED", "Unavailable": "INOPERATIVE",
+        "Faulted": "OUTOFORDER",
+    },
+    "OCPP 2.0.1": {
+        "Available": "AVAILABLE", "Occupied": "CHARGING", "Reserved": "RESERVED", "Unavailable": "INOPERATIVE",
+        "Faulted": "OUTOFORDER",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("standard", WORDS)
+def test_words_of_the_standards_and_of_the_feed_keep_their_spelling_beside_the_state(spark, standard):
+    words = {**WORDS[standard], "KAPUTT": "OUTOFORDER"}
+    vocabulary = {"standard": standard, "words": {"Kaputt": "OUTOFORDER"}}
+    found = judged(spark, *({**GOOD, "word": word} for word in words), vocabulary=vocabulary)
+    assert {row["source_status"]: row["state"] for row in found} == {
+        word.strip(): state for word, state in words.items()
+    }
+    assert all((row["reasons"], row["flags"]) == ([], []) for row in found)
+
+
+CASES = {
+    "good": ({}, [], []),
+    "E01 charge point": ({"cp": " "}, ["E01"], []),
+    "E01 instant": ({"since": "soon"}, ["E01"], []),
+    "E01 poll's time": ({"seen": "yesterday"}, ["E01"], []),
+    "E02 instant after arrival": ({"since": "2026-11-02T06:05:01Z"}, ["E02"], []),
+    "E02 within five minutes": ({"since": "2026-11-02T06:05:00Z"}, [], []),
+    "E02 poll after arrival": ({"seen": "2026-11-02T06:06:00Z"}, ["E02"], []),
+    "E02 before 2010": ({"since": "2009-12-31T23:59:59Z"}, ["E02"], []),
+    "E02 epoch": ({"since": "1970-01-01T00:00:00Z"}, ["E02"], []),
+    "E03": ({"word": "Rebooting"}, [], ["unmapped_status"]),
+    "E03 without a word": ({"word": None}, [], ["unmapped_status"]),
+    "E06": ({"bad": "true"}, ["E06"], []),
+    "all reasons": ({"cp": None, "bad": "true", "word": "?"}, ["E01", "E06"], ["unmapped_status"]),
+}
+
+
+def test_each_rule_fires_on_its_row_and_unknown_words_become_unknown(spark):
+    found = judged(spark, *({**GOOD, **changes} for changes, _, _ in CASES.values()))
+    assert {case: (row["reasons"], row["flags"]) for case, row in zip(CASES, found, strict=True)} == {
+        case: (reasons, flags) for case, (_, reasons, flags) in CASES.items()
+    }
+    assert {row["source_status"] for row in found if row["state"] == "UNKNOWN"} == {"Rebooting", "(none)", "?"}
+
+
+def test_a_promise_covers_no_more_than_what_has_happened(spark):
+    rows = [{**GOOD, "covers": text} for text in (None, "2026-11-02T01:00:00Z", "2026-12-01T00:00:00Z")]
+    assert [row["covers_until"] for row in judged(spark, *rows)] == [
+        None,
+        dt.datetime(2026, 11, 2, 1, tzinfo=dt.UTC),
+        ARRIVED,
+    ]
+
+
+def test_wall_clocks_are_read_as_for_sessions(spark):
+    columns = {"charge_point": "cp", "status": "word", "changed_local": "since", "confirmed_local": "seen"}
+    rows = [
+        {"cp": "1", "word": "AVAILABLE", "since": "2026-10-25 01:30:00", "seen": "2026-10-25 02:00:00"},
+        {"cp": "2", "word": "AVAILABLE", "since": "2026-03-29 01:30:00", "seen": "2026-03-29 03:00:00"},
+        {"cp": "3", "word": "AVAILABLE", "since": "2026-07-01 01:30:00", "seen": "2026-07-01 02:00:00"},
+    ]
+    found = judged(spark, *rows, columns=columns)
+    assert [f"{row['event_at']:%H:%M}" for row in found] == ["00:30", "01:30", "00:30"]
+    assert [row["flags"] for row in found] == [["dst"], ["dst"], []]
+
+
+def test_a_record_of_a_poll_is_an_event_and_a_confirmation_and_counts_once(spark):
+    stream = parse_stream(STATUS)
+    since, word = "2026-10-20T08:00:00Z", "AVAILABLE"
+    rows = [{"cp": "E1", "word": word, "since": since, "seen": f"2026-11-01T{hour}:00:00Z"} for hour in (10, 11, 12)]
+    rules = rules_of("default", "status")
+    found = status.entries(judge(status.harmonise(records(spark, stream, rows), stream), rules, {}), stream)
+    entries = sorted((str(row["event_date"]), row["entry"], row["is_record"]) for row in found.toArrow().to_pylist())
+    # Three polls, and the one event that all of them repeat, under its own date.
+    assert entries == [("2026-10-20", "event", False), *[("2026-11-01", "confirmation", True)] * 3]
+
+
+BREAKS = [
+    (rule, how)
+    for rule in rules_of("default", "status")
+    for how in ("false", "true")
+    if (rule.id[0], how) != ("D", "true")
+]
+
+
+@pytest.mark.parametrize(("rule", "broken"), BREAKS, ids=lambda value: getattr(value, "id", value))
+def test_breaking_a_predicate_is_seen_by_its_own_audit(spark, rule, broken):
+    columns = {**STATUS["columns"]}
+    columns["changed_local"] = columns.pop("changed_at")
+    stream = parse_stream({**STATUS, "columns": columns})
+    rows = [{**GOOD, **changes} for changes, _, _ in CASES.values()]
+    rows += [{**GOOD, "since": "2026-10-25 01:30:00"}, {"cic.fault": "D01"}, {"cic.fault": "D02"}]
+    rules = [replace(each, predicate=broken) if each.id == rule.id else each for each in rules_of("default", "status")]
+    frame = judge(status.harmonise(records(spark, stream, rows), stream), rules, {})
+    (counts,) = count_by_rule(frame, rules).values()
+    assert {name for name, (_, found) in counts.items() if name != "*" and found} == {rule.id}
+
+
+def test_locations_give_kilowatts_and_keep_what_they_can_read(spark):
+    columns = {
+        "charge_point": "cp",
+        "device_id": "post",
+        "rated_power": "watts",
+        "valid_from": "since",
+        "latitude": "lat",
+    }
+    stream = parse_stream({**COMMON, "kind": "locations", "columns": columns, "units": {"power": "W"}})
+    rows = [
+        {"cp": "E1", "post": "P", "watts": "7400", "since": "2025-01-01T00:00:00Z", "lat": "51.5"},
+        {"cp": "E2", "watts": "much", "lat": "north"},
+        {"watts": "7400"},
+    ]
+    frame = judge(locations.harmonise(records(spark, stream, rows), stream), rules_of("default", "locations"), {})
+    first, second, third = sorted(frame.toArrow().to_pylist(), key=lambda row: row["source_line"])
+    assert (first["charge_point_id"], str(first["rated_power_kw"]), first["device_id"]) == ("GB*ACM/E1", "7.4000", "P")
+    assert (second["rated_power_kw"], second["latitude"], second["device_id"]) == (None, None, "E2")
+    assert second["valid_from"] == ARRIVED and (second["reasons"], third["reasons"]) == ([], ["L01"])

@@ -1,0 +1,415 @@
+"""Timelines by hand, and against a slow oracle that looks at every span between two moments on its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from decimal import Decimal
+from itertools import pairwise
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pytest
+
+from cic_assets.facts.status import Feed, days_table, edges, feeds_table, status_facts
+from cic_assets.lake.tables import hand_over
+from cic_assets.streams.vocabulary import FOLD_ORDER, STATES
+from tests.builders import entries_frame, entry, poll, registry
+
+LONDON = ZoneInfo("Europe/London")
+NOW = dt.datetime(2027, 6, 1, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
+D = dt.date
+
+
+def at(*parts: int, fold: int = 0) -> dt.datetime:
+    """A moment on London's wall clock."""
+    return dt.datetime(*parts, tzinfo=LONDON, fold=fold).astimezone(dt.UTC)
+
+
+def feed(stream_id: str = "s", silence: dt.timedelta | None = 7 * DAY, cover: dt.datetime | None = None, **values):
+    return Feed(
+        stream_id, "p", "a", "Europe/London", silence, cover or at(2027, 1, 1), values.pop("first", None), **values
+    )
+
+
+def days(spark, rows, first, last, feeds=None, listed=None, now=NOW, older=None):
+    """The rows of first..last, by (charge point, date); with `older`, edges of earlier rows stand in their place."""
+    feeds = feeds or [feed()]
+    known = [*rows, *(older or [])]
+    feeds = [
+        replace(each, first_at=each.first_at or min(row["at"] for row in known if row["stream_id"] == each.stream_id))
+        for each in feeds
+    ]
+    entries = entries_frame(spark, rows)
+    points = {(row["charge_point_id"], row["stream_id"]) for row in known}
+    point_rows = pa.Table.from_pylist(
+        [{"charge_point_id": point, "stream_id": stream} for point, stream in sorted(points)]
+    )
+    end = last + DAY
+    records = entries.where((entries.status_date >= first) & (entries.status_date < end))
+    found = status_facts(
+        entries, spark.createDataFrame(point_rows), records, spark.createDataFrame(feeds_table(feeds)),
+        spark.createDataFrame(days_table(["Europe/London"], first, end)), listed or registry(spark), now,
+    )  # fmt: skip
+    table = found.day.toArrow().to_pylist()
+    return {(row["charge_point_id"], row["status_date"]): row for row in table}, found.disposition.toArrow().to_pylist()
+
+
+def one(spark, rows, date, **values):
+    found, _ = days(spark, rows, date, date, **values)
+    return spent(found["p/1", date])
+
+
+def spent(row):
+    """The states that took time, in seconds."""
+    names = [*(state.lower() for state in STATES), "unreported", "unobserved"]
+    assert sum(row[f"{name}_seconds"] for name in names) == row["day_seconds"]
+    return {name: float(row[f"{name}_seconds"]) for name in names if row[f"{name}_seconds"]}
+
+
+def test_a_day_with_three_states_is_as_long_as_the_clock_makes_it(spark):
+    lengths = {D(2026, 3, 29): 23, D(2026, 10, 25): 25, D(2026, 7, 1): 24}
+    rows = [entry(at(2026, 3, 27))]
+    for date in lengths:
+        noon, later = at(date.year, date.month, date.day, 12), at(date.year, date.month, date.day, 18)
+        rows += [entry(noon - 2 * DAY), entry(noon, "CHARGING"), entry(later, "OUTOFORDER")]
+    found, _ = days(spark, rows, D(2026, 3, 28), D(2026, 10, 26))
+    for date, hours in lengths.items():
+        row = found["p/1", date]
+        assert float(row["day_seconds"]) == hours * 3600
+        assert spent(row) == {"available": (hours - 12) * 3600, "charging": 6 * 3600, "outoforder": 6 * 3600}
+
+
+def test_both_readings_of_the_hour_that_occurs_twice_count(spark):
+    rows = [
+        entry(at(2026, 10, 24)),
+        entry(at(2026, 10, 25, 1, 30), "CHARGING"),
+        entry(at(2026, 10, 25, 1, 30, fold=1), "AVAILABLE"),
+    ]
+    assert one(spark, rows, D(2026, 10, 25)) == {"available": 24 * 3600.0, "charging": 3600.0}
+
+
+def test_microseconds_add_up_exactly(spark):
+    rows = [
+        entry(at(2026, 5, 3, 10) + dt.timedelta(microseconds=1)),
+        entry(at(2026, 5, 4, 9, 59, 59, 999999), "CHARGING"),
+    ]
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 4))
+    assert found["p/1", D(2026, 5, 3)]["unobserved_seconds"] == Decimal("36000.000001")
+    assert found["p/1", D(2026, 5, 4)]["available_seconds"] == Decimal("35999.999999")
+
+
+def test_removed_on_1_march_and_silent_leaves_no_denominator_from_2_march(spark):
+    rows = [entry(at(2026, 2, 27)), entry(at(2026, 3, 1, 9), "REMOVED")]
+    found, _ = days(spark, rows, D(2026, 3, 1), D(2026, 4, 30), feeds=[feed(cover=at(2026, 3, 1, 9))])
+    assert spent(found["p/1", D(2026, 3, 1)]) == {"available": 9 * 3600, "removed": 15 * 3600}
+    later = [row for (_, date), row in found.items() if date > D(2026, 3, 1)]
+    assert len(later) == 60 and all(row["removed_seconds"] == row["day_seconds"] for row in later)
+
+
+def test_time_is_unobserved_before_the_first_event_ever_and_not_after_it(spark):
+    rows = [entry(at(2026, 5, 4, 6)), entry(at(2026, 5, 3, 12), charge_point_id="p/2")]
+    found, _ = days(spark, rows, D(2026, 5, 2), D(2026, 5, 5))
+    # Days since the feed's first entry: a charge point that was not heard yet is unobserved, wholly or in part.
+    assert sorted(found) == [(f"p/{n}", D(2026, 5, day)) for n in (1, 2) for day in (3, 4, 5)]
+    assert spent(found["p/1", D(2026, 5, 3)]) == {"unobserved": 86400}
+    assert spent(found["p/1", D(2026, 5, 4)]) == {"unobserved": 6 * 3600, "available": 18 * 3600}
+    assert spent(found["p/2", D(2026, 5, 3)]) == {"unobserved": 12 * 3600, "available": 12 * 3600}
+
+
+def test_silence_ends_what_is_believed(spark):
+    rows = [entry(at(2026, 5, 3, 12), "CHARGING")]
+    found, _ = days(spark, rows, D(2026, 5, 10), D(2026, 5, 11))
+    assert spent(found["p/1", D(2026, 5, 10)]) == {"charging": 12 * 3600, "unreported": 12 * 3600}
+    assert spent(found["p/1", D(2026, 5, 11)]) == {"unreported": 86400}
+    assert one(spark, rows, D(2026, 6, 11), feeds=[feed(silence=None)]) == {"charging": 86400}
+
+
+def test_a_poll_that_repeats_an_old_last_updated_restarts_the_silence(spark):
+    half_hour = [feed(silence=HOUR / 2)]
+    since = at(2026, 5, 3, 8)
+    rows = [
+        entry(since, "CHARGING", is_record=False),
+        poll(at(2026, 5, 3, 8, 10), "CHARGING"),
+        # Nothing for nearly three hours; the state goes on when the poll comes back.
+        entry(since, "CHARGING", is_record=False, arrived_at=at(2027, 1, 1)),
+        poll(at(2026, 5, 3, 11), "CHARGING"),
+    ]
+    believed = 40 * 60 + 30 * 60
+    assert one(spark, rows, D(2026, 5, 3), feeds=half_hour) == {
+        "unobserved": 8 * 3600, "charging": believed, "unreported": 16 * 3600 - believed,
+    }  # fmt: skip
+
+
+def test_a_poll_that_goes_back_to_an_older_event_confirms_and_changes_nothing(spark):
+    rows = [
+        entry(at(2026, 5, 3, 8), "AVAILABLE"), entry(at(2026, 5, 3, 9), "CHARGING"),
+        entry(at(2026, 5, 3, 8), "AVAILABLE", is_record=False), poll(at(2026, 5, 3, 10), "AVAILABLE"),
+    ]  # fmt: skip
+    assert one(spark, rows, D(2026, 5, 3))["charging"] == 15 * 3600
+
+
+def test_nothing_is_known_after_the_cover_or_after_now(spark):
+    rows = [entry(at(2026, 5, 3))]
+    assert one(spark, rows, D(2026, 5, 3), feeds=[feed(cover=at(2026, 5, 3, 7))]) == {
+        "available": 7 * 3600, "unreported": 17 * 3600,
+    }  # fmt: skip
+    assert one(spark, rows, D(2026, 5, 3), now=at(2026, 5, 3, 6)) == {"available": 6 * 3600, "unreported": 18 * 3600}
+    removed = [entry(at(2026, 5, 3), "REMOVED")]
+    assert one(spark, removed, D(2026, 5, 3), now=at(2026, 5, 3, 6)) == {"removed": 6 * 3600, "unreported": 18 * 3600}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_equal_instants_in_two_files_the_last_arrival_wins_in_either_order(spark, order):
+    since = at(2026, 5, 3)
+    first = entry(since, "CHARGING", arrived_at=at(2026, 6, 1), arrival_date=D(2026, 6, 1), source_file="b.csv")
+    last = entry(since, "INOPERATIVE", arrived_at=at(2026, 6, 2), arrival_date=D(2026, 6, 2), source_file="a.csv")
+    found, placed = days(spark, [first, last][::order], D(2026, 5, 3), D(2026, 5, 3))
+    assert spent(found["p/1", D(2026, 5, 3)]) == {"inoperative": 86400}
+    assert {row["arrival_date"]: (row["in_facts"], row["duplicates"], row["superseded"]) for row in placed} == {
+        D(2026, 6, 1): (0, 0, 1), D(2026, 6, 2): (1, 0, 0),
+    }  # fmt: skip
+
+
+MAY_3 = at(2026, 5, 3)
+TIES = {
+    "file": ({"source_file": "a.csv"}, {"source_file": "b.csv"}, "available"),
+    "line": ({"source_line": 2}, {"source_line": 10}, "available"),
+    "worse state": ({}, {}, "outoforder"),
+}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_equal_instants_of_one_arrival_go_by_file_line_and_worse_state(spark, order):
+    rows = []
+    for point, (first, last, _) in TIES.items():
+        where = {"charge_point_id": point}
+        rows += [entry(MAY_3, "OUTOFORDER", **first, **where), entry(MAY_3, "AVAILABLE", **last, **where)]
+    found, _ = days(spark, rows[::order], D(2026, 5, 3), D(2026, 5, 3))
+    assert {point: list(spent(row)) for (point, _), row in found.items()} == {
+        point: [winner] for point, (_, _, winner) in TIES.items()
+    }
+
+
+def test_the_same_word_again_is_a_duplicate_and_the_event_counts_once(spark):
+    rows = [
+        entry(at(2026, 5, 3)),
+        entry(at(2026, 5, 3), source_line=3),
+        poll(at(2026, 5, 3, 1)),
+        poll(at(2026, 5, 3, 1)),
+    ]
+    rows[3]["source_line"] = 9
+    found, (placed,) = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3))
+    assert found["p/1", D(2026, 5, 3)]["event_count"] == 1
+    assert (placed["in_facts"], placed["duplicates"], placed["superseded"]) == (2, 2, 0)
+
+
+FOLDS = {
+    "any in use": (["AVAILABLE", "CHARGING"], "charging"),
+    "any reserved": (["AVAILABLE", "RESERVED"], "reserved"),
+    "any available": (["OUTOFORDER", "AVAILABLE"], "available"),
+    "inoperative before out of order": (["OUTOFORDER", "INOPERATIVE"], "inoperative"),
+    "out of order before unknown": (["UNKNOWN", "OUTOFORDER"], "outoforder"),
+    "gone says nothing of the other": (["REMOVED", "UNKNOWN"], "unknown"),
+}
+
+
+def test_connectors_fold_into_their_charge_point(spark):
+    rows = [
+        entry(MAY_3, state, charge_point_id=point, connector_id=str(n))
+        for point, (states, _) in FOLDS.items()
+        for n, state in enumerate(states, start=1)
+    ]
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3))
+    assert {point: spent(row) for (point, _), row in found.items()} == {
+        point: {winner: 86400} for point, (_, winner) in FOLDS.items()
+    }
+
+
+def test_connectors_change_on_their_own_and_connector_0_takes_the_whole_out(spark):
+    rows = [
+        entry(at(2026, 5, 3), connector_id="1"),
+        entry(at(2026, 5, 3), "OUTOFORDER", connector_id="2"),
+        entry(at(2026, 5, 3, 2), "CHARGING", connector_id="1"),
+        entry(at(2026, 5, 3, 5), "AVAILABLE", connector_id="1"),
+        entry(at(2026, 5, 3, 10), "INOPERATIVE", connector_id="0"),
+        entry(at(2026, 5, 3, 12), "AVAILABLE", connector_id="0"),
+    ]
+    assert one(spark, rows, D(2026, 5, 3)) == {"available": 19 * 3600, "charging": 3 * 3600, "inoperative": 2 * 3600}
+
+
+def test_two_feeds_of_one_charge_point_make_one_timeline(spark):
+    feeds = [feed("s", silence=DAY), feed("t", silence=HOUR)]
+    rows = [entry(at(2026, 5, 3), "AVAILABLE"), entry(at(2026, 5, 3, 6), "CHARGING", stream_id="t")]
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 4), feeds=feeds)
+    assert spent(found["p/1", D(2026, 5, 3)]) == {"available": 6 * 3600, "charging": 18 * 3600}
+    assert found["p/1", D(2026, 5, 4)]["stream_id"] == "t"
+
+
+def test_use_that_is_not_reported_and_what_a_row_says_beside_its_seconds(spark):
+    rows = [
+        entry(at(2026, 5, 3)),
+        entry(at(2026, 5, 3, 4), "UNKNOWN", flags=["unmapped_status"]),
+        poll(at(2026, 5, 3, 8)),
+    ]
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3), feeds=[feed(reports_use=False)])
+    row = found["p/1", D(2026, 5, 3)]
+    assert (row["reports_use"], row["event_count"], row["confirmation_count"]) == (False, 2, 1)
+    assert row["flags"] == ["unmapped_status"]
+
+
+def test_more_than_six_changes_within_an_hour_are_flapping(spark):
+    start = at(2026, 5, 3, 22)
+    rows = []
+    for minutes in (9, 10):
+        where, step = {"charge_point_id": f"p/{minutes}"}, dt.timedelta(minutes=minutes)
+        rows += [entry(start - DAY, "CHARGING", **where)]
+        rows += [entry(start + n * step, "AVAILABLE" if n % 2 == 0 else "CHARGING", **where) for n in range(7)]
+        # The same state again is no change.
+        rows += [entry(start + 7 * step, "AVAILABLE", **where)]
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 4))
+    flags = {(point, date.day): row["flags"] for (point, date), row in found.items()}
+    assert flags == {("p/9", 3): ["flapping"], ("p/9", 4): [], ("p/10", 3): [], ("p/10", 4): []}
+
+
+def test_a_charge_point_outside_its_providers_registry_is_flagged(spark):
+    rows = [entry(at(2026, 5, 3)), entry(at(2026, 5, 3), charge_point_id="p/2")]
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3), listed=registry(spark, ("p/2", "p")))
+    assert {point: row["flags"] for (point, _), row in found.items()} == {"p/1": ["E05"], "p/2": []}
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3), listed=registry(spark, ("q/2", "q")))
+    assert all(row["flags"] == [] for row in found.values())
+
+
+SILENCES = {"s": 2 * DAY, "t": 5 * HOUR}
+
+
+def random_history(seed: int, first: dt.date, length: int) -> list[dict[str, object]]:
+    """Events, polls, repeats and equal instants of a few charge points with one or two connectors and two feeds."""
+    random = Random(seed)
+    start = dt.datetime.combine(first, dt.time(), dt.UTC)
+    rows = []
+    for point in range(4):
+        connectors = ["1", "2"] if point % 2 else [""]
+        begins = start + random.random() * length * DAY / 4
+        for number in range(60):
+            # On whole minutes half of the time, so that instants meet.
+            moment = begins + random.random() * length * DAY * 0.7
+            if random.random() < 0.5:
+                moment = moment.replace(minute=0, second=0, microsecond=0)
+            kind = "event" if random.random() < 0.7 else "confirmation"
+            rows.append(
+                entry(
+                    moment, random.choice(STATES), entry=kind, charge_point_id=f"p/{point}",
+                    stream_id=random.choice("st"), connector_id=random.choice(connectors),
+                    arrived_at=start + random.randrange(5) * DAY,
+                    source_file=random.choice(["a", "b"]), source_line=number,
+                )
+            )  # fmt: skip
+    return rows
+
+
+def oracle(rows, feeds, first, last, now):
+    """Seconds by (charge point, date, word): every span between two moments is looked at on its own."""
+    feeds = {each.stream_id: each for each in feeds}
+    dates = [first + n * DAY for n in range((last - first).days + 2)]
+    midnights = [dt.datetime.combine(date, dt.time(), LONDON).astimezone(dt.UTC) for date in dates]
+    found = {}
+    for point in {row["charge_point_id"] for row in rows}:
+        mine = [row for row in rows if row["charge_point_id"] == point]
+        heard = [
+            (row["at"], min(row["at"] + feeds[row["stream_id"]].silence, feeds[row["stream_id"]].cover_at))
+            for row in mine
+        ]
+        moments = {*(m for pair in heard for m in pair), *midnights, now}
+        for since, until in pairwise(sorted(moments)):
+            if not midnights[0] <= since < midnights[-1]:
+                continue
+            date = max(date for date, midnight in zip(dates, midnights, strict=True) if midnight <= since)
+            state = state_at(mine, since)
+            believed = any(said <= since < end for said, end in heard) or state in ("REMOVED", "PLANNED")
+            word = "unobserved" if state is None else state.lower() if believed and since < now else "unreported"
+            key = point, date, word
+            found[key] = found.get(key, dt.timedelta()) + (until - since)
+    return {key: Decimal(value // dt.timedelta(microseconds=1)) / 1_000_000 for key, value in found.items() if value}
+
+
+def state_at(rows, moment):
+    last = {}
+    events = [row for row in rows if row["entry"] == "event" and row["at"] <= moment]
+    badness = [
+        "AVAILABLE",
+        "CHARGING",
+        "RESERVED",
+        "BLOCKED",
+        "PLANNED",
+        "REMOVED",
+        "UNKNOWN",
+        "INOPERATIVE",
+        "OUTOFORDER",
+    ]
+
+    def order(row):
+        return row["at"], row["arrived_at"], row["source_file"], row["source_line"], badness.index(row["state"])
+
+    for row in sorted(events, key=order):
+        last[row["connector_id"]] = row["state"]
+    return min(last.values(), key=FOLD_ORDER.index) if last else None
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_histories_equal_the_oracle_whole_and_ten_days_alone(spark, seed):
+    first, length = D(2026, 3, 1), 60
+    rows = random_history(seed, first, length)
+    begins = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    feeds = [
+        feed(name, silence, cover=max(row["at"] for row in rows if row["stream_id"] == name) + HOUR, first=begins)
+        for name, silence in SILENCES.items()
+    ]
+    last, now = first + length * DAY, dt.datetime(2026, 4, 20, 15, tzinfo=dt.UTC)
+    whole, _ = days(spark, rows, first, last, feeds=feeds, now=now)
+    words = [*(state.lower() for state in STATES), "unreported", "unobserved"]
+    found = {
+        (point, date, word): row[f"{word}_seconds"]
+        for (point, date), row in whole.items()
+        for word in words
+        if row[f"{word}_seconds"]
+    }
+    assert found == oracle(rows, feeds, first, last, now)
+
+    # Ten days on edges, as the platform computes them: what is older is one small row per charge point and date.
+    start = first + 23 * DAY
+    older = [row for row in rows if row["event_date"] < start - 2 * DAY]
+    recent = [row for row in rows if row["event_date"] >= start - 2 * DAY]
+    carried = carry(edges(entries_frame(spark, older)).toArrow().to_pylist())
+    alone, _ = days(spark, recent + carried, start, start + 9 * DAY, feeds=feeds, now=now, older=older)
+    assert len(alone) == 40
+    assert alone == {key: row for key, row in whole.items() if start <= key[1] <= start + 9 * DAY}
+
+
+def carry(found):
+    """Edges as entries: the newest of each connector and feed."""
+    rows = []
+    for key in {(row["charge_point_id"], row["connector_id"], row["stream_id"]) for row in found}:
+        mine = [row for row in found if (row["charge_point_id"], row["connector_id"], row["stream_id"]) == key]
+        point, connector, stream = key
+        names = {"charge_point_id": point, "connector_id": connector, "stream_id": stream}
+        events = [row for row in mine if row["last_state"]]
+        if events:
+            newest = max(events, key=lambda row: row["event_date"])
+            said = {name: newest[name] for name in ("arrived_at", "source_file", "source_line")}
+            rows.append(entry(newest["last_event_at"], newest["last_state"], **names, **said))
+        rows.append(poll(max(row["last_heard_at"] for row in mine), **names))
+    return rows
+
+
+def test_no_entries_give_no_rows(spark):
+    empty = entries_frame(spark, [])
+    nothing = hand_over(spark, pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())]).empty_table())
+    found = status_facts(
+        empty, nothing, empty, spark.createDataFrame(feeds_table([feed()])),
+        spark.createDataFrame(days_table(["Europe/London"], D(2026, 5, 3), D(2026, 5, 4))), registry(spark), NOW,
+    )  # fmt: skip
+    assert (found.day.toArrow().num_rows, found.disposition.toArrow().num_rows) == (0, 0)
