@@ -31,8 +31,8 @@ from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.session_facts import registered
 from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
 from cic_assets.lake.staging import staging_folder, write_and_read
-from cic_assets.lake.timeline import feeds_of, in_passes, renew_edges, window_entries
-from cic_assets.lake.touch import CHARGE_POINTS, STATUS
+from cic_assets.lake.timeline import charge_point_count, feeds_of, in_passes, renew_edges, window_entries
+from cic_assets.lake.touch import CHARGE_POINTS, STATUS, counted_since
 from cic_assets.lake.zones import Lake
 from cic_assets.partitions import DAYS, day_range, month_of
 from cic_assets.quality.rules import CROSS_RULES
@@ -163,7 +163,8 @@ def compute_days(
     listed = spark.session.createDataFrame(registered(settings))
     parts: dict[AssetKey, list[pa.Table]] = {key: [] for key in TABLES}
     number, read = count(), 0
-    for dates in in_passes(settings, days_of(start, end)) if feeds else ():
+    weight = charge_point_count(settings)
+    for dates in in_passes(settings, days_of(start, end), weight) if feeds else ():
         first, last = dates[0], dates[-1] + dt.timedelta(days=1)
         with staging_folder(settings) as staging:
 
@@ -171,6 +172,8 @@ def compute_days(
                 return write_and_read(spark.session, frame, staging.uri(str(next(number))))
 
             entries, points, records = window_entries(settings, spark.session, first, last)
+            # Read once: an ingest may swap rows between the placing of records and their count.
+            records = checkpoint(records)
             facts = status_facts(
                 entries,
                 points,
@@ -196,6 +199,8 @@ def _joined(key: AssetKey, parts: list[pa.Table]) -> pa.Table:
 def swap_days(settings: Settings, window: Window, owner: str, touch_id: int, computed: ComputedDays) -> None:
     """Replaces the window's days; the months that count their charge points are stale after it."""
     months = {(CHARGE_POINTS, month_of(day)) for day in days_of(window.start, window.end)}
+    with connect(settings) as connection:
+        months |= {(CHARGE_POINTS, month) for month in counted_since(connection, month_of(window.start))}
     rows = {".".join(key.path): (TABLES[key], found) for key, found in computed.rows.items()}
     known = computed.rows[STATUS_DAY].num_rows or _has_rows(settings, window)
     swap_window(settings, window, owner, touch_id, rows, months if known else ())

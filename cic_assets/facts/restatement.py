@@ -10,6 +10,8 @@ import datetime as dt
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from cic_assets.streams.vocabulary import WORST_FIRST
+
 
 def affected_months(changed: DataFrame, accepted: DataFrame) -> list[dt.date]:
     """Months (their first day) that may differ now.
@@ -47,102 +49,142 @@ def affected_months(changed: DataFrame, accepted: DataFrame) -> list[dt.date]:
 
 # States that hold without any further word (DEFINITIONS 2, Silence).
 NEVER_EXPIRE = ("PLANNED", "REMOVED")
+# Two words at one instant that nothing else tells apart: the worse one wins (DEFINITIONS 2, Timeline).
+_BADNESS = {state: len(WORST_FIRST) - place for place, state in enumerate(WORST_FIRST)}
+# E04 looks an hour back, so a change is seen an hour on.
+FLAPPING = dt.timedelta(hours=1)
+_INSTANT = ("charge_point_id", "connector_id", "entry", "at")
+_ROW = (*_INSTANT, "word", "stays", "arrived_at", "source_file", "source_line", "badness", "stream_id")
 
 
 def affected_spans(
     removed: DataFrame,
     added: DataFrame,
     known: DataFrame,
-    first_events: DataFrame,
+    points: DataFrame,
     *,
     zone: str,
     silence: dt.timedelta | None,
     feed_first: dt.datetime,
     horizon: dt.datetime,
 ) -> list[tuple[dt.date, dt.date]]:
-    """Local days, as (first, last), whose seconds may differ once entries of timelines went and came.
+    """Local days, as (first, last), whose seconds or flags may differ once entries of timelines went and came.
 
-    A changed event reaches from its day to the day of the charge point's next event or end of silence. One before which
-    the charge point had none changes what is unobserved: it reaches from the feed's first entry to the next event or,
-    without one, to the horizon. A confirmation reaches to the end of its silence. An event that another row says too
-    changes nothing.
+    A changed event reaches from its day to the day of its connector's next event or end of silence: the fold carries
+    each connector's state to that connector's own next word. Where PLANNED or REMOVED is involved, silence ends
+    nothing. An event before which the charge point had none, or that leaves it without any, changes what is unobserved:
+    it reaches from the feed's first entry, and without a next event to the horizon. A confirmation reaches to the end
+    of its silence. Whoever won an instant and still wins it, with the same word, changes nothing.
 
     Args:
         removed: accepted status rows that go.
         added: accepted status rows that come.
         known: accepted status rows as they are, at least those since the earliest change.
-        first_events: charge_point_id, first_event_at of charge points that had events.
+        points: charge_point_id, first_event_at, and `ever_stays`: whether it ever was PLANNED or REMOVED.
         zone: of the local days.
         silence: the longest that any feed of these charge points is believed; None for ever.
         feed_first: the feed's first entry ever.
         horizon: nothing after it has been computed or can be said yet.
     """
-    counted = _weighed(known, 1, 1).unionByName(_weighed(removed, 0, -1)).unionByName(_weighed(added, 0, 1))
-    points = added.select("charge_point_id").unionByName(removed.select("charge_point_id")).distinct()
-    states = (
-        counted.join(points, "charge_point_id", "left_semi")
-        .groupBy("charge_point_id", "connector_id", "entry", "at", "state")
-        .agg(F.sum("before").alias("before"), F.sum("after").alias("after"))
+    rows = _weighed(known, 1, 1).unionByName(_weighed(removed, 0, -1)).unionByName(_weighed(added, 0, 1))
+    changed = added.select("charge_point_id").unionByName(removed.select("charge_point_id")).distinct()
+    weighed = rows.join(changed, "charge_point_id", "left_semi").groupBy(*_ROW)
+    weighed = weighed.agg(F.sum("before").alias("before"), F.sum("after").alias("after"))
+    order = F.struct("arrived_at", "source_file", "source_line", "badness", "word")
+    instants = weighed.groupBy(*_INSTANT).agg(
+        F.max(F.when(F.col("before") > 0, order)).getField("word").alias("was"),
+        F.max(F.when(F.col("after") > 0, order)).getField("word").alias("will"),
+        F.max("stays").alias("stays"),
     )
-    was, will = F.when(F.col("before") > 0, F.col("state")), F.when(F.col("after") > 0, F.col("state"))
-    instants = states.groupBy("charge_point_id", "connector_id", "entry", "at").agg(
-        F.sort_array(F.collect_set(was)).alias("was"), F.sort_array(F.collect_set(will)).alias("will")
-    )
-    # Several states at one instant: which row wins may have changed although the states are the same.
-    same = (F.concat_ws("|", "was") == F.concat_ws("|", "will")) & (F.size("will") <= 1)
-    is_event = F.col("entry") == "event"
-    line = instants.groupBy("charge_point_id", F.unix_micros("at").alias("at")).agg(
-        F.max(is_event.cast("int")).alias("is_event"),
-        F.max((is_event & ~same).cast("int")).alias("event_changed"),
-        F.max((~is_event & ~same).cast("int")).alias("poll_changed"),
-        F.max(F.arrays_overlap("will", _words(NEVER_EXPIRE)).cast("int")).alias("stays"),
-    )
-    return _local_spans(_reaches(line, first_events, silence, feed_first, horizon), zone)
-
-
-def _words(words: tuple[str, ...]) -> Column:
-    return F.array(*(F.lit(word) for word in words))
+    return _local_spans(_reaches(instants, points, silence, feed_first, horizon), zone)
 
 
 def _weighed(rows: DataFrame, before: int, after: int) -> DataFrame:
+    """Rows of a timeline with how often they are there before and after. A word that no map knew is another word."""
+    mark = F.when(F.array_contains("flags", "unmapped_status"), "!").otherwise("")
+    badness = F.create_map(*(F.lit(item) for pair in _BADNESS.items() for item in pair))
     return rows.select(
-        "charge_point_id", "connector_id", "entry", "at", "state",
-        F.lit(before).alias("before"), F.lit(after).alias("after"),
+        *_INSTANT,
+        F.concat(F.col("state"), mark).alias("word"),
+        F.col("state").isin(*NEVER_EXPIRE).cast("int").alias("stays"),
+        "arrived_at", "source_file", "source_line",
+        F.try_element_at(badness, F.col("state")).alias("badness"),
+        "stream_id",
+        F.lit(before).alias("before"),
+        F.lit(after).alias("after"),
     )  # fmt: skip
 
 
 def _reaches(
-    line: DataFrame,
-    first_events: DataFrame,
+    instants: DataFrame,
+    points: DataFrame,
     silence: dt.timedelta | None,
     feed_first: dt.datetime,
     horizon: dt.datetime,
 ) -> DataFrame:
-    """(since, until) in microseconds of every changed instant."""
-    in_order = Window.partitionBy("charge_point_id").orderBy("at")
-    events_after = in_order.rowsBetween(1, Window.unboundedFollowing)
-    grouped = line.withColumns(
+    """(since, until) in microseconds of every instant whose winner is another one."""
+    end = F.lit(_micros(horizon))
+    spell = None if silence is None else F.lit(silence // dt.timedelta(microseconds=1))
+    is_event = F.col("entry") == "event"
+    own = Window.partitionBy("charge_point_id", "connector_id", "is_event").orderBy("micros")
+    line = instants.withColumns(
         {
-            "group": F.sum("is_event").over(in_order.rowsBetween(Window.unboundedPreceding, 0)),
-            "next_event": F.min(F.when(F.col("is_event") == 1, F.col("at"))).over(events_after),
+            "micros": F.unix_micros("at"),
+            "is_event": is_event,
+            "differs": ~F.col("was").eqNullSafe(F.col("will")),
+        }
+    ).withColumn("next_own", F.when(F.col("is_event"), F.lead("micros").over(own)))
+    line = line.join(points, "charge_point_id", "left")
+    whole = Window.partitionBy("charge_point_id")
+    left = F.max((F.col("is_event") & F.col("will").isNotNull()).cast("int")).over(whole)
+    first = F.unix_micros("first_event_at")
+    had_before = F.coalesce(first < F.min("micros").over(whole), F.lit(False))
+    line = line.withColumns(
+        {
+            "left": left,
+            "stays": F.greatest(F.max("stays").over(whole), F.coalesce(F.col("ever_stays").cast("int"), F.lit(0))),
+            "first": (F.coalesce(F.col("micros") <= first, F.lit(True)) | ((left == 0) & ~had_before)),
         }
     )
-    # What was heard until the next event may keep the state alive until then.
-    heard = F.max("at").over(Window.partitionBy("charge_point_id", "group"))
-    joined = grouped.withColumn("heard", heard).join(first_events, "charge_point_id", "left")
-    end = F.lit(_micros(horizon))
-    event = F.col("event_changed") == 1
-    is_first = event & F.coalesce(F.col("at") <= F.unix_micros("first_event_at"), F.lit(True))
-
-    def quiet_after(name: str) -> Column:
-        return end if silence is None else F.col(name) + F.lit(silence // dt.timedelta(microseconds=1))
-
-    until = F.when((F.col("stays") == 1) | is_first, end).otherwise(quiet_after("heard"))
-    reach = F.when(event, F.least(F.coalesce("next_event", until), until)).otherwise(quiet_after("at"))
-    return joined.where("event_changed = 1 or poll_changed = 1").select(
-        F.when(is_first, F.least(F.col("at"), F.lit(_micros(feed_first)))).otherwise(F.col("at")).alias("since"),
-        F.greatest(F.col("at"), F.least(reach, end) - 1).alias("until"),
+    reached = _with_quiet_end(line, spell, end)
+    until = F.when((F.col("stays") == 1) | F.col("first"), end).otherwise(F.col("quiet_end"))
+    hour = F.lit(FLAPPING // dt.timedelta(microseconds=1))
+    event_end = F.greatest(F.least(F.coalesce("next_own", until), until), F.col("micros") + hour)
+    # Nothing of it is left: there is no next event that would begin anything.
+    event_end = F.when(F.col("first") & (F.col("left") == 0), end).otherwise(event_end)
+    poll_end = end if spell is None else F.col("micros") + spell
+    return reached.where("differs").select(
+        F.when(F.col("is_event") & F.col("first"), F.least(F.col("micros"), F.lit(_micros(feed_first))))
+        .otherwise(F.col("micros"))
+        .alias("since"),
+        F.greatest(F.col("micros"), F.least(F.when(F.col("is_event"), event_end).otherwise(poll_end), end) - 1).alias(
+            "until"
+        ),
     )
+
+
+def _with_quiet_end(line: DataFrame, spell: Column | None, end: Column) -> DataFrame:
+    """Adds `quiet_end`: when the words around an instant have been silent for too long, before its next own event.
+
+    If something is heard again before that event, the state goes on then, so the end is the event's.
+    """
+    if spell is None:
+        return line.withColumn("quiet_end", end)
+    in_order = Window.partitionBy("charge_point_id").orderBy("micros")
+    gap = F.coalesce(F.col("micros") - F.lag("micros").over(in_order) > spell, F.lit(False))
+    runs = line.withColumn("starts", gap.cast("int"))
+    runs = runs.withColumns(
+        {
+            # Rows of one instant belong together, so the sum goes by range.
+            "run": F.sum("starts").over(in_order.rangeBetween(Window.unboundedPreceding, 0)),
+            "next_run": F.min(F.when(F.col("starts") == 1, F.col("micros"))).over(
+                in_order.rowsBetween(1, Window.unboundedFollowing)
+            ),
+        }
+    )
+    last = F.max("micros").over(Window.partitionBy("charge_point_id", "run"))
+    heard_again = F.col("next_run") < F.coalesce("next_own", end)
+    return runs.withColumn("quiet_end", F.when(heard_again, end).otherwise(last + spell))
 
 
 def _micros(moment: dt.datetime) -> int:

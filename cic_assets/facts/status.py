@@ -151,10 +151,10 @@ def _newest_first() -> list[Column]:
 
 
 def resolve(entries: DataFrame) -> DataFrame:
-    """One entry per charge point, connector, stream and instant for confirmations; one event per instant."""
-    one = Window.partitionBy("charge_point_id", "connector_id", "at").orderBy(*_newest_first())
-    events = entries.where("entry = 'event'").withColumn("rank", F.row_number().over(one)).where("rank = 1")
-    return events.drop("rank").unionByName(entries.where("entry <> 'event'"))
+    """One event per charge point, connector and instant; one confirmation of each stream too."""
+    heard_by = F.when(F.col("entry") != "event", F.col("stream_id"))
+    one = Window.partitionBy("charge_point_id", "connector_id", "at", "entry", heard_by).orderBy(*_newest_first())
+    return entries.withColumn("rank", F.row_number().over(one)).where("rank = 1").drop("rank")
 
 
 def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:

@@ -227,7 +227,7 @@ def _replace(
     with connect(settings) as connection:
         _record(connection, settings, stream, arrivals, run_id, kept, quarantined)
     if stream.kind == "locations":
-        touched |= touch.renew_registry(settings, spark)
+        touch.renew_registry(settings, spark)
     _mark(settings, stream, touched, dates)
 
 

@@ -181,7 +181,8 @@ def read_accepted(
 ) -> DataFrame:
     """The accepted rows of a kind with start <= event date < end, all streams and arrivals, lazily.
 
-    Sail and clusters read Delta themselves. Apache Spark on this machine has no Delta jar, so it is handed Arrow.
+    Sail and clusters read Delta themselves. Apache Spark on this machine has no Delta jar, so it is given the files
+    that the table's log names, Parquet in Hive folders. (Handed 280,000 rows as Arrow, it ran out of heap.)
     """
     from pyspark.sql import functions as F
 
@@ -191,8 +192,10 @@ def read_accepted(
     first, last = start or dt.date.min, end or dt.date.max
     if engine.startswith("local["):
         bounds = [("event_date", ">=", first.isoformat()), ("event_date", "<", last.isoformat())]
-        rows = DeltaTable(uri).to_pyarrow_table(partitions=bounds if start or end else None, columns=schema.names)
-        return hand_over(spark, rows.cast(schema))
+        files = DeltaTable(uri).file_uris(bounds if start or end else None)
+        if not files:
+            return hand_over(spark, schema.empty_table())
+        return spark.read.option("basePath", uri).schema(spark_schema(schema)).parquet(*files)
     frame = spark.read.format("delta").load(uri).select(*schema.names)
     if start or end:
         frame = frame.where((F.col("event_date") >= F.lit(first)) & (F.col("event_date") < F.lit(last)))

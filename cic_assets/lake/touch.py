@@ -68,7 +68,9 @@ def touched_by(
     if stream.kind == "sessions" and removed.num_rows + added.num_rows:
         known = tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions")
         months = affected_months(tables.hand_over(spark, pa.concat_tables([removed, added])), known)
-        return {(fact, month) for fact in (SESSIONS, CHARGE_POINTS) for month in months}
+        with connect(settings) as connection:
+            counted = counted_since(connection, min(months, default=dt.date.max))
+        return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
     return set()
 
 
@@ -80,22 +82,24 @@ def _status_days(
     added: pa.Table,
     covers: Mapping[dt.date, dt.datetime | None],
 ) -> set[dt.date]:
-    """Local days whose seconds may differ: those that changed rows reach, and those that the cover moved over."""
+    """Local days that may differ: those that changed rows reach, or are counted in, or that the cover moved over."""
     zone = ZoneInfo(stream.zone)
-    changed = pa.concat_tables([removed.select(["charge_point_id", "at"]), added.select(["charge_point_id", "at"])])
+    names = ["charge_point_id", "at", "is_record", "status_date"]
+    changed = pa.concat_tables([removed.select(names), added.select(names)])
     first_at = pc.min(changed["at"]).as_py()
     with connect(settings) as connection:
         before, after = _covers(connection, stream.id, covers)
         computed = _last_computed(connection, STATUS)
         silence = _longest_silence(connection, stream)
-        firsts = _first_events(connection, pc.unique(changed["charge_point_id"]).to_pylist())
+        points = _points(connection, pc.unique(changed["charge_point_id"]).to_pylist())
         believed_since = _read_otherwise(connection, stream)
         feed_first = _feed_first(connection, stream)
     reached = [moment.astimezone(zone).date() for moment in (before, after) if moment is not None]
     horizon = max([*reached, *([computed] if computed else [])], default=None)
     if horizon is None:
         return set()
-    days: set[dt.date] = set()
+    # What became of a record is counted on its day, also if it only says again what is known.
+    days = set(changed.filter(changed["is_record"])["status_date"].to_pylist())
     if before != after:
         # Of a first delivery, all of it: days on which a charge point said nothing are unreported, not missing.
         edges = [*reached, *([first_at.astimezone(zone).date()] if before is None and first_at else [])]
@@ -110,7 +114,7 @@ def _status_days(
             tables.hand_over(spark, removed),
             tables.hand_over(spark, added),
             tables.read_accepted(spark, settings.spark, lake_of(settings), "status", first_at.date()),
-            tables.hand_over(spark, firsts),
+            tables.hand_over(spark, points),
             zone=stream.zone,
             silence=silence,
             feed_first=min(first_at, feed_first or first_at),
@@ -133,6 +137,14 @@ def _covers(
     return max((cover for _, cover in rows), default=None), max([*kept, *coming], default=None)
 
 
+def counted_since(connection: Connection, first: dt.date) -> list[dt.date]:
+    """Months of charge points that were computed, from a month on: a first word counts in all that follow."""
+    rows = connection.execute(
+        "select period_date from catalogue.fact_window where fact = %s and period_date >= %s", [CHARGE_POINTS, first]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def _last_computed(connection: Connection, fact: str) -> dt.date | None:
     row = connection.execute(
         "select max(period_date) from catalogue.fact_window where fact = %s and computed_at is not null", [fact]
@@ -152,11 +164,15 @@ def _longest_silence(connection: Connection, stream: StatusStream) -> dt.timedel
 
 
 def _read_otherwise(connection: Connection, stream: StatusStream) -> dt.date | None:
-    """The stream's first date, where its file now says another silence or use than at its last ingest."""
+    """The stream's first date, where its file reads all of its days otherwise than at its last ingest; else None.
+
+    A day earlier than the first date in UTC, as the zone may be another one.
+    """
     row = connection.execute(
         "select min(e.event_date) - 1 from facts.charge_point_edge as e join catalogue.stream as s using (stream_id)"
-        " where s.stream_id = %s and (s.max_silence is distinct from %s or s.reports_use is distinct from %s)",
-        [stream.id, stream.silence, stream.reports_use],
+        " where s.stream_id = %s and (s.max_silence, s.reports_use, s.zone, s.authority_id)"
+        " is distinct from (%s::interval, %s::boolean, %s::text, %s::text)",
+        [stream.id, stream.silence, stream.reports_use, stream.zone, stream.authority.id],
     ).fetchone()
     return row[0] if row else None
 
@@ -169,13 +185,15 @@ def _feed_first(connection: Connection, stream: StatusStream) -> dt.datetime | N
     return row[0] if row else None
 
 
-def _first_events(connection: Connection, charge_points: list[str]) -> pa.Table:
+def _points(connection: Connection, charge_points: list[str]) -> pa.Table:
+    """First event of charge points, and whether they ever were PLANNED or REMOVED, as far as edges know."""
     rows = connection.execute(
-        "select charge_point_id, min(first_event_at) from facts.charge_point_edge where charge_point_id = any(%s)"
-        " group by charge_point_id having min(first_event_at) is not null",
+        "select charge_point_id, min(first_event_at), bool_or(coalesce(last_state in ('PLANNED', 'REMOVED'), false))"
+        " from facts.charge_point_edge where charge_point_id = any(%s) group by charge_point_id",
         [charge_points],
     ).fetchall()
-    schema = pa.schema([("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))])
+    names = [("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))]
+    schema = pa.schema([*names, ("ever_stays", pa.bool_())])
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
 
 
@@ -183,11 +201,11 @@ def _days(first: dt.date, last: dt.date) -> set[dt.date]:
     return {first + dt.timedelta(days=n) for n in range((last - first).days + 1)}
 
 
-def renew_registry(settings: Settings, spark: SparkSession) -> Touched:
-    """Builds `facts.charge_point` anew from all accepted locations.
+def renew_registry(settings: Settings, spark: SparkSession) -> None:
+    """Builds `facts.charge_point` anew from all accepted locations, and marks what looks at it, in one transaction.
 
-    Returns:
-        What it makes stale: facts whose flags S12 or E05 would be others now, and months whose counts look at it.
+    Stale are facts whose flags S12 or E05 would be others now, days of charge points whose row changed (marts show
+    rating and site beside them), and all months that count charge points: the first version holds since the first word.
     """
     known = tables.read_accepted(spark, settings.spark, lake_of(settings), "locations")
     rows = registry(known).toArrow()
@@ -196,29 +214,39 @@ def renew_registry(settings: Settings, spark: SparkSession) -> Touched:
         connection.execute("lock table facts.charge_point in share row exclusive mode")
         connection.execute("create temporary table renewed (like facts.charge_point) on commit drop")
         copy_rows(connection, "renewed", rows)
-        changed = connection.execute(
+        connection.execute(
             sql.SQL(
-                "select min(valid_from) from ((select {0} from renewed except select {0} from facts.charge_point)"
-                " union all (select {0} from facts.charge_point except select {0} from renewed)) as d"
+                "create temporary table changed on commit drop as"
+                " (select {0} from renewed except select {0} from facts.charge_point)"
+                " union (select {0} from facts.charge_point except select {0} from renewed)"
             ).format(names)
-        ).fetchone()
-        if changed is None or changed[0] is None:
-            return set()
+        )
+        row = connection.execute("select exists (select from changed)").fetchone()
+        if row is None or not row[0]:
+            return
         connection.execute("delete from facts.charge_point")
         connection.execute(sql.SQL("insert into facts.charge_point ({0}) select {0} from renewed").format(names))
-        days = connection.execute(_OTHERWISE_FLAGGED["E05"]).fetchall()
-        months = connection.execute(_OTHERWISE_FLAGGED["S12"]).fetchall()
-        counted = connection.execute(
-            "select period_date from catalogue.fact_window where fact = %s and period_date >= date_trunc('month', %s)",
-            [CHARGE_POINTS, changed[0]],
-        ).fetchall()
-    return (
-        {(STATUS, row[0]) for row in days}
-        | {(SESSIONS, row[0]) for row in months}
-        | {(CHARGE_POINTS, row[0]) for row in counted}
-    )
+        for fact, periods in (
+            (STATUS, _OTHERWISE_FLAGGED["E05"]),
+            (STATUS, _OTHERWISE_RATED),
+            (SESSIONS, _OTHERWISE_FLAGGED["S12"]),
+            (CHARGE_POINTS, _COUNTED),
+        ):
+            connection.execute(_MARK.format(periods=periods), [fact])
 
 
+_MARK = sql.SQL(
+    "insert into catalogue.touched_period select %s, 'registry', period_date, nextval('catalogue.touch_id')"
+    " from ({periods}) as p (period_date) on conflict (fact, stream_id, period_date) do update"
+    " set touch_id = excluded.touch_id, touched_at = excluded.touched_at"
+)
+_COUNTED = sql.SQL("select period_date from catalogue.fact_window where fact = {}").format(sql.Literal(CHARGE_POINTS))
+# "Rapid" is said of a device, so a charge point's neighbours on it count too.
+_OTHERWISE_RATED = sql.SQL(
+    "select distinct f.status_date from facts.charge_point_status_day as f"
+    " where f.charge_point_id in (select charge_point_id from changed union select r.charge_point_id"
+    "  from facts.charge_point as r join changed as c on c.provider_id = r.provider_id and c.device_id = r.device_id)"
+)
 _OTHERWISE_FLAGGED = {
     rule: sql.SQL(
         "select distinct {period} from {fact} as f"

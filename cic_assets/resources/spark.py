@@ -71,7 +71,11 @@ class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
         from dagster_pyspark import LazyPySparkResource
 
         if self._lazy is None:
-            self._lazy = LazyPySparkResource(spark_config={"spark.remote": remote_url(self.engine)})
+            config = {"spark.remote": remote_url(self.engine)}
+            if self.engine.startswith("local["):
+                # Only before the JVM starts; its default of 1 GB is too little for a county's quarter.
+                config["spark.driver.memory"] = "4g"
+            self._lazy = LazyPySparkResource(spark_config=config)
         session: SparkSession = self._lazy.spark_session
         for name, value in SPARK_CONFIG.items():
             session.conf.set(name, value)

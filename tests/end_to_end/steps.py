@@ -1,6 +1,6 @@
 """The platform's steps as a program, one per call, so that a test can kill any of them from outside.
 
-python steps.py land FILE STREAM ARRIVED_AT | ingest | days | facts | checksum
+python steps.py land FILE STREAM ARRIVED_AT | ingest | days | facts | digest | checksum
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from cic_assets.assets.status_facts import audit_days, compute_days, swap_days
 from cic_assets.lake.ingest import ingest
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.landing import land
+from cic_assets.lake.tables import entry_counts
+from cic_assets.lake.timeline import mark_edges
 from cic_assets.lake.touch import STATUS
+from cic_assets.lake.zones import lake_of
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
@@ -76,6 +79,23 @@ def run_facts(settings: Settings, *, asked_for: bool = False) -> None:
         swap_window(settings, window, "test", touch, tables)
 
 
+def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:
+    """Edges and status facts of all that is accepted, made anew by the engine of the settings: a hash of each table."""
+    dates = sorted(entry_counts(lake_of(settings), "status"))
+    mark_edges(settings, dates)
+    end = dates[-1] + dt.timedelta(days=2)
+    computed = compute_days(settings, SparkResource(engine=settings.spark), list(streams.values()), dates[0], end)
+    tables = {".".join(key.path): found.to_pylist() for key, found in computed.rows.items()}
+    with connect(settings) as connection:
+        edges = connection.execute("select e::text from facts.charge_point_edge as e").fetchall()
+    found = {name: [tuple(row.values()) for row in rows] for name, rows in tables.items()} | {"edges": edges}
+    return {name: _hash(sorted(map(repr, rows))) for name, rows in found.items()}
+
+
+def _hash(rows: list[str]) -> str:
+    return f"{len(rows)}:{hashlib.sha256(repr(rows).encode()).hexdigest()}"
+
+
 def checksum(settings: Settings) -> dict[str, str]:
     """One hash per table of the warehouse and the lake, of the rows in any order."""
     from deltalake import DeltaTable
@@ -84,12 +104,12 @@ def checksum(settings: Settings) -> dict[str, str]:
     with connect(settings) as connection:
         for table in WAREHOUSE_TABLES:
             rows = connection.execute(f"select t::text from {table} as t order by 1").fetchall()
-            found[table] = f"{len(rows)}:{hashlib.sha256(repr(rows).encode()).hexdigest()}"
+            found[table] = _hash([row[0] for row in rows])
     for table, kind in product(("accepted", "quarantine"), KINDS):
         path = Path(settings.lake, table, kind)
         if DeltaTable.is_deltatable(str(path)):
             rows = sorted(map(repr, DeltaTable(str(path)).to_pyarrow_table().to_pylist()))
-            found[f"lake {table} {kind}"] = f"{len(rows)}:{hashlib.sha256(repr(rows).encode()).hexdigest()}"
+            found[f"lake {table} {kind}"] = _hash(rows)
     return found
 
 
@@ -105,6 +125,8 @@ def main() -> None:
         run_days(settings, streams)
     elif command == "facts":
         run_facts(settings)
+    elif command == "digest":
+        print(json.dumps(digest(settings, streams)))
     else:
         print(json.dumps(checksum(settings)))
 

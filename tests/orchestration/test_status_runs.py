@@ -19,7 +19,7 @@ from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
-from cic_assets.work import stale_days
+from cic_assets.work import stale_days, stale_months
 from tests.end_to_end.steps import checksum, compute_status, run_days, run_ingest
 from tests.orchestration.test_runs import instance, rows, runner
 
@@ -207,10 +207,13 @@ def test_what_a_late_event_touches_is_restated_and_equals_one_run_over_all(setti
     assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(2, 11)]
     run_days(settings, feed.streams)
     assert set(feed.seconds("unobserved", "E3")) == {f"2026-01-{day:02d}" for day in range(2, 8)}
-    # The same again, and a word that is known already, change nothing.
-    feed.deliver("2026-01-13T06:00", ("E1", "OUTOFORDER", at(4, 6)))
-    assert feed.ingest() == []
+    # A word that is known already changes nothing; it is counted as a duplicate on its day.
     before = feed.timeline()
+    feed.deliver("2026-01-13T06:00", ("E1", "OUTOFORDER", at(4, 6)))
+    assert feed.ingest() == ["2026-01-04"]
+    run_days(settings, feed.streams)
+    assert rows(settings, "select sum(duplicates), sum(unresolved) from quality.reconciliation") == [(1, 0)]
+    assert feed.timeline() == before
     compute_status(settings, feed.streams, D(2026, 1, 2), D(2026, 1, 11))
     assert feed.timeline() == before
 
@@ -323,3 +326,58 @@ def test_edges_that_a_crash_left_old_are_made_anew_before_they_are_used(settings
     feed.ingest()
     compute_status(settings, feed.streams, D(2026, 1, 20), D(2026, 1, 21))
     assert feed.seconds("available") == {"2026-01-20": 86400}
+
+
+def test_another_authority_or_zone_restates_every_day_of_the_stream(settings, feed):
+    feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "CHARGING", at(4, 2)))
+    feed.ingest()
+    run_days(settings, feed.streams)
+    feed.stream = parse_stream({**PUSH, "authority": {"id": "b", "name": "B"}, "zone": "America/New_York"})
+    assert feed.ingest() == ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]
+    run_days(settings, feed.streams)
+    found = rows(settings, "select status_date, authority_id from facts.charge_point_status_day order by 1")
+    # The last word was at 21:00 on the 3rd in New York; the day after it was computed before, so it stays, unreported.
+    assert found == [(D(2026, 1, day), "b") for day in (1, 2, 3, 4)]
+    assert feed.seconds("unobserved") == {"2026-01-01": 19 * 3600}
+
+
+REGISTRY = {
+    **{name: PUSH[name] for name in ("provider", "authority", "zone", "format", "licence", "contact")},
+    "id": "acme_locations", "kind": "locations", "description": "d", "claims": ["list*"],
+    "columns": {"charge_point": "cp", "rated_power": "word"},
+}  # fmt: skip
+
+
+def test_a_registry_that_comes_later_restates_flags_ratings_and_all_months(settings, instance, feed, tmp_path):
+    settings.home.mkdir(parents=True, exist_ok=True)
+    feed.deliver(
+        "2026-03-05T06:00", *((point, "AVAILABLE", f"2026-0{m}-02T00:00:00Z") for point in ("E1", "E2") for m in (1, 2))
+    )
+    listed = Feed(settings, tmp_path, REGISTRY)
+    streams = {**feed.streams, **listed.streams}
+    runner = Runner(settings, streams, instance)
+    run_ingest(settings, streams)
+    run_days(settings, streams)
+    runner.run("monthly", D(2026, 1, 1), D(2026, 2, 1))
+    counts = "select month_date::text, power_class, registered_count from facts.charge_point_month order by 1"
+    assert rows(settings, counts) == [("2026-01-01", "unknown", 2), ("2026-02-01", "unknown", 2)]
+    listed.deliver("2026-03-15T06:00", ("E1", "100"), name="list_1.jsonl")
+    run_ingest(settings, streams)
+    days = [str(day) for day, _ in stale_days(settings, D(2027, 1, 1), asked_for=True)[0]]
+    assert (days[0], days[-1], len(days)) == ("2026-01-02", "2026-02-02", 32)
+    run_days(settings, streams)
+    flagged = "select distinct charge_point_id from facts.charge_point_status_day where 'E05' = any(flags)"
+    assert rows(settings, flagged) == [("GB*ACM/E2",)]
+    assert [str(month) for month, _ in stale_months(settings, D(2026, 4, 1))[0]] == ["2026-01-01", "2026-02-01"]
+    runner.run("monthly", D(2026, 1, 1), D(2026, 2, 1))
+    # E2 is not in the registry, and heard from in January and, by its silence of two days, on 2 February.
+    found = rows(settings, counts.replace("registered_count", "registered_count, heard_from_count"))
+    assert sorted(found) == [
+        ("2026-01-01", "50-150", 1, 1), ("2026-01-01", "unknown", 0, 1), ("2026-02-01", "50-150", 1, 1),
+        ("2026-02-01", "unknown", 0, 1),
+    ]  # fmt: skip
+    before = checksum(settings)
+    listed.deliver("2026-03-16T06:00", ("E1", "100"), name="list_2.jsonl")
+    run_ingest(settings, streams)
+    assert stale_days(settings, D(2027, 1, 1), asked_for=True) == ([], [])
+    assert checksum(settings)["facts.charge_point"] == before["facts.charge_point"]

@@ -90,9 +90,10 @@ KNOWN = [entry(noon(1)), entry(noon(10), "CHARGING"), entry(noon(20), "AVAILABLE
 FIRST, LAST = noon(1), noon(30)
 
 
-def spans(spark, removed=(), added=(), known=KNOWN, silence=3 * DAY):
-    schema = pa.schema([("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))])
-    firsts = pa.Table.from_pylist([{"charge_point_id": "p/1", "first_event_at": FIRST}], schema=schema)
+def spans(spark, removed=(), added=(), known=KNOWN, silence=3 * DAY, ever_stays=False):
+    names = [("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))]
+    point = {"charge_point_id": "p/1", "first_event_at": FIRST, "ever_stays": ever_stays}
+    firsts = pa.Table.from_pylist([point], schema=pa.schema([*names, ("ever_stays", pa.bool_())]))
     found = affected_spans(
         entries_frame(spark, list(removed)), entries_frame(spark, list(added)), entries_frame(spark, list(known)),
         hand_over(spark, firsts), zone="Europe/London", silence=silence, feed_first=FIRST, horizon=LAST,
@@ -125,3 +126,41 @@ def test_a_new_first_event_reaches_back_to_the_feeds_first_and_on_while_there_is
 def test_a_confirmation_reaches_to_the_end_of_its_silence(spark):
     assert spans(spark, added=[poll(noon(14))]) == [(14, 17)]
     assert spans(spark, removed=[KNOWN[3]]) == [(22, 25)]
+
+
+def test_each_connector_keeps_its_state_until_its_own_next_event(spark):
+    known = [entry(noon(2), connector_id="1"), entry(noon(9), connector_id="1")]
+    known += [entry(noon(day), connector_id="2") for day in range(2, 10)]
+    assert spans(spark, known=known, added=[entry(noon(4), "CHARGING", connector_id="1")]) == [(4, 9)]
+
+
+def test_removed_or_planned_before_or_withdrawn_reaches_on(spark):
+    gone = [entry(noon(1)), entry(noon(5), "REMOVED")]
+    assert spans(spark, known=gone, added=[entry(noon(12))]) == [(12, 30)]
+    assert spans(spark, known=gone, removed=[gone[1]]) == [(5, 30)]
+    # The word is older than what is read of the lake: edges know.
+    assert spans(spark, known=[], added=[entry(noon(12))], ever_stays=True) == [(12, 30)]
+
+
+def test_a_charge_point_that_loses_all_its_events_reaches_to_the_end(spark):
+    assert spans(spark, removed=KNOWN[:3]) == [(1, 30)]
+    assert spans(spark, known=KNOWN[:1], removed=KNOWN[:1]) == [(1, 30)]
+
+
+def test_a_word_that_a_map_learns_and_flapping_restate_flags(spark):
+    odd = entry(noon(10), "UNKNOWN", flags=["unmapped_status"])
+    assert spans(spark, known=[KNOWN[0], odd], removed=[odd], added=[{**odd, "flags": []}]) == [(10, 13)]
+    late = dt.datetime(2026, 5, 4, 22, 30, tzinfo=dt.UTC)
+    assert spans(spark, known=[KNOWN[0], entry(late + HOUR / 4)], added=[entry(late, "CHARGING")]) == [(4, 5)]
+
+
+def test_a_feed_that_changes_states_without_their_instant_is_no_endless_restatement(spark):
+    both = [
+        entry(noon(2), "AVAILABLE", arrived_at=noon(7)),
+        entry(noon(2), "CHARGING", arrived_at=noon(8)),
+        poll(noon(8)),
+    ]
+    again = [entry(noon(2), "CHARGING", arrived_at=noon(9)), poll(noon(9))]
+    assert spans(spark, known=both, added=again) == [(9, 12)]
+    back = [entry(noon(2), "AVAILABLE", arrived_at=noon(9))]
+    assert spans(spark, known=both, added=back) == [(2, 11)]

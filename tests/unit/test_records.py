@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import json
 
 import openpyxl
 import pytest
@@ -97,3 +98,43 @@ def test_an_error_of_the_disk_is_not_the_feeds_fault():
 
     with pytest.raises(OSError, match="Input/output"):
         list(read_records(Broken(b"a\n1\n"), FeedFormat(type="csv")).records)
+
+
+NESTED = {
+    "data": [
+        {"id": "L1", "evses": [{"uid": "1", "connectors": [{"id": "a"}, {"id": "b"}]}, {"uid": "2", "connectors": []}]},
+        {"id": "L2"},
+        "nonsense",
+        {"id": "L3", "evses": [{"uid": "3", "connectors": [{"id": "c"}]}]},
+    ],
+    "timestamp": "2026-01-05T10:00:00Z",
+}
+
+
+def nested(each, **more):
+    form = FeedFormat.model_validate({"type": "json", "records": "data", "each": each, **more})
+    return list(read_records(io.BytesIO(json.dumps(NESTED).encode()), form).records)
+
+
+def test_lists_inside_a_record_give_a_record_each_with_what_stands_around_it():
+    found = nested(["evses"], document=["timestamp"])
+    assert [record.line for record in found] == [1, 2, 3, 4, 5]
+    assert [(record.values or {}).get("evses.uid") for record in found] == ["1", "2", None, None, "3"]
+    assert {(record.values or {}).get("document.timestamp") for record in found} == {NESTED["timestamp"], None}
+    # A location without the list is kept, and what is no object is a fault; nothing is lost in silence.
+    assert (found[2].values["id"], found[3].fault) == ("L2", "not a JSON object")
+    assert json.loads(found[0].raw)["evses"] == NESTED["data"][0]["evses"][0]
+
+
+def test_lists_in_lists():
+    found = nested(["evses", "connectors"])
+    assert [(r.values or {}).get("evses.connectors.id") for r in found] == ["a", "b", None, None, "c"]
+
+
+def test_a_line_of_json_with_a_list_gives_several_records_of_that_line():
+    line = b'{"station": "S", "meters": [{"v": 1}, {"v": 2}]}\n{"station": "T"}\n'
+    form = FeedFormat.model_validate({"type": "jsonl", "each": ["meters"]})
+    found = list(read_records(io.BytesIO(line), form).records)
+    assert [(r.line, r.values.get("meters.v"), r.values["station"]) for r in found] == [
+        (1, "1", "S"), (1, "2", "S"), (2, None, "T"),
+    ]  # fmt: skip

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 import yaml
 from sqlglot.errors import SqlglotError
@@ -88,3 +90,40 @@ def test_a_header_without_a_needed_field_quarantines_the_row():
     landed = type("Landed", (), {"sha256": "x"})()
     row = _row(stream, landed, Reading(iter(()), ["Session"]), Record(2, "7", {"Session": "7"}), b"key")
     assert row["cic.fault"] == "D02" and "Charger" in row["cic.fault_text"]
+
+
+STATUS = yaml.safe_load((SHIPPED_STREAMS / "dusseldorf_status.yml").read_text())
+WRONG_STATUS = {
+    "kind": ({"kind": "weather"}, "Input tag 'weather'"),
+    "session's key": ({"vat_basis": "included"}, "vat_basis: Extra inputs"),
+    "no vocabulary": ({"vocabulary": {}}, "vocabulary: give a standard or words"),
+    "no state": ({"vocabulary": {"words": {"1": "FREE"}}}, "vocabulary.words.1: Input should be 'AVAILABLE'"),
+    "silence": ({"max_silence": "PT0S"}, "max_silence: 0:00:00 is no span of time; write PT30M or P7D"),
+    "column": ({"columns": {**STATUS["columns"], "energy": "x"}}, "no column energy in the common model of status"),
+    "platform field": ({"columns": {**STATUS["columns"], "changed_at": "`cic.now`"}}, "no field cic.now; there are"),
+    "both polls": (
+        {"columns": {**STATUS["columns"], "confirmed_at": "a", "confirmed_local": "b"}},
+        "confirmed_local or confirmed_at, not both",
+    ),
+    "each in CSV": ({"format": {"type": "csv", "each": ["a"]}}, "each: only JSON"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_STATUS)
+def test_a_wrong_status_file_says_path_key_and_reason(case, tmp_path):
+    change, reason = WRONG_STATUS[case]
+    path = tmp_path / "wrong.yml"
+    path.write_text(yaml.safe_dump({**STATUS, **change}))
+    with pytest.raises(StreamFileError) as caught:
+        load_stream(path)
+    assert str(caught.value).startswith(f"{path}: ") and reason in str(caught.value)
+
+
+def test_silence_is_what_the_file_says_or_three_periods_or_seven_days():
+    def silence(**said):
+        content = {key: value for key, value in STATUS.items() if key not in ("period", "max_silence")}
+        return parse_stream({**content, **said}).silence
+
+    minutes = dt.timedelta(minutes=1)
+    assert (silence(), silence(period="PT10M")) == (dt.timedelta(days=7), 30 * minutes)
+    assert (silence(max_silence="PT45M", period="PT10M"), silence(max_silence="none")) == (45 * minutes, None)

@@ -99,3 +99,75 @@ def test_nobody_elses_folder_changes_its_mode(tmp_path, server_home):
         assert embedded.start(home).is_running()
     finally:
         embedded.delete(home)
+
+
+def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings):
+    from cic_assets.warehouse.connect import set_up
+
+    old = """
+        drop table catalogue.touched_period, catalogue.fact_window cascade;
+        create table catalogue.touched_month (stream_id text, month_date date, touch_id bigint, touched_at timestamptz
+          default now(), primary key (stream_id, month_date));
+        create table catalogue.fact_window (fact text, month_date date, owner text, computed_touch_id bigint,
+          computed_at timestamptz, primary key (fact, month_date));
+        create view catalogue.pending_month as select month_date from catalogue.touched_month;
+        insert into catalogue.touched_month values ('s', '2026-01-01', 7);
+    """
+    with connect(settings) as connection:
+        connection.execute(old.encode())
+    set_up(settings)
+    set_up(settings)
+    pending = rows_of(settings, "select fact, period_date, computed_before from catalogue.pending_period")
+    assert pending == [("charging_session", dt.date(2026, 1, 1), False)]
+    claim_window(settings, JANUARY, "a")
+
+
+STATES = (
+    "available", "blocked", "charging", "inoperative", "outoforder", "planned", "removed", "reserved", "unknown",
+    "unreported", "unobserved",
+)  # fmt: skip
+MEASURES = (
+    "select operational_pct, operational_of_known_pct, charging_pct, unknown_pct from facts.charge_point_status_day"
+)
+
+
+def status_day(settings, reports_use=True, **minutes: float) -> tuple[Decimal | None, ...]:
+    """The measures of a day that spent these minutes in these states."""
+    spent = {name: Decimal(minutes.get(name, 0)) * 60 for name in STATES}
+    row = {
+        "charge_point_id": "p/1", "provider_id": "p", "authority_id": "a", "stream_id": "s",
+        "status_date": dt.date(2026, 1, 5), "day_seconds": sum(spent.values()),
+        **{f"{name}_seconds": value for name, value in spent.items()}, "event_count": 1, "confirmation_count": 0,
+        "reports_use": reports_use, "flags": [],
+    }  # fmt: skip
+    window = Window("charge_point_status", dt.date(2026, 1, 5), dt.date(2026, 1, 6), monthly=False)
+    claim_window(settings, window, "a")
+    rows = pa.Table.from_pylist([row])
+    swap_window(settings, window, "a", 0, {"facts.charge_point_status_day": ("status_date", rows)})
+    (found,) = rows_of(settings, MEASURES)
+    return found
+
+
+def test_measures_of_the_worked_month_and_of_days_without_a_denominator(settings):
+    """DEFINITIONS 2: of 43,200 min, 40,000 working, 2,000 unknown, 200 blocked, 500 inoperative, 500 out of order."""
+    month = {"available": 30_000, "charging": 9_000, "reserved": 1_000, "blocked": 200}
+    silent = {**month, "inoperative": 500, "outoforder": 500, "unknown": 1_500, "unreported": 500}
+    assert [str(value) for value in status_day(settings, **silent)] == [
+        "92.592593",
+        "97.087379",
+        "20.833333",
+        "4.629630",
+    ]
+    # Planned, removed and unobserved time is out of D; of a feed that says nothing of use there is no charging share.
+    beside = {**silent, "planned": 100, "removed": 1_000, "unobserved": 333}
+    assert status_day(settings, reports_use=False, **beside) == (
+        Decimal("92.592593"), Decimal("97.087379"), None, Decimal("4.629630"),
+    )  # fmt: skip
+    assert status_day(settings, removed=1_440) == (None,) * 4
+    assert status_day(settings, unreported=1_440) == (Decimal(0), None, Decimal(0), Decimal(100))
+
+
+def test_a_day_whose_seconds_do_not_add_up_is_refused(settings):
+    status_day(settings, available=1_440)
+    with pytest.raises(psycopg.errors.CheckViolation), connect(settings) as connection:
+        connection.execute("update facts.charge_point_status_day set unknown_seconds = 0.000001")

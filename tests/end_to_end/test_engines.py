@@ -1,0 +1,57 @@
+"""The embedded engine and Apache Spark give equal tables, to the microsecond, each in a process of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cic_assets.lake.landing import land
+from cic_assets.settings import Settings
+from cic_assets.simulate import simulate
+from cic_assets.streams.load import load_streams
+from tests.conftest import ENGINES, demand
+from tests.end_to_end.steps import run_ingest
+
+STEPS = Path(__file__).with_name("steps.py")
+
+
+def digest(settings: Settings, engine: str) -> dict[str, str]:
+    names = {
+        "CIC_HOME": str(settings.home), "CIC_WAREHOUSE_URL": str(settings.warehouse_url), "CIC_SPARK": engine,
+        "PYTHONPATH": str(STEPS.parents[2]),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(STEPS), "digest"], env={**os.environ, **names}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(params=["the demo's 90 days", "Düsseldorf"])
+def landed(request, settings, tmp_path) -> Settings:
+    streams = load_streams(settings.streams)
+    if request.param == "Düsseldorf":
+        data = request.getfixturevalue("data")
+        land(settings, streams["dusseldorf_status"], data / "status" / "dusseldorf_2023-07-17_2023-07-31.csv.gz")
+    else:
+        # The demo's county with fewer charge points, or as many as it has (60): `make test CIC_TEST_CHARGE_POINTS=60`.
+        points = int(os.environ.get("CIC_TEST_CHARGE_POINTS", "6"))
+        for file in simulate(tmp_path / "sent", last_day=dt.date(2026, 11, 1), charge_points=points).files:
+            if not file.stream_id.endswith("_sessions"):
+                land(settings, streams[file.stream_id], file.path, file.arrived_at)
+    run_ingest(settings, streams)
+    return settings
+
+
+def test_status_tables_are_equal_on_both_engines(landed):
+    demand(shutil.which("java") is not None, "Java 17 for Apache Spark (openjdk-17-jre-headless)")
+    embedded, spark = (digest(landed, engine) for engine in ENGINES)
+    assert embedded == spark
+    assert int(embedded["facts.charge_point_status_day"].split(":")[0]) > 200
