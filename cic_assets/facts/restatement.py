@@ -166,7 +166,7 @@ def _reaches(
 def _with_quiet_end(line: DataFrame, spell: Column | None, end: Column) -> DataFrame:
     """Adds `quiet_end`: when the words around an instant have been silent for too long, before its next own event.
 
-    If something is heard again before that event, the state goes on then, so the end is the event's.
+    If something is heard again before that event, the state goes on then: until the silence after the last word.
     """
     if spell is None:
         return line.withColumn("quiet_end", end)
@@ -184,7 +184,8 @@ def _with_quiet_end(line: DataFrame, spell: Column | None, end: Column) -> DataF
     )
     last = F.max("micros").over(Window.partitionBy("charge_point_id", "run"))
     heard_again = F.col("next_run") < F.coalesce("next_own", end)
-    return runs.withColumn("quiet_end", F.when(heard_again, end).otherwise(last + spell))
+    latest = F.max("micros").over(Window.partitionBy("charge_point_id"))
+    return runs.withColumn("quiet_end", F.when(heard_again, latest).otherwise(last) + spell)
 
 
 def _micros(moment: dt.datetime) -> int:
