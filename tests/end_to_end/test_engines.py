@@ -27,8 +27,9 @@ def digest(settings: Settings, engine: str) -> dict[str, str]:
         "CIC_HOME": str(settings.home), "CIC_WAREHOUSE_URL": str(settings.warehouse_url), "CIC_SPARK": engine,
         "PYTHONPATH": str(STEPS.parents[2]),
     }  # fmt: skip
+    command = [sys.executable, str(STEPS), "digest"]
     done = subprocess.run(
-        [sys.executable, str(STEPS), "digest"], env={**os.environ, **names}, capture_output=True, text=True, check=False
+        command, env={**os.environ, **names}, capture_output=True, text=True, check=False, timeout=500
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -41,8 +42,8 @@ def landed(request, settings, tmp_path) -> Settings:
         data = request.getfixturevalue("data")
         land(settings, streams["dusseldorf_status"], data / "status" / "dusseldorf_2023-07-17_2023-07-31.csv.gz")
     else:
-        # The demo's county with fewer charge points, or as many as it has (60): `make test CIC_TEST_CHARGE_POINTS=60`.
-        points = int(os.environ.get("CIC_TEST_CHARGE_POINTS", "6"))
+        # The demo's county with fewer charge points, or as many as it has (60): `CIC_TEST_CHARGE_POINTS=60 make test`.
+        points = int(os.environ.get("CIC_TEST_CHARGE_POINTS", "4"))
         for file in simulate(tmp_path / "sent", last_day=dt.date(2026, 11, 1), charge_points=points).files:
             if not file.stream_id.endswith("_sessions"):
                 land(settings, streams[file.stream_id], file.path, file.arrived_at)

@@ -63,3 +63,93 @@ def test_dusseldorf_per_charge_point_and_day(settings, data, silence, reference)
     run_ingest(settings, streams)
     run_days(settings, streams)
     assert checksum(settings) == before
+
+
+def test_chargeplace_scotlands_snapshot_folds_connectors_and_takes_the_polls_time(settings, data):
+    """2,725 posts, their 6,040 connectors folded here in plain Python; the feed says no time of its own."""
+    streams = load_streams(settings.streams)
+    streams = {"chargeplace_scotland_status": streams["chargeplace_scotland_status"]}
+    path = data / "status" / "cps_live_snapshot.json.gz"
+    seen_at = dt.datetime(2026, 5, 3, 11, tzinfo=dt.UTC)
+    land(settings, streams["chargeplace_scotland_status"], path, seen_at)
+    # The same bytes six hours later are another poll: the state goes on to then.
+    land(settings, streams["chargeplace_scotland_status"], path, seen_at + dt.timedelta(hours=6))
+    run_ingest(settings, streams)
+    run_days(settings, streams)
+    states = {"AVAILABLE": "available", "AVALIABLE": "available", "OCCUPIED": "charging", "UNAVAILABLE": "inoperative"}
+    expected = {}
+    unmapped = 0
+    for post in json.loads(gzip.decompress(path.read_bytes()))["chargePoints"]:
+        words = [
+            (connector["connectorStatus"] or "").upper()
+            for group in post["chargePoint"]["connectorGroups"]
+            for connector in group["connectors"]
+        ]
+        unmapped += words.count("")
+        found = {states.get(word, "unknown") for word in words}
+        order = ("charging", "available", "inoperative", "unknown")
+        # One post's name has a space behind it.
+        expected[f"chargeplace-scotland/{post['chargePoint']['name'].strip()}"] = next(
+            one for one in order if one in found
+        )
+    columns = ("available", "charging", "inoperative", "unknown")
+    seconds = ", ".join(f"{name}_seconds" for name in columns)
+    ours = {
+        point: {name: float(value) for name, value in zip(columns, values, strict=True) if value}
+        for point, *values in rows(settings, f"select charge_point_id, {seconds} from facts.charge_point_status_day")
+    }
+    assert len(ours) == 2725
+    assert ours == {point: {state: 6 * 3600.0} for point, state in expected.items()}
+    assert rows(settings, "select source_status, row_count from quality.unmapped_status") == [("(none)", 2 * unmapped)]
+
+
+def test_chargy_says_nothing_of_use_and_lists_its_points(settings, data):
+    streams = load_streams(settings.streams)
+    streams = {name: streams[name] for name in ("chargy_status", "chargy_locations")}
+    for stream in streams.values():
+        land(settings, stream, data / "ocpi" / "chargy-locations-response.json")
+    run_ingest(settings, streams)
+    run_days(settings, streams)
+    found = rows(
+        settings,
+        "select charge_point_id, status_date::text, available_seconds, unreported_seconds, charging_pct, flags"
+        " from facts.charge_point_status_day where status_date = '2026-07-27' order by 1",
+    )
+    # The response is of 27 July, 22:10:22 in London; the second point's last update was at 21:10:34 on that day.
+    assert found == [
+        ("GB*CGY/GB*CGY*E*00022", "2026-07-27", Decimal(79_822), Decimal(6_578), None, []),
+        ("GB*CGY/GB*CGY*E*00024", "2026-07-27", Decimal(3_588), Decimal(6_578), None, []),
+    ]
+    registry = rows(settings, "select charge_point_id, rated_power_kw, device_id from facts.charge_point order by 1")
+    assert [row[1:] for row in registry] == [(Decimal("5.0600"), "00022"), (Decimal("5.0600"), "00024")]
+
+
+def test_ocpis_own_example_is_read_with_its_evses_and_connectors(settings, data):
+    """OCPI 2.2.1's Location example: two EVSEs with three connectors, as a document of one."""
+    from cic_assets.streams.model import parse_stream
+
+    content = load_streams(settings.streams)["brackendale_snapshot"].model_dump(mode="json")
+    content |= {"id": "example", "zone": "Europe/Brussels", "provider": {"id": "BE*BEC", "name": "BeCharged"}}
+    content["format"] = {"type": "jsonl", "each": ["evses"]}
+    content["columns"].pop("confirmed_at")
+    content |= {"max_silence": "none", "period": None}
+    stream = parse_stream(content)
+    example = json.loads((data / "ocpi" / "spec" / "location_example.json").read_text())
+    path = settings.home / "example.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(example))
+    land(settings, stream, path)
+    run_ingest(settings, {"example": stream})
+    run_days(settings, {"example": stream})
+    found = rows(
+        settings,
+        "select charge_point_id, status_date::text, available_seconds, reserved_seconds, unobserved_seconds"
+        " from facts.charge_point_status_day where status_date in ('2015-06-28', '2015-06-29') order by 2, 1",
+    )
+    # 28 June 08:12:01 UTC is 10:12:01 in Brussels; the second EVSE's word is the feed's last, so it covers no time.
+    assert found == [
+        ("BE*BEC/BE*BEC*E041503001", "2015-06-28", Decimal(49_679), Decimal(0), Decimal(36_721)),
+        ("BE*BEC/BE*BEC*E041503002", "2015-06-28", Decimal(0), Decimal(0), Decimal(86_400)),
+        ("BE*BEC/BE*BEC*E041503001", "2015-06-29", Decimal(81_549), Decimal(0), Decimal(0)),
+        ("BE*BEC/BE*BEC*E041503002", "2015-06-29", Decimal(0), Decimal(0), Decimal(81_549)),
+    ]
