@@ -127,8 +127,9 @@ def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
         chosen = set(context.selected_asset_keys)
         kinds = [kind for kind, key in ACCEPTED.items() if key in chosen] or list(KINDS)
         counts, defects = _ingest_window(context, config, platform, spark, kinds)
+        checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         for result in _results(platform, counts):
-            if result.asset_key in chosen:
+            if (result.asset_key, result.check_name) in checks:
                 yield result
         if defects:
             raise Failure(

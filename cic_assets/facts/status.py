@@ -157,6 +157,9 @@ def resolve(entries: DataFrame) -> DataFrame:
     return entries.withColumn("rank", F.row_number().over(one)).where("rank = 1").drop("rank")
 
 
+_COUNTS = ("event_count", "confirmation_count", "unmapped_count")
+
+
 def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
     """One row per charge point and instant at which something happens: an event, a word heard, a midnight.
 
@@ -164,9 +167,48 @@ def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFr
     last words hold), status_date, ends (of the day), stream_id (last heard), counts of what happened at the instant.
     """
     micros = resolved.withColumn("at", F.unix_micros("at"))
-    heard = (
+    events = _heard(micros, feeds).join(_folded(micros.where("entry = 'event'")), ["charge_point_id", "at"], "left")
+    events = _with_nulls(events, home="string", status_date="date", ends="bigint", is_midnight="int")
+    nothing_said = dict.fromkeys(("until", *_COUNTS), "bigint")
+    midnights = _with_nulls(_midnights(points, feeds, days), stream_id="string", state="string", **nothing_said)
+    line = events.unionByName(midnights)
+    latest = ("until", "stream_id", "home", "state", "status_date", "ends", "is_midnight")
+    line = line.groupBy("charge_point_id", "at").agg(
+        *(F.max(name).alias(name) for name in latest),
+        *(F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS),
+    )
+    so_far = Window.partitionBy("charge_point_id").orderBy("at").rowsBetween(Window.unboundedPreceding, 0)
+    in_order = Window.partitionBy("charge_point_id").orderBy("at")
+    # Before anything was heard, the day is still some feed's.
+    stream = F.coalesce(F.last("stream_id", ignorenulls=True).over(so_far), F.max("home").over(so_far))
+    carried = line.withColumns(
+        {
+            "changed_to": F.col("state"),
+            "state": F.last("state", ignorenulls=True).over(so_far),
+            "believed": F.max("until").over(so_far),
+            "stream_id": stream,
+            "midnights": F.sum(F.coalesce("is_midnight", F.lit(0))).over(so_far),
+            "next_at": F.lead("at").over(in_order),
+        }
+    )
+    # The number of midnights passed tells the day; the midnight that closes the window has no date.
+    day = Window.partitionBy("charge_point_id", "midnights")
+    return carried.withColumns({"status_date": F.max("status_date").over(day), "ends": F.max("ends").over(day)}).drop(
+        "is_midnight", "midnights", "until", "home"
+    )
+
+
+def _with_nulls(frame: DataFrame, **kinds: str) -> DataFrame:
+    """Columns of nulls with their types: Sail gives `allowMissingColumns` none."""
+    return frame.withColumns({name: F.lit(None).cast(kind) for name, kind in kinds.items()})
+
+
+def _heard(micros: DataFrame, feeds: DataFrame) -> DataFrame:
+    """Per charge point and instant: until when its words are believed, whose they are, and how many."""
+    until = F.least(F.col("at") + F.col("silence"), F.col("cover"))
+    return (
         micros.join(F.broadcast(feeds), "stream_id")
-        .withColumn("until", F.least(F.col("at") + F.col("silence"), F.col("cover")))
+        .withColumn("until", until)
         .groupBy("charge_point_id", "at")
         .agg(
             F.max("until").alias("until"),
@@ -176,69 +218,20 @@ def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFr
             F.sum(F.array_contains("flags", "unmapped_status").cast("bigint")).alias("unmapped_count"),
         )
     )
-    states = _folded(micros.where("entry = 'event'"))
-    nothing = F.lit(None)
-    midnights = (
-        points.join(F.broadcast(feeds), "stream_id")
-        .groupBy("charge_point_id")
-        .agg(
-            F.min("stream_id").alias("home"),
-            F.min_by("zone", "stream_id").alias("zone"),
-            F.min("first_date").alias("first_date"),
-        )
-        .join(F.broadcast(days), "zone")
-        .where(F.col("status_date").isNull() | (F.col("status_date") >= F.col("first_date")))
-        .select("charge_point_id", "home", F.col("begins").alias("at"), "status_date", "ends")
-        .withColumn("is_midnight", F.lit(1))
+
+
+def _midnights(points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
+    """The beginnings of each charge point's days, since its feed's first entry, and the one that closes the window."""
+    homes = points.join(F.broadcast(feeds), "stream_id").groupBy("charge_point_id")
+    homes = homes.agg(
+        F.min("stream_id").alias("home"),
+        F.min_by("zone", "stream_id").alias("zone"),
+        F.min("first_date").alias("first_date"),
     )
-    events = heard.join(states, ["charge_point_id", "at"], "left").withColumns(
-        {
-            "home": nothing.cast("string"),
-            "status_date": nothing.cast("date"),
-            "ends": nothing.cast("bigint"),
-            "is_midnight": F.lit(0),
-        }
-    )
-    missing = dict.fromkeys(("until", "event_count", "confirmation_count", "unmapped_count"), nothing)
-    ticks = midnights.withColumns(
-        {
-            **{name: value.cast("bigint") for name, value in missing.items()},
-            "stream_id": nothing.cast("string"),
-            "state": nothing.cast("string"),
-        }
-    )
-    line = (
-        events.unionByName(ticks)
-        .groupBy("charge_point_id", "at")
-        .agg(
-            *(
-                F.max(name).alias(name)
-                for name in ("until", "stream_id", "home", "state", "status_date", "ends", "is_midnight")
-            ),
-            *(
-                F.coalesce(F.sum(name), F.lit(0)).alias(name)
-                for name in ("event_count", "confirmation_count", "unmapped_count")
-            ),
-        )
-    )
-    so_far = Window.partitionBy("charge_point_id").orderBy("at").rowsBetween(Window.unboundedPreceding, 0)
-    in_order = Window.partitionBy("charge_point_id").orderBy("at")
-    # The number of midnights passed tells the day; the midnight that closes the window has no date.
-    day = Window.partitionBy("charge_point_id", "midnights")
-    return (
-        line.withColumns(
-            {
-                "changed_to": F.col("state"),
-                "state": F.last("state", ignorenulls=True).over(so_far),
-                "believed": F.max("until").over(so_far),
-                # Before anything was heard, the day is still some feed's.
-                "stream_id": F.coalesce(F.last("stream_id", ignorenulls=True).over(so_far), F.max("home").over(so_far)),
-                "midnights": F.sum("is_midnight").over(so_far),
-                "next_at": F.lead("at").over(in_order),
-            }
-        )
-        .withColumns({"status_date": F.max("status_date").over(day), "ends": F.max("ends").over(day)})
-        .drop("is_midnight", "midnights", "until", "home")
+    begun = F.col("status_date").isNull() | (F.col("status_date") >= F.col("first_date"))
+    begins = homes.join(F.broadcast(days), "zone").where(begun)
+    return begins.select(
+        "charge_point_id", "home", F.col("begins").alias("at"), "status_date", "ends", F.lit(1).alias("is_midnight")
     )
 
 

@@ -19,15 +19,19 @@ if TYPE_CHECKING:
 
 _AMOUNT = pa.decimal128(12, 4)
 _INSTANT = pa.timestamp("us", tz="UTC")
+# Where a row comes from, and under which date it is kept.
+_ORIGIN = [
+    ("stream_id", pa.string()),
+    ("arrival_date", pa.date32()),
+    ("event_date", pa.date32()),
+    ("source_file", pa.string()),
+    ("source_line", pa.int64()),
+    ("arrived_at", _INSTANT),
+]
 # What `facts/sessions.py` reads: the common model with its provenance (DEFINITIONS 1 and 3).
 ACCEPTED_SESSIONS = pa.schema(
     [
-        ("stream_id", pa.string()),
-        ("arrival_date", pa.date32()),
-        ("event_date", pa.date32()),
-        ("source_file", pa.string()),
-        ("source_line", pa.int64()),
-        ("arrived_at", _INSTANT),
+        *_ORIGIN,
         ("session_id", pa.string()),
         ("record_kind", pa.string()),
         ("status", pa.string()),
@@ -55,12 +59,7 @@ ACCEPTED_SESSIONS = pa.schema(
 # What `facts/status.py` reads: entries of timelines (`harmonise/status.py:entries`), by the date of `at`.
 ACCEPTED_STATUS = pa.schema(
     [
-        ("stream_id", pa.string()),
-        ("arrival_date", pa.date32()),
-        ("event_date", pa.date32()),
-        ("source_file", pa.string()),
-        ("source_line", pa.int64()),
-        ("arrived_at", _INSTANT),
+        *_ORIGIN,
         ("provider_id", pa.string()),
         ("authority_id", pa.string()),
         ("charge_point_id", pa.string()),
@@ -78,12 +77,7 @@ ACCEPTED_STATUS = pa.schema(
 # What `facts/charge_points.py` builds the registry from.
 ACCEPTED_LOCATIONS = pa.schema(
     [
-        ("stream_id", pa.string()),
-        ("arrival_date", pa.date32()),
-        ("event_date", pa.date32()),
-        ("source_file", pa.string()),
-        ("source_line", pa.int64()),
-        ("arrived_at", _INSTANT),
+        *_ORIGIN,
         ("provider_id", pa.string()),
         ("authority_id", pa.string()),
         ("charge_point_id", pa.string()),

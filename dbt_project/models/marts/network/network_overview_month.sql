@@ -1,8 +1,4 @@
 {{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    on_schema_change='append_new_columns',
-    full_refresh=false,
     pre_hook="{{ delete_window('month_date', 'month') }}",
     indexes=[{'columns': ['month_date']}]
 ) }}
