@@ -91,9 +91,16 @@ def affected_spans(
     weighed = rows.join(changed, "charge_point_id", "left_semi").groupBy(*_ROW)
     weighed = weighed.agg(F.sum("before").alias("before"), F.sum("after").alias("after"))
     order = F.struct("arrived_at", "source_file", "source_line", "badness", "word")
+
+    def winner(there: Column) -> Column:
+        # Whoever else was heard at the instant may keep the state alive for longer.
+        heard = F.concat_ws("|", F.sort_array(F.collect_set(F.when(there, F.col("stream_id")))))
+        word = F.max(F.when(there, order)).getField("word")
+        return F.when(word.isNotNull(), F.concat_ws("|", word, heard))
+
     instants = weighed.groupBy(*_INSTANT).agg(
-        F.max(F.when(F.col("before") > 0, order)).getField("word").alias("was"),
-        F.max(F.when(F.col("after") > 0, order)).getField("word").alias("will"),
+        winner(F.col("before") > 0).alias("was"),
+        winner(F.col("after") > 0).alias("will"),
         F.max("stays").alias("stays"),
     )
     return _local_spans(_reaches(instants, points, silence, feed_first, horizon), zone)

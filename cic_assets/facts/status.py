@@ -151,10 +151,13 @@ def _newest_first() -> list[Column]:
 
 
 def resolve(entries: DataFrame) -> DataFrame:
-    """One event per charge point, connector and instant; one confirmation of each stream too."""
+    """Adds `wins`: one event per charge point, connector and instant does, and one confirmation of each stream.
+
+    What loses is still a word: its stream was heard at that instant.
+    """
     heard_by = F.when(F.col("entry") != "event", F.col("stream_id"))
     one = Window.partitionBy("charge_point_id", "connector_id", "at", "entry", heard_by).orderBy(*_newest_first())
-    return entries.withColumn("rank", F.row_number().over(one)).where("rank = 1").drop("rank")
+    return entries.withColumn("wins", F.row_number().over(one) == 1)
 
 
 _COUNTS = ("event_count", "confirmation_count", "unmapped_count")
@@ -167,7 +170,9 @@ def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFr
     last words hold), status_date, ends (of the day), stream_id (last heard), counts of what happened at the instant.
     """
     micros = resolved.withColumn("at", F.unix_micros("at"))
-    events = _heard(micros, feeds).join(_folded(micros.where("entry = 'event'")), ["charge_point_id", "at"], "left")
+    events = _heard(micros, feeds).join(
+        _folded(micros.where("wins and entry = 'event'")), ["charge_point_id", "at"], "left"
+    )
     events = _with_nulls(events, home="string", status_date="date", ends="bigint", is_midnight="int")
     nothing_said = dict.fromkeys(("until", *_COUNTS), "bigint")
     midnights = _with_nulls(_midnights(points, feeds, days), stream_id="string", state="string", **nothing_said)
@@ -213,11 +218,15 @@ def _heard(micros: DataFrame, feeds: DataFrame) -> DataFrame:
         .agg(
             F.max("until").alias("until"),
             F.max("stream_id").alias("stream_id"),
-            F.sum((F.col("entry") == "event").cast("bigint")).alias("event_count"),
-            F.sum((F.col("entry") == "confirmation").cast("bigint")).alias("confirmation_count"),
-            F.sum(F.array_contains("flags", "unmapped_status").cast("bigint")).alias("unmapped_count"),
+            _wins(F.col("entry") == "event").alias("event_count"),
+            _wins(F.col("entry") == "confirmation").alias("confirmation_count"),
+            _wins(F.array_contains("flags", "unmapped_status")).alias("unmapped_count"),
         )
     )
+
+
+def _wins(condition: Column) -> Column:
+    return F.sum((F.col("wins") & condition).cast("bigint"))
 
 
 def _midnights(points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
