@@ -24,7 +24,7 @@ from cic_assets.warehouse.load import copy_rows
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Entries that one pass may read: about 1 GB in the engine. A range of 36 M events is several passes.
+# Entries that one pass may read, so that a range of 36 M events is several passes and never in memory at once.
 MAX_ENTRIES = 4_000_000
 # Local days reach into neighbouring UTC dates, and flapping looks back an hour.
 MARGIN = dt.timedelta(days=2)
