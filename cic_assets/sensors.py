@@ -86,7 +86,10 @@ def raw_event(arrival: Arrival) -> AssetMaterialization:
 
 def build_sensors() -> list[SensorDefinition]:
     """All sensors, on unless somebody turned them off in the UI."""
+    return [_arrivals(), _stale_days(), _stale_months()]
 
+
+def _arrivals() -> SensorDefinition:
     @sensor(
         name="arrivals",
         job_name=INGEST,
@@ -108,6 +111,10 @@ def build_sensors() -> list[SensorDefinition]:
             return SkipReason("nothing new" if not pending else f"{len(pending)} arrivals failed {MAX_ATTEMPTS} times")
         return SensorResult(run_requests=found, asset_events=[raw_event(arrival) for arrival in pending])
 
+    return arrivals
+
+
+def _stale_days() -> SensorDefinition:
     @sensor(
         name="stale_days",
         job_name=DAILY,
@@ -115,9 +122,7 @@ def build_sensors() -> list[SensorDefinition]:
         default_status=DefaultSensorStatus.RUNNING,
         description="Asks for the status facts and marts of closed days that ingest has touched, up to the horizon.",
     )
-    def stale_days_sensor(
-        context: SensorEvaluationContext, platform: ResourceParam[Platform]
-    ) -> SensorResult | SkipReason:
+    def stale(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, INGEST, DAILY):
             return SkipReason("an ingest or a daily run is under way")
         today = today_of(platform.streams.values(), dt.datetime.now(dt.UTC))
@@ -127,6 +132,10 @@ def build_sensors() -> list[SensorDefinition]:
             return SkipReason(f"nothing stale; {len(waiting)} days beyond the horizon wait for `cic run daily`")
         return SensorResult(run_requests=found)
 
+    return stale
+
+
+def _stale_months() -> SensorDefinition:
     @sensor(
         name="stale_months",
         job_name=MONTHLY,
@@ -147,4 +156,4 @@ def build_sensors() -> list[SensorDefinition]:
             return SkipReason(f"nothing stale; {len(waiting)} months beyond the horizon wait for `cic run monthly`")
         return SensorResult(run_requests=found)
 
-    return [arrivals, stale_days_sensor, stale]
+    return stale

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 from dagster import (
     AssetCheckResult,
-    AssetCheckSeverity,
     AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
@@ -19,14 +18,13 @@ from dagster import (
     Failure,
     MaterializeResult,
     ResourceParam,
-    TableColumn,
-    TableSchema,
     multi_asset,
 )
 
 from cic_assets.assets.accepted import ACCEPTED
 from cic_assets.assets.expected import demand_expected
 from cic_assets.assets.raw import OWNERS
+from cic_assets.assets.windows import materialized, pending_restatement
 from cic_assets.facts.sessions import DISPOSITIONS, session_facts
 from cic_assets.lake import tables
 from cic_assets.lake.staging import staging_folder, write_and_read
@@ -125,17 +123,8 @@ def session_fact_assets() -> AssetsDefinition:
             settings, window, owner, touch_id,
             {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()},
         )  # fmt: skip
-        yield _pending(settings)
-        for key, rows in computed.rows.items():
-            columns = [TableColumn(field.name, str(field.type)) for field in rows.schema]
-            yield MaterializeResult(
-                asset_key=key,
-                metadata={
-                    "rows in run": rows.num_rows,
-                    "window": f"[{start}, {end})",
-                    "dagster/column_schema": TableSchema(columns),
-                },
-            )
+        yield pending_restatement(settings, FACT, SESSION, "monthly")
+        yield from materialized(computed.rows, start, end)
 
     return session_facts_assets
 
@@ -194,19 +183,3 @@ def _audit(computed: Computed) -> list[AssetCheckResult]:
 
 def _total(rows: pa.Table, column: str) -> Any:
     return sum(value for value in rows[column].to_pylist() if value is not None)
-
-
-def _pending(settings: Settings) -> AssetCheckResult:
-    with connect(settings) as connection:
-        rows = connection.execute(
-            "select period_date from catalogue.pending_period where computed_before and fact = %s order by 1", [FACT]
-        ).fetchall()
-    months = [f"{row[0]:%Y-%m}" for row in rows]
-    return AssetCheckResult(
-        check_name="pending_restatement",
-        asset_key=SESSION,
-        passed=not months,
-        severity=AssetCheckSeverity.WARN,
-        description=f"run `cic run monthly` for {', '.join(months)}" if months else None,
-        metadata={"months": len(months)},
-    )

@@ -20,8 +20,6 @@ from dagster import (
     Failure,
     MaterializeResult,
     ResourceParam,
-    TableColumn,
-    TableSchema,
     multi_asset,
 )
 
@@ -29,6 +27,7 @@ from cic_assets.assets.accepted import ACCEPTED
 from cic_assets.assets.expected import demand_expected
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.session_facts import registered
+from cic_assets.assets.windows import materialized, pending_restatement
 from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.timeline import charge_point_count, feeds_of, in_passes, renew_edges, window_entries
@@ -106,17 +105,8 @@ def status_fact_assets() -> AssetsDefinition:
             raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
         swap_days(settings, window, owner, touch_id, computed)
         yield _measures(settings, start, end)
-        yield _pending(settings)
-        for key, rows in computed.rows.items():
-            columns = [TableColumn(field.name, str(field.type)) for field in rows.schema]
-            yield MaterializeResult(
-                asset_key=key,
-                metadata={
-                    "rows in run": rows.num_rows,
-                    "window": f"[{start}, {end})",
-                    "dagster/column_schema": TableSchema(columns),
-                },
-            )
+        yield pending_restatement(settings, STATUS, STATUS_DAY, "daily")
+        yield from materialized(computed.rows, start, end)
 
     return status_facts_assets
 
@@ -293,21 +283,4 @@ def _measures(settings: Settings, start: dt.date, end: dt.date) -> AssetCheckRes
         passed=not row[0],
         description=f"{row[0]} days, such as {row[1]}" if row[0] else None,
         metadata={"count": row[0]},
-    )
-
-
-def _pending(settings: Settings) -> AssetCheckResult:
-    with connect(settings) as connection:
-        rows = connection.execute(
-            "select period_date from catalogue.pending_period where computed_before and fact = %s order by 1", [STATUS]
-        ).fetchall()
-    days = [str(row[0]) for row in rows]
-    shown = ", ".join(days[:5]) + (f" and {len(days) - 5} more" if len(days) > 5 else "")
-    return AssetCheckResult(
-        check_name="pending_restatement",
-        asset_key=STATUS_DAY,
-        passed=not days,
-        severity=AssetCheckSeverity.WARN,
-        description=f"run `cic run daily` for {shown}" if days else None,
-        metadata={"days": len(days)},
     )

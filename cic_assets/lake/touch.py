@@ -22,7 +22,7 @@ from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import copy_rows
+from cic_assets.warehouse.load import copy_rows, mark_stale
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,14 +35,8 @@ Touched = set[tuple[str, dt.date]]
 
 def mark(settings: Settings, stream: Stream, touched: Touched) -> None:
     """Remembers that facts' periods are stale; a period computed before this moment is stale again."""
-    with connect(settings) as connection, connection.cursor() as cursor:
-        # In one order, so that two ingests at once wait for each other and don't block each other.
-        cursor.executemany(
-            "insert into catalogue.touched_period values (%s, %s, %s, nextval('catalogue.touch_id'))"
-            " on conflict (fact, stream_id, period_date) do update"
-            " set touch_id = excluded.touch_id, touched_at = excluded.touched_at",
-            [[fact, stream.id, period] for fact, period in sorted(touched)],
-        )
+    with connect(settings) as connection:
+        mark_stale(connection, stream.id, touched)
 
 
 def touched_by(
@@ -232,14 +226,10 @@ def renew_registry(settings: Settings, spark: SparkSession) -> None:
             (SESSIONS, _OTHERWISE_FLAGGED["S12"]),
             (CHARGE_POINTS, _COUNTED),
         ):
-            connection.execute(_MARK.format(periods=periods), [fact])
+            found = connection.execute(periods).fetchall()
+            mark_stale(connection, "registry", {(fact, row[0]) for row in found})
 
 
-_MARK = sql.SQL(
-    "insert into catalogue.touched_period select %s, 'registry', period_date, nextval('catalogue.touch_id')"
-    " from ({periods}) as p (period_date) on conflict (fact, stream_id, period_date) do update"
-    " set touch_id = excluded.touch_id, touched_at = excluded.touched_at"
-)
 _COUNTED = sql.SQL("select period_date from catalogue.fact_window where fact = {}").format(sql.Literal(CHARGE_POINTS))
 # "Rapid" is said of a device, so a charge point's neighbours on it count too.
 _OTHERWISE_RATED = sql.SQL(

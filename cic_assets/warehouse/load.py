@@ -83,6 +83,18 @@ def claim_window(settings: Settings, window: Window, owner: str) -> int:
     return int(row[0])
 
 
+def mark_stale(connection: Connection, source: str, periods: Iterable[tuple[str, dt.date]]) -> None:
+    """Remembers that (fact, period) pairs are older than what `source`, a stream or a fact, has changed."""
+    with connection.cursor() as cursor:
+        # In one order, so that two writers at once wait for each other and don't block each other.
+        cursor.executemany(
+            "insert into catalogue.touched_period values (%s, %s, %s, nextval('catalogue.touch_id'))"
+            " on conflict (fact, stream_id, period_date) do update"
+            " set touch_id = excluded.touch_id, touched_at = excluded.touched_at",
+            [[fact, source, period] for fact, period in sorted(periods)],
+        )
+
+
 def swap_window(
     settings: Settings,
     window: Window,
@@ -118,13 +130,7 @@ def swap_window(
             )
         for table, (date_column, rows) in tables.items():
             _swap_table(connection, table, date_column, window.start, window.end, rows)
-        for fact, period in sorted(makes_stale):
-            connection.execute(
-                "insert into catalogue.touched_period values (%s, %s, %s, nextval('catalogue.touch_id'))"
-                " on conflict (fact, stream_id, period_date) do update"
-                " set touch_id = excluded.touch_id, touched_at = excluded.touched_at",
-                [fact, window.fact, period],
-            )
+        mark_stale(connection, window.fact, makes_stale)
         connection.execute(
             "update catalogue.fact_window set computed_touch_id = %s, computed_at = now()"
             " where fact = %s and period_date = any(%s)",

@@ -1,0 +1,45 @@
+"""What the assets of all facts say of a window that they swapped: rows, columns, and what is still stale."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult, TableColumn, TableSchema
+
+from cic_assets.settings import Settings
+from cic_assets.warehouse.connect import connect
+
+SHOWN = 12
+
+
+def materialized(tables: Mapping[AssetKey, pa.Table], start: dt.date, end: dt.date) -> Iterator[MaterializeResult[Any]]:
+    """One materialisation per table, with its rows, its columns and the window."""
+    for key, rows in tables.items():
+        columns = [TableColumn(field.name, str(field.type)) for field in rows.schema]
+        yield MaterializeResult(
+            asset_key=key,
+            metadata={
+                "rows in run": rows.num_rows,
+                "window": f"[{start}, {end})",
+                "dagster/column_schema": TableSchema(columns),
+            },
+        )
+
+
+def pending_restatement(settings: Settings, fact: str, asset: AssetKey, cadence: str) -> AssetCheckResult:
+    """Warns of computed periods that are older than what was accepted since, and names the command."""
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select period_date from catalogue.pending_period where computed_before and fact = %s order by 1", [fact]
+        ).fetchall()
+    periods = [str(row[0]) for row in rows]
+    shown = ", ".join(periods[:SHOWN]) + (f" and {len(periods) - SHOWN} more" if len(periods) > SHOWN else "")
+    return AssetCheckResult(
+        check_name="pending_restatement",
+        asset_key=asset,
+        passed=not periods,
+        severity=AssetCheckSeverity.WARN,
+        description=f"run `cic run {cadence}` for {shown}" if periods else None,
+        metadata={"periods": len(periods)},
+    )
