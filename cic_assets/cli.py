@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -294,17 +295,38 @@ def simulate(
     last_day: Annotated[
         dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; default: last Sunday.")
     ] = None,
+    demand: Annotated[float, typer.Option(min=0, max=20, help="Multiple of the usual number of sessions.")] = 1.0,
+    dirt: Annotated[float, typer.Option(min=0, max=10, help="Multiple of the usual dirt; 0 for clean feeds.")] = 1.0,
+    exchange: Annotated[
+        bool, typer.Option("--exchange", help="Also a lake in the layout of the exchange, a small file per message.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
-    """Write raw files of an invented county of five providers, some rows broken, and the truth (truth.json) beside."""
+    """Write raw files of an invented county of five providers, some rows broken, and the truth beside them.
+
+    truth.json counts what must become of the rows; truth/ has each session, each charge point's days, and the bays.
+    """
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
+
     from cic_assets.simulate import simulate as write
 
     today = dt.datetime.now(dt.UTC).date()
     day = last_day.date() if last_day else today - dt.timedelta(days=today.isoweekday() % 7 or 7)
-    simulation = write(folder, last_day=day, seed=seed, days=days, charge_points=charge_points)
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        simulation = write(
+            folder, workers=workers, progress=lambda share: bar.update(task, completed=share), last_day=day, seed=seed,
+            days=days, charge_points=charge_points, demand=demand, dirt=dirt, exchange=exchange,
+        )  # fmt: skip
     truths: dict[str, Any] = {**simulation.truth, **simulation.status}
     for stream_id, truth in truths.items():
         files = sum(file.stream_id == stream_id for file in simulation.files)
         out.print(f"{stream_id}: {files} files, {truth.rows} rows, {truth.quarantined} to quarantine", highlight=False)
+    for topic, counted in simulation.exchange.items():
+        said = ", ".join(f"{count} {place}" for place, count in sorted(counted.items()))
+        out.print(f"exchange {topic}: {said}", highlight=False)
+    out.print(f"{len(simulation.beside)} files that no kind of stream reads yet: bays, tariffs, planned works")
 
 
 @streams_app.command("list")

@@ -1,79 +1,146 @@
-"""An invented network and its demand: charge points, and clean sessions that never overlap on a connector."""
+"""An invented network: sites, devices, charge points, tariffs, planned works. What happens there: `life.py`."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-# Rated power in kW and how often it is built; about the mix of a British county.
-RATINGS = ((7.4, 0.5), (22.0, 0.3), (50.0, 0.15), (150.0, 0.05))
-# Clocks change on a Sunday at 01:00 UTC; no clean session ends in an hour that a wall clock shows twice or never.
-SUNDAY = 6
-# Share of a day's sessions that start in each hour: commuters in the morning, shoppers at noon, residents at night.
-HOURS = (1, 1, 1, 1, 1, 2, 4, 7, 9, 8, 7, 7, 8, 7, 7, 7, 8, 9, 9, 7, 5, 4, 3, 2)
-WEEKDAYS = (1.0, 1.0, 1.0, 1.05, 1.15, 1.2, 0.9)
-PRICE_PER_KWH = {7.4: 0.45, 22.0: 0.49, 50.0: 0.69, 150.0: 0.79}
+from cic_assets.simulate.clock import DAY, HOUR, date_of
+
+# Rated power in W and how often it is built; about the mix of a British county.
+RATINGS = ((7_400, 0.5), (22_000, 0.3), (50_000, 0.15), (150_000, 0.05))
+RAPID_W = 50_000
+POINTS_PER_SITE = 10
+# Pence per kWh, excluding VAT, before and after the tariff changes in the middle of the simulated time.
+PRICES = {7_400: (43, 45), 22_000: (47, 49), 50_000: (66, 69), 150_000: (75, 79)}
+# Of charge points, by their number: new within the time, removed within it, moved to another site. So a county of 14
+# has one of each.
+PERIOD_OF_CHANGE = 50
+APPEARS, REMOVED, MOVES = 7, 11, 13
+SATURDAY = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A location.
+
+    Attributes:
+        opens: hour of the day on the wall clock.
+        closes: hour of the day; 24 for never.
+        works: planned works, when no charge point of the site can be used: (from, until).
+    """
+
+    id: str
+    opens: int
+    closes: int
+    works: tuple[tuple[int, int], ...]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"Car park {self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChargePoint:
-    """A charge point with one connector; power in kW."""
+    """A charge point (EVSE) with one connector.
+
+    Attributes:
+        device: the post that it is part of; slow charge points share one in pairs.
+        popularity: its demand as a multiple of the mean of its power class.
+        appears: when it is first used.
+        removed: when it is taken away; None for never.
+        moves: when it stands at another site from then on, and which; None for never.
+        bay: its parking bay, where that has a sensor.
+        max_stay_minutes: how long a car may stay in the bay.
+    """
 
     name: str
-    rated_kw: float
+    device: str
+    site: Site
+    rated_w: int
+    popularity: float
+    appears: int
+    removed: int | None = None
+    moves: tuple[int, Site] | None = None
+    bay: str | None = None
+    max_stay_minutes: int = 0
+
+    @property
+    def rated_kw(self) -> float:
+        """Rated power, kW."""
+        return self.rated_w / 1000
+
+    def site_at(self, moment: int) -> Site:
+        """Where it stands."""
+        return self.moves[1] if self.moves and moment >= self.moves[0] else self.site
+
+    def is_there(self, moment: int) -> bool:
+        """Whether it has appeared and was not removed."""
+        return self.appears <= moment and (self.removed is None or moment < self.removed)
 
 
-@dataclass(frozen=True)
-class Charge:
-    """One clean session in UTC: whole minutes, energy in kWh with three decimals, cost excluding VAT."""
-
-    session_id: str
-    point: ChargePoint
-    start: dt.datetime
-    end: dt.datetime
-    energy_kwh: float
-    cost: float
-    token: str
+def price(rated_w: int, moment: int, changes: int) -> int:
+    """Pence per kWh excluding VAT; `changes` is when the tariff changes."""
+    return PRICES[rated_w][moment >= changes]
 
 
-def build_points(random: Random, prefix: str, count: int, suffix: str = "") -> list[ChargePoint]:
-    """`count` charge points with ratings drawn from `RATINGS`, named prefix, number, suffix."""
-    ratings, weights = [kw for kw, _ in RATINGS], [share for _, share in RATINGS]
-    return [ChargePoint(f"{prefix}{n:04d}{suffix}", random.choices(ratings, weights)[0]) for n in range(1, count + 1)]
+def build(random: Random, letter: str, count: int, numbered: bool, start: int, end: int) -> list[ChargePoint]:
+    """`count` charge points.
+
+    Args:
+        random: decides ratings, popularity, works.
+        letter: with which all names begin.
+        count: how many.
+        numbered: whether a station's EVSEs have numbers (OCPP 2.0.1): D0001-1, D0001-2.
+        start: when the simulated time begins.
+        end: when it ends.
+    """
+    sites = {number: _site(random, number, start, end) for number in range(count // POINTS_PER_SITE + 2)}
+    points: list[ChargePoint] = []
+    while len(points) < count:
+        rated_w = random.choices([watts for watts, _ in RATINGS], [share for _, share in RATINGS])[0]
+        # A rapid post serves one car; posts on the street two.
+        for evse in range(1 if rated_w >= RAPID_W else min(2, count - len(points))):
+            number = len(points) + 1
+            post = f"{letter}{number - evse:04d}"
+            name = f"{post}-{evse + 1}" if numbered else f"{letter}{number:04d}"
+            point = ChargePoint(
+                name, post, sites[number // POINTS_PER_SITE], rated_w, random.lognormvariate(-0.32, 0.8), start
+            )
+            point = _with_bay(point, number)
+            points.append(_changing(random, point, number, sites, start, end))
+    return points
 
 
-def charges(random: Random, points: list[ChargePoint], first: dt.date, days: int, prefix: str) -> Iterator[Charge]:
-    """Clean sessions in order of start, about two per charge point and day, apart from each other on a connector."""
-    free_from = {point.name: dt.datetime.combine(first, dt.time(1), dt.UTC) for point in points}
-    number = 0
-    for day in (first + dt.timedelta(days=n) for n in range(days)):
-        demand = round(len(points) * 1.6 * WEEKDAYS[day.weekday()])
-        starts = sorted(_start(random, day) for _ in range(demand))
-        for start in starts:
-            point = random.choice(points)
-            if start < free_from[point.name]:
-                continue
-            charge = _charge(random, f"{prefix}{number + 1:07d}", point, start)
-            if charge.end.weekday() == SUNDAY and charge.end.hour < 2:
-                continue
-            number += 1
-            free_from[point.name] = charge.end + dt.timedelta(minutes=5)
-            yield charge
+def _site(random: Random, number: int, start: int, end: int) -> Site:
+    """Every fourth site closes at night; works take place once in four months, on a working day from nine to three."""
+    works = []
+    for month in range(start, end, 120 * DAY):
+        day = month + random.randrange(120) * DAY
+        if date_of(day).weekday() < SATURDAY and day + DAY < end:
+            works.append((day + 9 * HOUR, day + 15 * HOUR))
+    opens, closes = (7, 23) if number % 4 == 3 else (0, 24)
+    return Site(f"L{number:03d}", opens, closes, tuple(works))
 
 
-def _start(random: Random, day: dt.date) -> dt.datetime:
-    hour = random.choices(range(24), HOURS)[0]
-    # From 02:00 UTC on, so that no clean local time lies in an hour that daylight saving repeats or skips.
-    return dt.datetime.combine(day, dt.time(max(hour, 2), random.randrange(60)), dt.UTC)
+def _with_bay(point: ChargePoint, number: int) -> ChargePoint:
+    """Every third bay has a sensor."""
+    if number % 3:
+        return point
+    return replace(point, bay=f"bay-{point.name}", max_stay_minutes=60 if point.rated_w >= RAPID_W else 240)
 
 
-def _charge(random: Random, session_id: str, point: ChargePoint, start: dt.datetime) -> Charge:
-    """Energy is what a car took at 40 to 90 % of the rated power; slow chargers are left plugged in longer."""
-    charging = random.uniform(0.4, 5.0) if point.rated_kw < 50 else random.uniform(0.25, 1.0)
-    energy = max(1.0, round(min(point.rated_kw, 80) * charging * random.uniform(0.4, 0.9), 3))
-    idle = random.uniform(0.0, 1.5) if point.rated_kw < 50 else 0.0
-    end = start + dt.timedelta(minutes=round(60 * (charging + idle)))
-    cost = round(energy * PRICE_PER_KWH[point.rated_kw], 2)
-    return Charge(session_id, point, start, end, energy, cost, f"{random.getrandbits(56):014X}")
+def _changing(
+    random: Random, point: ChargePoint, number: int, sites: dict[int, Site], start: int, end: int
+) -> ChargePoint:
+    days = (end - start) // DAY
+    turn = number % PERIOD_OF_CHANGE
+    if turn == APPEARS:
+        return replace(point, appears=start + random.randrange(days // 4, days // 2 + 1) * DAY + 10 * HOUR)
+    if turn == REMOVED:
+        return replace(point, removed=start + random.randrange(days // 2, days * 3 // 4 + 1) * DAY + 14 * HOUR)
+    if turn == MOVES:
+        other = sites[(number // POINTS_PER_SITE + 1) % len(sites)]
+        return replace(point, moves=(start + random.randrange(days // 4, days * 3 // 4 + 1) * DAY + 8 * HOUR, other))
+    return point
