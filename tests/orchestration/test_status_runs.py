@@ -39,11 +39,27 @@ def county(settings: Settings, tmp_path: Path) -> Simulation:
     return found
 
 
-def test_the_countys_states_end_in_the_marts_as_its_truth_says(settings, instance, runner, county):
-    runner.ingest()
-    (computed,) = runner.days()
-    runner.months()
+def test_the_county_ends_in_the_marts_as_its_truth_says(settings, instance, runner, county):
+    (ingested,), (computed,), (month, *_) = runner.ingest(), runner.days(), runner.months()
     runner.dimensions()
+    assert {run.run_id for run in instance.get_runs()} >= {ingested.run_id, computed.run_id, month.run_id}
+    for stream_id, sessions in county.truth.items():
+        (found,) = rows(
+            settings,
+            "select sum(rows_in)::int, sum(quarantined)::int, sum(in_facts)::int, sum(duplicates)::int,"
+            " sum(superseded)::int, sum(open)::int, sum(unresolved)::int from marts.data_reconciliation_day"
+            f" where stream_id = '{stream_id}'",
+        )
+        assert found == (
+            sessions.rows, sessions.quarantined, sessions.in_facts, sessions.duplicates, sessions.superseded,
+            sessions.open, 0,
+        )  # fmt: skip
+        (energy,) = rows(
+            settings,
+            "select coalesce(sum(energy_kwh_total), 0) from marts.session_statistics_day"
+            f" where stream_id = '{stream_id}'",
+        )
+        assert energy == (sessions.energy_kwh.quantize(Decimal("0.0001")),)
     for stream_id, truth in county.status.items():
         (found,) = rows(
             settings,
@@ -104,6 +120,7 @@ def test_the_countys_states_end_in_the_marts_as_its_truth_says(settings, instanc
     before = checksum(settings)
     assert (runner.ingest(), runner.days(), runner.months()) == ([], [], [])
     runner.run("daily", computed.first, computed.last)
+    runner.run("monthly", D(2026, 10, 1), D(2026, 11, 1))
     assert checksum(settings) == before
     # Any ten days alone are the same days of the one run.
     runner.run("daily", D(2026, 10, 20), D(2026, 10, 29))
