@@ -17,14 +17,17 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-from cic_assets.simulate import feeds
+from cic_assets.simulate import push
 from cic_assets.simulate.bays import Bays
 from cic_assets.simulate.clock import DAY, MINUTE, at, date_of, midnight, utc
 from cic_assets.simulate.county import PROVIDERS, County, Provider, SimulatedFile, StatusTruth, Truth, Week, weeks
 from cic_assets.simulate.exchange import Exchange
-from cic_assets.simulate.life import PREPARING, Change, Charge, Era, life
+from cic_assets.simulate.life import PREPARING, Change, Charge, Era, Happened, life
+from cic_assets.simulate.locations import OcpiLocations, OpenFeed
 from cic_assets.simulate.network import PRICES, ChargePoint, build
+from cic_assets.simulate.poll import ChargerList, CouncilPoll
 from cic_assets.simulate.sessions import OcpiSessions, SessionFeed, numbered
+from cic_assets.simulate.told import Tellers
 
 __all__ = ["ASHBOURNE", "BRACKENDALE", "PROVIDERS", "Plan", "SimulatedFile", "Simulation", "simulate"]
 ASHBOURNE = "ashbourne_sessions"
@@ -59,7 +62,7 @@ class Plan:
         days: how many days.
         charge_points: how many each provider has.
         demand: multiple of the usual number of sessions.
-        dirt: multiple of the usual share of dirt; 0 for clean feeds.
+        dirt: multiple of the usual share of dirt; 0 for clean push.
         exchange: whether some also lies in the layout of the customer's exchange (a file per entity and message).
     """
 
@@ -147,7 +150,7 @@ def _counted(out: Path, plan: Plan, provider: Provider) -> Simulation:
 class Feed(Protocol):
     """Something that takes a week of what happened."""
 
-    def week(self, week: Week, happened: feeds.Happened) -> None:
+    def week(self, week: Week, happened: Happened) -> None:
         """Writes the week."""
 
 
@@ -210,7 +213,7 @@ class _Life:
         return found
 
 
-def _edges(happened: feeds.Happened) -> tuple[list[Charge], list[Charge]]:
+def _edges(happened: Happened) -> tuple[list[Charge], list[Charge]]:
     """Sessions that began, in order of their start, and that ended, in order of their end."""
     charges = [(change.charge, change.phase) for _, changes in happened for change in changes if change.charge]
     begun = sorted((charge for charge, phase in charges if phase == PREPARING), key=lambda charge: charge.start)
@@ -231,51 +234,51 @@ def _newcomers(pattern: ChargePoint, provider: Provider, era: Era) -> list[Charg
 Setup = tuple[Sequence[Feed], Callable[[], None]]
 
 
-def _tellers(county: County, era: Era, points: Sequence[ChargePoint]) -> feeds.Tellers:
+def _tellers(county: County, era: Era, points: Sequence[ChargePoint]) -> Tellers:
     days = (era.end - era.start) // DAY
     first = date_of(era.start)
-    return feeds.Tellers(county, points, midnight(first), midnight(first + dt.timedelta(days=days)))
+    return Tellers(county, points, midnight(first), midnight(first + dt.timedelta(days=days)))
 
 
 def _poll(county: County, era: Era, plan: Plan, points: Sequence[ChargePoint]) -> Setup:
     """A council polls its own chargers, was silent for three days, and forgot one charger in its list."""
-    poll = feeds.CouncilPoll(county, era, _tellers(county, era, points), plan.dirt)
-    return [poll, feeds.ChargerList(county, era, points)], poll.finish
+    poll = CouncilPoll(county, era, _tellers(county, era, points), plan.dirt)
+    return [poll, ChargerList(county, era, points)], poll.finish
 
 
 def _ocpi(county: County, era: Era, plan: Plan, points: Sequence[ChargePoint]) -> Setup:
     """Pushes of every change, and a full Locations response each week."""
     tellers, party = _tellers(county, era, points), county.provider.party
-    push = feeds.PushFeed(
-        county, era, tellers, f"{county.provider.name}_status_{{}}.jsonl", feeds.ocpi_word, feeds.ocpi_patch(party),
+    log = push.PushFeed(
+        county, era, tellers, f"{county.provider.name}_status_{{}}.jsonl", push.ocpi_word, push.ocpi_patch(party),
         dirt=plan.dirt,
     )  # fmt: skip
-    full = feeds.OcpiLocations(county, tellers)
+    full = OcpiLocations(county, tellers)
 
     def finish() -> None:
-        push.cover = max(push.cover, full.cover)
-        push.finish()
+        log.cover = max(log.cover, full.cover)
+        log.finish()
 
-    return [push, full], finish
+    return [log, full], finish
 
 
 def _ocpp(county: County, era: Era, plan: Plan, points: Sequence[ChargePoint]) -> Setup:
     """A central system's log; one station said nothing for twelve days."""
     second = county.provider.status == "ocpp201"
     since = era.start + (era.end - era.start) // (3 * DAY) * DAY
-    push = feeds.PushFeed(
+    log = push.PushFeed(
         county, era, _tellers(county, era, points), f"{county.provider.name}_ocpp_{{}}.jsonl",
-        feeds.ocpp201_word if second else feeds.ocpp16_word, feeds.ocpp201 if second else feeds.ocpp16,
+        push.ocpp201_word if second else push.ocpp16_word, push.ocpp201 if second else push.ocpp16,
         dirt=plan.dirt, marks_invalid=second,
         silenced=(points[1].name, since, since + 12 * DAY) if len(points) > 1 else ("", 0, 0),
     )  # fmt: skip
-    return [push], push.finish
+    return [log], log.finish
 
 
 def _works(county: County, era: Era, plan: Plan, points: Sequence[ChargePoint]) -> Setup:
     """A statutory open feed, pulled each morning, that only says whether a point works."""
     exchange = Exchange(county, "locations", era.seed, plan.dirt) if _exchanged(plan, county.provider) else None
-    feed = feeds.OpenFeed(county, era, _tellers(county, era, points), exchange)
+    feed = OpenFeed(county, era, _tellers(county, era, points), exchange)
     return [feed], feed.finish
 
 

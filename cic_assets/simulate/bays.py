@@ -7,8 +7,7 @@ from random import Random
 
 from cic_assets.simulate.clock import DAY, MINUTE, at, utc
 from cic_assets.simulate.county import County, Week
-from cic_assets.simulate.feeds import Happened
-from cic_assets.simulate.life import PREPARING, Change, Era
+from cic_assets.simulate.life import PREPARING, Change, Era, Happened
 from cic_assets.simulate.network import ChargePoint
 
 # How often a car that does not charge follows one that did, and for how long it stays, minutes.

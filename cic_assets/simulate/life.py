@@ -1,11 +1,11 @@
 """How an invented charge point spends its time, as a stream in order of time: sessions, outages, works, its end.
 
-Nothing here knows how operators report it: `simulate/feeds.py` and `simulate/sessions.py`.
+Nothing here knows how operators report it: `push.py`, `poll.py`, `locations.py`, `sessions.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -20,8 +20,8 @@ OUTAGES_PER_DAY = 1 / 28
 OUTAGE_HOURS = (0.5, 40.0)
 # Time between two cars.
 GAP = 5 * MINUTE
-# More than six changes within an hour (E04): the first charge point of a provider, on its third day.
-FLAPS, FLAP_DAY = 8, 2
+# More than six changes within an hour (E04), and not one more: the first charge point of a provider, on its third day.
+FLAPS, FLAP_PERIOD, FLAP_DAY = 8, 9 * MINUTE, 2
 # Of a county.
 DRIVERS = 20_000
 # OCPP 1.6 tells the phases of a session.
@@ -56,6 +56,10 @@ class Change(NamedTuple):
     state: State
     phase: str = ""
     charge: Charge | None = None
+
+
+# What happened at each charge point in some time.
+Happened = Sequence[tuple[ChargePoint, Sequence[Change]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +202,4 @@ def _outage(random: Random, point: ChargePoint, era: Era, moment: int) -> Iterat
 
 def _flapping(random: Random, point: ChargePoint, era: Era, moment: int) -> Iterator[Change]:
     for number in range(FLAPS):
-        yield Change(moment + number * 5 * MINUTE, "AVAILABLE" if number % 2 else "OUTOFORDER")
+        yield Change(moment + number * FLAP_PERIOD, "AVAILABLE" if number % 2 else "OUTOFORDER")

@@ -11,12 +11,12 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from cic_assets.simulate.clock import DAY, HOUR, MINUTE, WEEK, at, is_repeated, utc, wall_minute
+from cic_assets.simulate.clock import HOUR, MINUTE, WEEK, at, is_repeated, utc, wall_minute
 from cic_assets.simulate.county import County, Truth, Week
 from cic_assets.simulate.dirt import CDR_KINDS, KINDS, Row, clean, soil
 from cic_assets.simulate.expected import REJECTING, Manner, expected
 from cic_assets.simulate.life import Charge, Era
-from cic_assets.simulate.network import RAPID_W, ChargePoint
+from cic_assets.simulate.network import RAPID_W
 
 CSV_HEADER = ("Session", "Charger", "Socket", "Started", "Ended", "kWh", "Paid GBP", "Rated kW", "RFID")
 CSV = Manner(on_wall_clock=True, with_vat=True)
@@ -286,10 +286,3 @@ def numbered(charges: Sequence[Charge], letter: str, since: int) -> int:
     for number, charge in enumerate(charges, start=since):
         charge.session_id = f"{letter}{number:07d}"
     return since + len(charges)
-
-
-def registered_since(point: ChargePoint, era: Era) -> int:
-    """The date that an operator's list gives: when it was installed, or came to where it stands."""
-    if point.moves:
-        return point.moves[0]
-    return point.appears if point.appears > era.start else era.start - 400 * DAY

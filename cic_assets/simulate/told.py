@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import TextIO
 
 from cic_assets.simulate.clock import DAY, HOUR, local_date, midnight
+from cic_assets.simulate.county import County, StatusTruth
+from cic_assets.simulate.network import ChargePoint
 from cic_assets.streams.vocabulary import STATES, State
 
 UNREPORTED, UNOBSERVED = len(STATES), len(STATES) + 1
@@ -108,3 +111,18 @@ class Told:
             seconds = ",".join(map(str, self._spent))
             self._out.write(f"{self._name},{local_date(self._since - 1)},{seconds},{self._flaps:d}\n")
         self._open_day()
+
+
+class Tellers:
+    """The timelines that a provider's words tell, by charge point."""
+
+    def __init__(self, county: County, points: Sequence[ChargePoint], start: int, end: int) -> None:
+        out = county.table("status_day", HEADER)
+        self.by_name = {point.name: Told(f"{county.provider.id}/{point.name}", out, start, end) for point in points}
+
+    def finish(self, cover: int, truth: StatusTruth) -> None:
+        """Nothing is known after `cover`."""
+        for told in self.by_name.values():
+            told.finish(cover)
+            truth.charging_seconds += told.charging_seconds
+            truth.flapping_days += told.flapping_days
