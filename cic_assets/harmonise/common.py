@@ -13,7 +13,7 @@ from cic_assets.streams.columns import COLUMNS
 from cic_assets.streams.model import Stream
 
 # What a decoded record brings with it, and the file it came from.
-PROVENANCE = ("arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault")
+PROVENANCE = ("arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail")
 HOUR_MICROS = 3_600_000_000
 
 
@@ -21,7 +21,7 @@ def given(records: DataFrame, stream: Stream) -> DataFrame:
     """Provenance, and the stream's expression of each column of the common model as `given_<column>`.
 
     Args:
-        records: `cic.line`, `cic.raw`, `cic.fault`, `source_file`, `arrival_date`, `arrived_at` and the stream's fields
+        records: the decoded columns `cic.*`, `source_file`, `arrival_date`, `arrived_at` and the stream's fields
             as text.
         stream: whose expressions.
     """
@@ -33,6 +33,7 @@ def given(records: DataFrame, stream: Stream) -> DataFrame:
         F.col("`cic.raw`").alias("raw"),
         "arrived_at",
         F.col("`cic.fault`").alias("decode_fault"),
+        F.col("`cic.fault_text`").alias("detail"),
         *(_expression(stream, name) for name in COLUMNS[stream.kind]),
     )
 
@@ -58,8 +59,14 @@ def number_of(name: str, factor: str = "1") -> Column:
 
 
 def instant_of(name: str) -> Column:
-    """The given column as an instant; null where it can't be read."""
-    return F.col(f"given_{name}").try_cast(T.TimestampType())
+    """The given column as an instant; null where it can't be read.
+
+    Nor outside the years 1 to 9998: Spark reads years up to 294247, whose differences are beyond 64 bits of
+    microseconds and stop the whole batch, and Python's calendar ends with 9999.
+    """
+    moment = F.col(f"given_{name}").try_cast(T.TimestampType())
+    first, last = (F.lit(text).cast("timestamp") for text in ("0001-01-02 00:00:00", "9999-01-01 00:00:00"))
+    return F.when((moment >= first) & (moment < last), moment)
 
 
 def from_wall(frame: DataFrame, edge: str, zone: str) -> DataFrame:

@@ -12,7 +12,6 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +25,8 @@ from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 
-ROWS_PER_GROUP = 50_000
+# A group of rows is held in memory; a record may be as long as a line (16 MiB), so its text is bounded too.
+ROWS_PER_GROUP, TEXT_PER_GROUP = 50_000, 64 << 20
 # Names of ours beside the feed's own; the dot keeps them apart from most feeds.
 PROVENANCE = ("cic.sha256", "cic.line", "cic.raw", "cic.fault", "cic.fault_text")
 WITHHELD = "(withheld: the stream has personal fields and the record could not be parsed)"
@@ -69,7 +69,7 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
                 writer.write_batch(batch)
                 count += batch.num_rows
     with connect(settings) as connection:
-        catalogue.note_decoded(connection, landed, reading.columns, count)
+        catalogue.note_decoded(connection, landed, [storable(name) for name in reading.columns], count)
     return path, count
 
 
@@ -77,20 +77,28 @@ def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: 
     schema = decoded_schema(stream)
     key = settings.personal_key() if stream.personal_fields else b""
     rows = (_row(stream, landed, reading, record, key) for record in reading.records)
-    while chunk := list(islice(rows, ROWS_PER_GROUP)):
+    chunk: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += len(row["cic.raw"])
+        if len(chunk) == ROWS_PER_GROUP or size > TEXT_PER_GROUP:
+            yield pa.RecordBatch.from_pylist(chunk, schema=schema)
+            chunk, size = [], 0
+    if chunk:
         yield pa.RecordBatch.from_pylist(chunk, schema=schema)
 
 
 def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
-    record = _without_nul(record)
-    if stream.personal_fields and stream.format.type == "csv" and "\n" in record.raw:
+    record = _storable(record)
+    if stream.personal_fields and stream.format.type == "csv" and not {"\n", "\r"}.isdisjoint(record.raw):
         # Stray quotes may have drawn the next person's row into a cell.
         record = Record(record.line, record.raw, None, "a cell holds a line break")
     row: dict[str, Any] = {"cic.sha256": landed.sha256, "cic.line": record.line, "cic.raw": record.raw}
     if record.values is None:
         raw = WITHHELD if stream.personal_fields else record.raw
-        # The reason may quote the text, so it is withheld too.
-        text = "unreadable record" if stream.personal_fields else record.fault
+        # A reason that may quote the text is withheld too.
+        text = "unreadable record" if stream.personal_fields and record.quotes else record.fault
         return {**row, "cic.raw": raw, "cic.fault": "D01", "cic.fault_text": text}
     values = record.values
     if stream.personal_fields:
@@ -119,12 +127,22 @@ def _raw_without(stream: Stream, columns: list[str], record: Record, key: bytes)
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def _without_nul(record: Record) -> Record:
-    """Postgres has no NUL in text; a feed that sends one gets U+FFFD in its place."""
-    if "\0" not in record.raw and not any("\0" in (text or "") for text in (record.values or {}).values()):
-        return record
-    values = record.values and {name: text and text.replace("\0", "\ufffd") for name, text in record.values.items()}
-    return replace(record, raw=record.raw.replace("\0", "\ufffd"), values=values)
+def storable(text: str) -> str:
+    """Text as Postgres and Parquet take it: U+FFFD for NUL and for half a surrogate pair, which JSON can escape."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _storable(record: Record) -> Record:
+    values = record.values and {name: text and storable(text) for name, text in record.values.items()}
+    return replace(record, raw=storable(record.raw), values=values, fault=record.fault and storable(record.fault))
 
 
 def _is_personal(stream: Stream, name: str) -> bool:

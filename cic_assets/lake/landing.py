@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +47,14 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
         raise LandingError(f"{file}: no such file")
     if arrived_at is not None and settings.environment == "prod":
         raise LandingError("--arrived-at is for local use and migrations, not for CIC_ENVIRONMENT=prod")
+    name = readable_name(file.name)
     seen_at = (arrived_at or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     with file.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     extension = "".join(suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6).lower()
     lake = lake_of(settings)
     wish = LandedObject(
-        stream.id, sha256, seen_at.date(), seen_at, file.name,
+        stream.id, sha256, seen_at.date(), seen_at, name,
         raw_path(stream.id, seen_at.date(), sha256, extension), landed=False,
     )  # fmt: skip
     with connect(settings) as connection:
@@ -60,8 +62,14 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     if not lake.exists(landed.path):
         lake.copy_in(file, landed.path)
     with connect(settings) as connection:
-        catalogue.add_sighting(connection, landed, seen_at, file.name)
+        catalogue.add_sighting(connection, landed, seen_at, name)
     return Landing(landed, new=not landed.landed)
+
+
+def readable_name(name: str) -> str:
+    """A file's name as people and tables can show it: U+FFFD for control characters and for bytes that are no UTF-8."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.datetime) -> list[LandedObject]:
@@ -78,7 +86,7 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
         place = parse_raw_path(path)
         if path in known or place is None or place[0] not in streams:
             continue
-        stream_id, arrival, name = place
+        stream_id, arrival, name = place[0], place[1], readable_name(place[2])
         with lake.read(path) as handle:
             sha256 = hashlib.sha256(handle.read()).hexdigest()
         midnight = dt.datetime.combine(arrival, dt.time(), dt.UTC)

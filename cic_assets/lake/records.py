@@ -6,30 +6,35 @@ Nothing here knows streams' meaning, hashes or Parquet: that is `lake/decode.py`
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, BinaryIO, cast
+from gzip import BadGzipFile
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import ijson
 import openpyxl
 
+from cic_assets.lake.sources import (
+    CHUNK,
+    MAX_LINE_BYTES,
+    RefusedError,
+    UnreadableError,
+    Utf8,
+    lines,
+    opened,
+    unbombed_archive,
+)
 from cic_assets.streams.model import FeedFormat
 
-GZIP_MAGIC = b"\x1f\x8b"
-# A record of a charge is a few kB; a line beyond this is a broken feed and would fill the memory.
-MAX_LINE_BYTES = 16 << 20
-csv.field_size_limit(MAX_LINE_BYTES)
-
-
-class UnreadableError(Exception):
-    """The content is not what the stream file says it is."""
+csv.field_size_limit(MAX_LINE_BYTES + CHUNK)
+# Names that are kept of one file's records; a feed of objects with ids as keys has a new one with every record.
+MAX_COLUMNS = 2000
+TOO_DEEP = "nested too deeply"
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,14 @@ class Record:
         raw: its text as received (JSON and XLSX documents: one line of JSON).
         values: field → text; nested objects under dotted names, lists as JSON. None where it could not be read.
         fault: why it could not be read.
+        quotes: whether the fault may quote what was sent.
     """
 
     line: int
     raw: str
     values: dict[str, str | None] | None
     fault: str | None = None
+    quotes: bool = True
 
 
 @dataclass
@@ -60,44 +67,28 @@ class Reading:
 def read_records(handle: BinaryIO, form: FeedFormat) -> Reading:
     """The records of one file. Faults of the file itself (truncated gzip, broken document) become a last record."""
     reading = Reading(iter(()), [])
-    head = handle.read(2)
-    handle.seek(0)
-    source = cast(BinaryIO, gzip.GzipFile(fileobj=handle)) if head == GZIP_MAGIC else handle
-    reader = _READERS[form.type]
-    reading.records = _guarded(reader, source, form, reading.columns)
+    reading.records = _guarded(_READERS[form.type], handle, form, reading.columns)
     return reading
 
 
 _CONTENT_FAULTS = (
-    gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, ParseError, ijson.JSONError, csv.Error, RecursionError,
+    BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, ParseError, ijson.JSONError, csv.Error, RecursionError,
     UnreadableError,
 )  # fmt: skip
 Reader = Callable[[BinaryIO, FeedFormat, list[str]], Iterator[Record]]
 
 
-def _guarded(reader: Reader, source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+def _guarded(reader: Reader, handle: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
     line = 0
     try:
-        for record in reader(source, form, columns):
+        for record in reader(opened(handle, form.type), form, columns):
             line = record.line
             yield record
     except _CONTENT_FAULTS as error:
         # Faults of the content only: an error of the disk or of S3 is no operator's fault and stops the ingest.
-        yield Record(line + 1, "", None, f"the file can't be read beyond record {line}: {error}")
-
-
-def _lines(source: BinaryIO, encoding: str) -> Iterator[tuple[str, str | None]]:
-    """(text, fault) of each line; one bad byte spoils its own line only."""
-    first = True
-    while line := source.readline(MAX_LINE_BYTES + 1):
-        if len(line) > MAX_LINE_BYTES:
-            raise UnreadableError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
-        if first:
-            line, first = line.removeprefix(b"\xef\xbb\xbf"), False
-        try:
-            yield line.decode(encoding), None
-        except UnicodeDecodeError as error:
-            yield line.decode(encoding, "replace"), f"not {encoding}: {error.reason} at byte {error.start + 1}"
+        where = f"beyond record {line}" if line else "at all"
+        quotes = not isinstance(error, RefusedError)
+        yield Record(line + 1, "", None, f"the file can't be read {where}: {error}", quotes)
 
 
 def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
@@ -105,11 +96,12 @@ def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Rec
     faults: list[str] = []
 
     def feed() -> Iterator[str]:
-        for text, fault in _lines(source, form.encoding):
+        for text, fault in lines(source, form.encoding):
             taken.append(text)
             if fault:
                 faults.append(fault)
-            yield text
+            # A part of a line may hold a quote that would swallow the lines below it.
+            yield text if fault is None or text.endswith(("\n", "\r")) else "\n"
 
     # Strict: an unclosed quote must not swallow the rows below it in silence.
     rows = csv.reader(feed(), delimiter=form.delimiter, strict=True)
@@ -151,47 +143,123 @@ def _cells(cells: list[str], columns: list[str]) -> dict[str, str | None]:
 
 
 def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
-    for line, (text, fault) in enumerate(_lines(source, form.encoding), start=1):
+    for line, (text, fault) in enumerate(lines(source, form.encoding), start=1):
         raw = text.strip()
         if not raw:
             continue
-        if fault is None:
-            try:
-                content = json.loads(raw, parse_float=Decimal)
-            except (ValueError, RecursionError) as error:
-                fault = f"not JSON: {error}"
-            else:
-                if isinstance(content, dict):
-                    # The line is where it stands in the file, for each of the records that it holds.
-                    for part in _parts(content, form.each):
-                        yield _document(line, raw if part is content else _compact(part), part, columns)
-                    continue
-                fault = "not a JSON object"
-        yield Record(line, raw, None, fault)
+        content = fault or _object(raw)
+        if isinstance(content, str):
+            yield Record(line, raw, None, content)
+            continue
+        # The line is where it stands in the file, for each of the records that it holds.
+        for part in _parts(content, form.each):
+            yield _document(line, raw if part is content else _compact(part), part, columns)
+
+
+def _object(raw: str) -> dict[str, Any] | str:
+    """The object in a line, or why there is none."""
+    twice: list[str] = []
+    try:
+        content = json.loads(raw, parse_float=Decimal, object_pairs_hook=lambda pairs: _unique(pairs, twice))
+    except (ValueError, RecursionError) as error:
+        return f"not JSON: {error}"
+    if twice:
+        return _ambiguous(twice)
+    return content if isinstance(content, dict) else "not a JSON object"
+
+
+def _unique(pairs: list[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
+    """The object of some pairs, noting keys that occur twice."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice.extend(sorted({key for key in keys if keys.count(key) > 1}))
+    return content
+
+
+def _ambiguous(twice: list[str]) -> str:
+    # RFC 8259 leaves open which one counts, so we don't guess.
+    return f"the key {twice[0]!r} occurs twice in one object"
+
+
+class _Keys(dict[str, Any]):
+    """An object that notes a key which occurs twice."""
+
+    twice = ""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in self:
+            self.twice = key
+        super().__setitem__(key, value)
+
+
+def _twice_in(content: Any) -> list[str]:
+    """A key that occurs twice in one of the objects, if there is one."""
+    if isinstance(content, _Keys) and content.twice:
+        return [content.twice]
+    inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    for value in inner:
+        if isinstance(value, (dict, list)) and (found := _twice_in(value)):
+            return found
+    return []
 
 
 def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
     """An array of objects somewhere in a document, read as a stream."""
-    prefix = f"{form.records}.item" if form.records else "item"
-    beside = _beside(source, form.document)
+    beside = _beside(source, form)
+    text = Utf8(source, form.encoding)
     ordinal = 0
-    for content in ijson.items(source, prefix):
-        if not isinstance(content, dict):
+    for content in ijson.items(text, f"{form.records}.item" if form.records else "item", map_type=_Keys):
+        fault = _fault_of(content)
+        for part in [content] if fault else _parts(content, form.each):
             ordinal += 1
-            yield Record(ordinal, _compact(content), None, "not a JSON object")
-            continue
-        for part in _parts(content, form.each):
-            ordinal += 1
-            whole = {**part, "document": beside} if beside else part
-            yield _document(ordinal, _compact(whole), whole, columns)
+            whole = {**part, "document": beside} if beside and not fault else part
+            yield _judged(ordinal, whole, columns, fault, is_spoiled=text.is_spoiled)
+    if ordinal == 0:
+        _demand_list(source, form)
 
 
-def _beside(source: BinaryIO, names: tuple[str, ...]) -> dict[str, str]:
+def _fault_of(content: Any) -> str:
+    """Why a record of a document is none; empty if it is one."""
+    if not isinstance(content, dict):
+        return "not a JSON object"
+    try:
+        twice = _twice_in(content)
+    except RecursionError:
+        return TOO_DEEP
+    return _ambiguous(twice) if twice else ""
+
+
+def _judged(ordinal: int, content: Any, columns: list[str], fault: str, *, is_spoiled: bool) -> Record:
+    """A record of a document, or why it is none."""
+    try:
+        raw = _compact(content)
+    except RecursionError:
+        return Record(ordinal, f"({TOO_DEEP} to be shown)", None, TOO_DEEP)
+    if not fault and is_spoiled and "\ufffd" in raw:
+        fault = "bytes that are not of the stream's encoding"
+    return Record(ordinal, raw, None, fault) if fault else _document(ordinal, raw, content, columns)
+
+
+def _demand_list(source: BinaryIO, form: FeedFormat) -> None:
+    """A document without records has an empty list where they belong, or something is wrong."""
+    source.seek(0)
+    found: dict[str, None] = {}
+    for prefix, event, _ in ijson.parse(Utf8(source, form.encoding)):
+        if event == "start_array":
+            if prefix == form.records:
+                return
+            found[prefix or "the document itself"] = None
+    there = ", ".join(list(found)[:10]) or "none"
+    raise UnreadableError(f"no list at {form.records or 'the top'!r} (format.records); there are lists at: {there}")
+
+
+def _beside(source: BinaryIO, form: FeedFormat) -> dict[str, str]:
     """Fields of the document itself, which may stand behind its records: a pass of its own."""
     found: dict[str, str] = {}
-    if names:
-        for prefix, event, value in ijson.parse(source):
-            if prefix in names and event in ("string", "number", "boolean"):
+    if form.document:
+        for prefix, event, value in ijson.parse(Utf8(source, form.encoding)):
+            if prefix in form.document and event in ("string", "number", "boolean"):
                 found[prefix] = str(value)
         source.seek(0)
     return found
@@ -226,8 +294,13 @@ def _with(content: dict[str, Any], path: list[str], value: Any) -> dict[str, Any
 
 
 def _document(line: int, raw: str, content: dict[str, Any], columns: list[str]) -> Record:
-    values = dict(_flat(content))
-    columns.extend(name for name in values if name not in columns)
+    try:
+        values = dict(_flat(content))
+    except RecursionError:
+        return Record(line, raw, None, TOO_DEEP)
+    if len(columns) < MAX_COLUMNS:
+        known = set(columns)
+        columns.extend(name for name in values if name not in known)
     return Record(line, raw, values)
 
 
@@ -245,18 +318,26 @@ def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str 
 
 
 def _compact(content: Any) -> str:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=float)
+    """One line of JSON; figures keep their digits, which Python's own writer would send through a double."""
+    if isinstance(content, dict):
+        pairs = (f"{json.dumps(key, ensure_ascii=False)}:{_compact(value)}" for key, value in content.items())
+        return f"{{{','.join(pairs)}}}"
+    if isinstance(content, list):
+        return f"[{','.join(map(_compact, content))}]"
+    return str(content) if isinstance(content, Decimal) else json.dumps(content, ensure_ascii=False)
 
 
 def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
     try:
         # The zip's directory is at its end: openpyxl needs to seek.
-        book = openpyxl.load_workbook(io.BytesIO(source.read()), read_only=True, data_only=True)
+        book = openpyxl.load_workbook(unbombed_archive(source), read_only=True, data_only=True)
+    except UnreadableError:
+        raise
     except Exception as error:  # openpyxl raises what zipfile and its XML parser raise, of no common class
         raise UnreadableError(f"no XLSX workbook: {error}") from error
     if form.sheet is not None and form.sheet not in book.sheetnames:
         raise UnreadableError(f"no sheet {form.sheet!r}, only {', '.join(book.sheetnames)}")
-    rows = (book[form.sheet] if form.sheet else book.worksheets[0]).iter_rows(values_only=True)
+    rows = _rows(book[form.sheet] if form.sheet else book.worksheets[0])
     columns.extend((_text(cell) or "").strip() for cell in next(rows, ()))
     for line, cells in enumerate(rows, start=2):
         texts = [_text(cell) for cell in cells]
@@ -265,6 +346,14 @@ def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Re
             for name, cell in zip(columns, texts, strict=False):
                 values.setdefault(name, cell)
             yield Record(line, json.dumps(values, ensure_ascii=False), values)
+
+
+def _rows(sheet: Any) -> Iterator[tuple[object, ...]]:
+    """The values of a sheet's rows; of a formula, what it gave when the workbook was saved."""
+    try:
+        yield from sheet.iter_rows(values_only=True)
+    except Exception as error:  # of no common class either: a sheet is parsed while it is read
+        raise UnreadableError(f"a broken sheet: {error}") from error
 
 
 def _text(cell: object) -> str | None:

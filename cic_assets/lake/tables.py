@@ -101,6 +101,8 @@ QUARANTINE = pa.schema(
         ("source_line", pa.int64()),
         ("reasons", pa.list_(pa.string())),
         ("raw", pa.string()),
+        # Of what could not be decoded: why.
+        ("detail", pa.string()),
     ]
 )
 _PARTITIONS = {"accepted": ["stream_id", "arrival_date", "event_date"], "quarantine": ["stream_id", "arrival_date"]}
@@ -123,7 +125,8 @@ def replace_arrivals(
         exists = DeltaTable.is_deltatable(uri)
         mode: dict[str, Any] = {"mode": "overwrite", "predicate": predicate} if exists else {"mode": "append"}
         try:
-            write_deltalake(uri, rows, partition_by=_PARTITIONS[table], **mode)
+            # Merged: a table of an earlier release may lack a column.
+            write_deltalake(uri, rows, partition_by=_PARTITIONS[table], schema_mode="merge", **mode)
             return
         except CommitFailedError:
             if attempt == _COMMIT_ATTEMPTS - 1:

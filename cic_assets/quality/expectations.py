@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ BATCH_CHECKS = {
     "schema": "every file has the fields that the stream's expressions read",
     "volume": "at least batch.min_rows rows in each arrival",
     "share_rejected": "at most batch.max_rejected_pct of the rows are rejected",
+    "new_fields": "no file brings a field that no earlier file of the stream had",
     "freshness": "the newest start is at most batch.max_age_days older than the arrival",
 }
 BLOCKING_BATCH_CHECKS = ("rows_add_up",)
@@ -84,7 +85,9 @@ def validate(
             )
         )  # fmt: skip
         checkpoint.run(batch_parameters={"dataframe": frame})
-    return [_outcome(stream, frame, item) for item in result.results]
+    new = sorted({name for count in counts for name in count.new_fields})
+    outcomes = [_outcome(stream, frame, item) for item in result.results]
+    return [replace(each, detail=", ".join(new)) if each.check == "new_fields" else each for each in outcomes]
 
 
 def _frame(stream: Stream, counts: Iterable[IngestCount]) -> pd.DataFrame:
@@ -98,6 +101,7 @@ def _frame(stream: Stream, counts: Iterable[IngestCount]) -> pd.DataFrame:
                 "rows_in": count.rows_in,
                 "unaccounted": count.rows_in - count.accepted - count.quarantined,
                 "missing_field_rows": count.fired.get("D02", 0),
+                "new_field_count": len(count.new_fields),
                 "rejected_pct": 100 * count.quarantined / count.rows_in if count.rows_in else 0.0,
                 "age_days": float("nan") if newest is None else (arrival - newest).total_seconds() / 86_400,
                 **{f"contradictions_{rule}": wrong for rule, wrong in count.disagreements.items()},
@@ -118,6 +122,7 @@ def _expectations(stream: Stream, rules: Sequence[Rule]) -> Iterable[Any]:
     batch = stream.batch
     yield between("rows_add_up", "unaccounted", BATCH_CHECKS["rows_add_up"], min_value=0, max_value=0)
     yield between("schema", "missing_field_rows", BATCH_CHECKS["schema"], max_value=0)
+    yield between("new_fields", "new_field_count", BATCH_CHECKS["new_fields"], max_value=0)
     yield between("volume", "rows_in", BATCH_CHECKS["volume"], min_value=batch.min_rows)
     yield between("share_rejected", "rejected_pct", BATCH_CHECKS["share_rejected"], max_value=batch.max_rejected_pct)
     if batch.max_age_days is not None:

@@ -87,7 +87,16 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
 
 
 def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
-    names = ["arrival_date", "source_file", "arrived_at", "cic.line", "cic.raw", "cic.fault", *stream.fields]
+    names = [
+        "arrival_date",
+        "source_file",
+        "arrived_at",
+        "cic.line",
+        "cic.raw",
+        "cic.fault",
+        "cic.fault_text",
+        *stream.fields,
+    ]
     kinds = {"arrival_date": pa.date32(), "cic.line": pa.int64(), "arrived_at": pa.timestamp("us", tz="UTC")}
     now = dt.datetime.now(dt.UTC)
     rows = [
@@ -99,6 +108,7 @@ def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
             "cic.line": record.line,
             "cic.raw": record.raw,
             "cic.fault": None if record.values is not None else "D01",
+            "cic.fault_text": record.fault,
         }
         for record in reading.records
     ]
@@ -108,6 +118,7 @@ def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
 def _rejected(judged: DataFrame) -> dict[str, tuple[int, int, str]]:
     rows = (
         judged.where(~is_accepted())
+        .withColumn("raw", F.concat_ws(" ", F.col("raw"), F.concat(F.lit("("), F.col("detail"), F.lit(")"))))
         .select(F.explode("reasons").alias("rule"), "source_line", "raw")
         .groupBy("rule")
         .agg(F.count(F.lit(1)).alias("count"), F.min(F.struct("source_line", "raw")).alias("example"))

@@ -312,6 +312,8 @@ create table if not exists quality.quarantine (
   reasons text[] not null,
   raw text
 );
+-- Of what could not be decoded: why.
+alter table quality.quarantine add column if not exists detail text;
 create index if not exists quarantine_arrival on quality.quarantine (stream_id, arrival_date);
 
 -- What became of the accepted rows of an arrival that start in a month, decided over all arrivals.
