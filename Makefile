@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint types doctor lock clean
+.PHONY: help setup demo test fuzz lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -46,6 +46,16 @@ test: setup lint types ## everything that CI runs
 	@if command -v java >/dev/null || test "$$CI" = true; then \
 	echo "the spark tier again, on Apache Spark"; $(BIN)/python -m pytest tests/spark --engine 'local[2]'; \
 	else echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; fi
+
+# Seconds for each target of the coverage-guided fuzzer, and payloads through the whole ingest.
+FUZZ_SECONDS ?= 60
+FUZZ_PAYLOADS ?= 100000
+FUZZ_TARGETS := csv csv_personal csv_latin jsonl jsonl_personal json json_each xlsx stream_file
+fuzz: setup ## malformed payloads through the whole ingest, and the coverage-guided fuzzer; not part of test
+	@$(BIN)/python -m tests.fuzz.whole_ingest $(FUZZ_PAYLOADS)
+	@for target in $(FUZZ_TARGETS); do echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	$(BIN)/python -m tests.fuzz.coverage_guided $$target $(FUZZ_SECONDS) >$(VENV)/fuzz.log 2>&1 || { tail -40 $(VENV)/fuzz.log; exit 1; }; \
+	grep -E "number_of_executed_units|peak_rss" $(VENV)/fuzz.log; done
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && \

@@ -124,7 +124,8 @@ def _raw_without(stream: Stream, columns: list[str], record: Record, key: bytes)
     content = json.loads(record.raw)
     for field in stream.personal_fields:
         _replace(content, field, key)
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    # Escaped in the record, half a surrogate pair stands free here.
+    return storable(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
 
 
 def storable(text: str) -> str:
@@ -168,4 +169,4 @@ def _replace(content: Any, field: str, key: bytes) -> None:
 
 def _pseudonym(key: bytes, text: str | None) -> str | None:
     """Keyed hash: equal tokens stay equal, and nobody without the key can try tokens out. 80 bits of 256."""
-    return None if text is None else hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:20]
+    return None if text is None else hmac.new(key, storable(text).encode(), hashlib.sha256).hexdigest()[:20]

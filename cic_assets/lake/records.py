@@ -74,6 +74,8 @@ def read_records(handle: BinaryIO, form: FeedFormat) -> Reading:
 _CONTENT_FAULTS = (
     BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, ParseError, ijson.JSONError, csv.Error, RecursionError,
     UnreadableError,
+    # The parser of documents makes half a surrogate pair of `\\ud83d`, which is no UTF-8.
+    UnicodeDecodeError,
 )  # fmt: skip
 Reader = Callable[[BinaryIO, FeedFormat, list[str]], Iterator[Record]]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from cic_assets.streams.columns import COLUMNS
 from cic_assets.streams.model import Stream, parse_stream
@@ -30,10 +31,15 @@ def load_stream(path: Path) -> Stream:
     if not isinstance(content, dict):
         raise StreamFileError(f"{path}: a stream file is a mapping of keys, starting with `id:`")
     try:
-        return parse_stream(content)
+        stream = parse_stream(content)
+        stream.fingerprint()
+    except PydanticSerializationError as error:
+        # YAML can escape half a surrogate pair.
+        raise StreamFileError(f"{path}: a text in it is no UTF-8: {error}") from error
     except ValidationError as error:
         reasons = [f"{path}: {_where(fault['loc'])}: {_reason(fault['msg'])}" for fault in error.errors()]
         raise StreamFileError("\n".join(reasons)) from error
+    return stream
 
 
 def _where(keys: tuple[int | str, ...]) -> str:

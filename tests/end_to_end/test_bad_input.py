@@ -190,6 +190,8 @@ CASES: dict[str, Case] = {
     ),
     "emoji": Case("jsonl", jsonl_of(one(cp="🔌⚡️ «ü»")), {}, (1, 2, 3)),
     "half a surrogate pair": Case("jsonl", jsonl_of(r'{"id":"{case}-2","cp":"\ud83d","begin":null}'), {2: ("S01", "")}),
+    "half a surrogate pair in a document": Case("json", json_of(r'{"id":"{case}-2","cp":"\ud83d","from":null}'), {2: ("S01", "")}),
+    "a surrogate pair turned round in a document": Case("json", json_of(r'{"id":"{case}-2","cp":"\udfff\ud800"}'), {2: ("D01", "beyond record 1")}, (1,)),
     "NUL": Case("jsonl", jsonl_of(one(cp="a\0b")), {}, (1, 2, 3)),
     "year 14": Case("csv", csv_of(bad_row(**{"begin": "0014-01-05T10:00:00Z"})), {3: ("S04", "")}),
     "year 9999": Case("csv", csv_of(bad_row(finish="9999-12-31T23:59:59Z", **{"begin": "9999-12-31T22:59:59Z"})), REJECTED),
