@@ -53,6 +53,7 @@ FUZZ_PAYLOADS ?= 100000
 FUZZ_TARGETS := csv csv_personal csv_latin jsonl jsonl_personal json json_each xlsx stream_file
 fuzz: setup ## malformed payloads through the whole ingest, and the coverage-guided fuzzer; not part of test
 	@$(BIN)/python -m tests.fuzz.whole_ingest $(FUZZ_PAYLOADS)
+	@! command -v java >/dev/null || CIC_SPARK='local[2]' $(BIN)/python -m tests.fuzz.whole_ingest 8000 3
 	@for target in $(FUZZ_TARGETS); do echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
 	$(BIN)/python -m tests.fuzz.coverage_guided $$target $(FUZZ_SECONDS) >$(VENV)/fuzz.log 2>&1 || { tail -40 $(VENV)/fuzz.log; exit 1; }; \
 	grep -E "number_of_executed_units|peak_rss" $(VENV)/fuzz.log; done

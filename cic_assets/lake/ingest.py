@@ -242,7 +242,10 @@ def _mark(settings: Settings, stream: Stream, touched: touch.Touched, dates: set
 
 
 def _rows(frame: DataFrame, schema: pa.Schema) -> pa.Table:
-    return frame.select(*schema.names).toArrow().cast(schema)
+    rows = frame.select(*schema.names).toArrow().cast(schema)
+    # Copied into one chunk: where all lists of a chunk are empty, Apache Spark sends no offsets for what is in them;
+    # Arrow allows that, and delta-rs panics on it.
+    return pa.concat_tables([schema.empty_table(), rows]).combine_chunks()
 
 
 def _changed(lake: Lake, stream: Stream, days: Sequence[dt.date], new: pa.Table) -> tuple[pa.Table, pa.Table]:

@@ -1,0 +1,33 @@
+"""What Arrow allows and delta-rs can't take."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+
+from cic_assets.lake import tables
+from cic_assets.lake.ingest import _rows
+from cic_assets.lake.zones import Lake
+
+
+def test_rows_whose_lists_are_all_empty_are_written(tmp_path):
+    """As Apache Spark sends them: lists without items, whose texts have no offsets. Found by `make fuzz`."""
+    day, now = dt.date(2026, 1, 5), dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    texts = pa.Array.from_buffers(pa.string(), 0, [None, pa.py_buffer(b""), pa.py_buffer(b"")])
+    row = {"stream_id": "s", "arrival_date": day, "event_date": day, "at": now, "charge_point_id": "p/1"}
+    sent = pa.Table.from_pylist([row, row], schema=tables.ACCEPTED["status"])
+    place = sent.column_names.index("flags")
+    empty = pa.ListArray.from_arrays(pa.array([0, 0, 0], pa.int32()), texts)
+    sent = sent.set_column(place, sent.schema.field("flags"), empty)
+
+    class Frame:
+        def select(self, *names):
+            return self
+
+        def toArrow(self):  # noqa: N802 - Spark's name
+            return sent
+
+    lake = Lake(str(tmp_path))
+    tables.replace_arrivals(lake, "accepted", "status", "s", [day], _rows(Frame(), tables.ACCEPTED["status"]))
+    assert tables.arrival_rows(lake, "status", "s", [day]).num_rows == 2
