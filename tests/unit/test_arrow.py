@@ -14,7 +14,9 @@ from cic_assets.lake.zones import Lake
 def test_rows_whose_lists_are_all_empty_are_written(tmp_path):
     """As Apache Spark sends them: lists without items, whose texts have no offsets. Found by `make fuzz`."""
     day, now = dt.date(2026, 1, 5), dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    texts = pa.Array.from_buffers(pa.string(), 0, [None, pa.py_buffer(b""), pa.py_buffer(b"")])
+    # Behind the empty buffer stands what is no offset.
+    nothing = pa.py_buffer(b"\xee" * 64).slice(0, 0)
+    texts = pa.Array.from_buffers(pa.string(), 0, [None, nothing, nothing])
     row = {"stream_id": "s", "arrival_date": day, "event_date": day, "at": now, "charge_point_id": "p/1"}
     sent = pa.Table.from_pylist([row, row], schema=tables.ACCEPTED["status"])
     place = sent.column_names.index("flags")
