@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint types doctor lock clean
+.PHONY: help setup demo test faults lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -46,6 +46,9 @@ test: setup lint types ## everything that CI runs
 	@if command -v java >/dev/null || test "$$CI" = true; then \
 	echo "the spark tier again, on Apache Spark"; $(BIN)/python -m pytest tests/spark --engine 'local[2]'; \
 	else echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; fi
+
+faults: setup ## kills, I/O errors, stale workers, restarts; KILLS=240 ERRORS=96 SEED=1
+	@$(BIN)/python -m tests.end_to_end.faults.sweep --kills $(or $(KILLS),240) --errors $(or $(ERRORS),96) --seed $(or $(SEED),1)
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && \
