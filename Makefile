@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test fuzz lint types doctor lock clean
+.PHONY: help setup demo test fuzz faults lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -57,6 +57,9 @@ fuzz: setup ## malformed payloads through the whole ingest, and the coverage-gui
 	@for target in $(FUZZ_TARGETS); do echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
 	$(BIN)/python -m tests.fuzz.coverage_guided $$target $(FUZZ_SECONDS) >$(VENV)/fuzz.log 2>&1 || { tail -40 $(VENV)/fuzz.log; exit 1; }; \
 	grep -E "number_of_executed_units|peak_rss" $(VENV)/fuzz.log; done
+
+faults: setup ## kills, I/O errors, stale workers, restarts; KILLS=240 ERRORS=96 SEED=1
+	@$(BIN)/python -m tests.end_to_end.faults.sweep --kills $(or $(KILLS),240) --errors $(or $(ERRORS),96) --seed $(or $(SEED),1)
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && \

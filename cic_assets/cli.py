@@ -71,6 +71,7 @@ def main() -> None:
 
     from cic_assets.lake.decode import DecodeError
     from cic_assets.lake.landing import LandingError
+    from cic_assets.lake.zones import LakeError
     from cic_assets.resources.spark import EngineError
     from cic_assets.runner import RunFailedError
     from cic_assets.server import ServerError
@@ -78,7 +79,7 @@ def main() -> None:
     from cic_assets.warehouse.embedded import WarehouseDownError
 
     expected = (
-        SettingsError, StreamFileError, LandingError, DecodeError, EngineError, RunFailedError, ServerError,
+        SettingsError, StreamFileError, LakeError, LandingError, DecodeError, EngineError, RunFailedError, ServerError,
         WarehouseError, WarehouseDownError, psycopg.Error,
     )  # fmt: skip
     try:

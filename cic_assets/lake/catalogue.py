@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from psycopg import sql
@@ -99,6 +99,67 @@ def ingested(connection: Connection) -> dict[tuple[str, dt.date], str]:
     """Fingerprint of the last finished ingest, by (stream, arrival date)."""
     rows = connection.execute("select stream_id, arrival_date, fingerprint from catalogue.ingest").fetchall()
     return {(stream, day): fingerprint for stream, day, fingerprint in rows}
+
+
+class ArrivalLostError(Exception):
+    """Another run has claimed an arrival since; its rows stay."""
+
+
+def claim_arrivals(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> tuple[int, list[Arrival]]:
+    """Makes the caller the only one that may replace these arrivals; the newest claim wins.
+
+    Returns:
+        (the claim, the arrivals as they are under it: whoever claims later sees no fewer objects).
+    """
+    row = connection.execute("select nextval('catalogue.touch_id')").fetchone()
+    assert row is not None
+    with connection.cursor() as cursor:
+        # In one order, so that two claims at once wait for each other and don't block each other.
+        cursor.executemany(
+            "insert into catalogue.arrival_claim values (%s, %s, %s)"
+            " on conflict (stream_id, arrival_date) do update set claim_id = excluded.claim_id",
+            [[stream_id, day, row[0]] for day in sorted(days)],
+        )
+    found = arrivals(connection, [stream_id], min(days), max(days) + dt.timedelta(days=1))
+    return int(row[0]), [arrival for arrival in found if arrival.arrival_date in set(days)]
+
+
+def demand_claim(connection: Connection, stream_id: str, days: Sequence[dt.date], claim: int) -> None:
+    """Keeps others from claiming until the end of the transaction.
+
+    Raises:
+        ArrivalLostError: somebody has.
+    """
+    rows = connection.execute(
+        "select arrival_date, claim_id from catalogue.arrival_claim where stream_id = %s and arrival_date = any(%s)"
+        " order by arrival_date for update",
+        [stream_id, list(days)],
+    ).fetchall()
+    lost = [day for day, found in rows if found != claim]
+    if lost:
+        raise ArrivalLostError(
+            f"{stream_id}: arrivals {', '.join(map(str, lost))} now belong to another run; not replaced"
+        )
+
+
+def is_noted(connection: Connection, landed: LandedObject) -> bool:
+    """Whether the catalogue knows what decoding found: a crash may have come between the two."""
+    row = connection.execute(
+        "select record_count is not null from catalogue.object where stream_id = %s and sha256 = %s",
+        [landed.stream_id, landed.sha256],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def note_ingested(connection: Connection, stream: Stream, rule_set: str, done: Iterable[Arrival], run_id: str) -> None:
+    """Says that arrivals are ingested as they are now: they are pending no more."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into catalogue.ingest values (%s, %s, %s, now(), %s)"
+            " on conflict (stream_id, arrival_date) do update set fingerprint = excluded.fingerprint,"
+            " ingested_at = excluded.ingested_at, run_id = excluded.run_id",
+            [[stream.id, each.arrival_date, each.fingerprint(stream, rule_set), run_id] for each in done],
+        )
 
 
 def note_decoded(connection: Connection, landed: LandedObject, columns: list[str], records: int) -> None:

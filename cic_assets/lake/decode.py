@@ -53,7 +53,7 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
     """
     lake = lake_of(settings)
     path = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.decode_fingerprint())
-    if lake.exists(path):
+    if lake.exists(path) and _is_noted(settings, landed):
         with lake.read(path) as handle:
             return path, int(pq.ParquetFile(handle).metadata.num_rows)
     if not lake.exists(landed.path):
@@ -71,6 +71,11 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
     with connect(settings) as connection:
         catalogue.note_decoded(connection, landed, [storable(name) for name in reading.columns], count)
     return path, count
+
+
+def _is_noted(settings: Settings, landed: LandedObject) -> bool:
+    with connect(settings) as connection:
+        return catalogue.is_noted(connection, landed)
 
 
 def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: Reading) -> Iterator[pa.RecordBatch]:

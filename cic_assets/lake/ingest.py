@@ -95,15 +95,20 @@ def ingest(
 
     Raises:
         IngestError: a decoded record is missing after harmonising, or rows in ≠ accepted + quarantined.
+        ArrivalLostError: another run has claimed one of the arrivals since; its rows stay.
     """
     done: list[IngestCount] = []
+    if not arrivals:
+        return done
+    with connect(settings) as connection:
+        claim, arrivals = catalogue.claim_arrivals(connection, stream.id, [each.arrival_date for each in arrivals])
     for batch, decoded in _batches(settings, stream, arrivals):
         with staging_folder(settings) as staging:
             judged = _judged(settings, spark, stream, batch, decoded, staging)
             counts = _counted(judged, settings, stream, batch, decoded)
             kept = [count for count in counts if audit(count)]
             if kept:
-                _replace(settings, spark, stream, judged, batch, kept, run_id)
+                _replace(settings, spark, stream, judged, batch, kept, run_id, claim)
                 done += kept
     return done
 
@@ -215,6 +220,7 @@ def _replace(
     batch: Sequence[Arrival],
     kept: Sequence[IngestCount],
     run_id: str,
+    claim: int,
 ) -> None:
     lake, days = lake_of(settings), [count.arrival_date for count in kept]
     known = judged.where(F.col("arrival_date").isin(days))
@@ -225,14 +231,24 @@ def _replace(
     touched = touch.touched_by(settings, spark, stream, removed, added, covers)
     dates = {date for rows in (removed, added) for date in rows["event_date"].unique().to_pylist()}
     _mark(settings, stream, touched, dates)
+
+    def demand_claim() -> None:
+        with connect(settings) as connection:
+            catalogue.demand_claim(connection, stream.id, days, claim)
+
     for table, rows in (("quarantine", quarantined), ("accepted", accepted)):
-        tables.replace_arrivals(lake, table, stream.kind, stream.id, days, rows)
+        tables.replace_arrivals(lake, table, stream.kind, stream.id, days, rows, demand_claim)
     arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
     with connect(settings) as connection:
-        _record(connection, settings, stream, arrivals, run_id, kept, quarantined)
+        catalogue.demand_claim(connection, stream.id, days, claim)
+        _record(connection, settings, stream, kept, quarantined)
     if stream.kind == "locations":
         touch.renew_registry(settings, spark)
     _mark(settings, stream, touched, dates)
+    # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.
+    with connect(settings) as connection:
+        catalogue.demand_claim(connection, stream.id, days, claim)
+        catalogue.note_ingested(connection, stream, rule_set_of(settings, stream), arrivals, run_id)
 
 
 def _mark(settings: Settings, stream: Stream, touched: touch.Touched, dates: set[dt.date]) -> None:
@@ -273,18 +289,16 @@ def _record(
     connection: Connection,
     settings: Settings,
     stream: Stream,
-    arrivals: Sequence[Arrival],
-    run_id: str,
     counts: Sequence[IngestCount],
     quarantined: pa.Table,
 ) -> None:
-    """The warehouse's side of an ingest, in one transaction; until it commits, the ingest counts as not done."""
+    """The warehouse's side of an ingest, in one transaction."""
     rule_set = rule_set_of(settings, stream)
     severities = {rule.id: rule.severity for rule in rules_of(rule_set, stream.kind)}
     days = [count.arrival_date for count in counts]
     for table in (
         "quality.quarantine", "quality.ingest_count", "quality.rule_count", "quality.unmapped_status",
-        "catalogue.stream_cover", "catalogue.ingest",
+        "catalogue.stream_cover",
     ):  # fmt: skip
         connection.execute(
             f"delete from {table} where stream_id = %s and arrival_date = any(%s)",  # noqa: S608 - the names above
@@ -308,8 +322,4 @@ def _record(
             )
             if count.cover_at is not None:
                 cursor.execute("insert into catalogue.stream_cover values (%s, %s, %s)", [*key, count.cover_at])
-        cursor.executemany(
-            "insert into catalogue.ingest values (%s, %s, %s, now(), %s)",
-            [[stream.id, each.arrival_date, each.fingerprint(stream, rule_set), run_id] for each in arrivals],
-        )
     catalogue.register_streams(connection, [stream], settings.rule_set)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from cic_assets.lake.zones import Lake
+from cic_assets.lake.zones import Lake, LakeError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -110,28 +110,64 @@ _COMMIT_ATTEMPTS = 8
 
 
 def replace_arrivals(
-    lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date], rows: pa.Table
+    lake: Lake,
+    table: str,
+    kind: str,
+    stream_id: str,
+    arrivals: Iterable[dt.date],
+    rows: pa.Table,
+    demand_claim: Callable[[], None],
 ) -> None:
     """Swaps the rows of one stream's arrivals in one commit; readers see the old rows or the new ones.
 
+    Whoever claims the arrivals after `demand_claim` and commits before this swap is in a version that it has not read:
+    Delta refuses the swap, and the next attempt finds the claim lost. So a worker that was stopped for hours and wakes
+    here overwrites nothing that is newer.
+
+    Args:
+        lake: where the table is.
+        table: accepted or quarantine.
+        kind: of the stream.
+        stream_id: whose rows.
+        arrivals: which are replaced.
+        rows: what replaces them.
+        demand_claim: raises if another run has claimed the arrivals since.
+
     Raises:
         CommitFailedError: other writers were faster eight times.
+        LakeError: the folder takes nothing (full, read-only, broken).
     """
     # Not user text: a stream id is [a-z0-9_-] by the model of stream files.
     days = ", ".join(f"'{day.isoformat()}'" for day in sorted(arrivals))
     predicate = f"stream_id = '{stream_id}' AND arrival_date IN ({days})"
     uri = lake.uri(f"{table}/{kind}")
     for attempt in range(_COMMIT_ATTEMPTS):
-        exists = DeltaTable.is_deltatable(uri)
-        mode: dict[str, Any] = {"mode": "overwrite", "predicate": predicate} if exists else {"mode": "append"}
         try:
+            known = _opened(uri, table, rows.schema)
+            demand_claim()
             # Merged: a table of an earlier release may lack a column.
-            write_deltalake(uri, rows, partition_by=_PARTITIONS[table], schema_mode="merge", **mode)
+            write_deltalake(known, rows, mode="overwrite", predicate=predicate, schema_mode="merge")
             return
         except CommitFailedError:
             if attempt == _COMMIT_ATTEMPTS - 1:
                 raise
             time.sleep(0.1 * 2**attempt)
+        except OSError as error:
+            # delta-rs names no path.
+            raise LakeError(f"{uri} can't be written: {error}; mend it and run again") from error
+
+
+def _opened(uri: str, table: str, schema: pa.Schema) -> DeltaTable:
+    """The table as it is now; made empty first, as two first writers would each append what they have."""
+    if not DeltaTable.is_deltatable(uri):
+        DeltaTable.create(uri, schema, mode="ignore", partition_by=_PARTITIONS[table])
+    return DeltaTable(uri)
+
+
+def version(lake: Lake, kind: str) -> int:
+    """The newest version of a kind's accepted table; -1 before the first."""
+    uri = lake.uri(f"accepted/{kind}")
+    return DeltaTable(uri).version() if DeltaTable.is_deltatable(uri) else -1
 
 
 def arrival_rows(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> pa.Table:

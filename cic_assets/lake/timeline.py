@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 4_000_000
 # Local days reach into neighbouring UTC dates, and flapping looks back an hour.
 MARGIN = dt.timedelta(days=2)
-_EDGE_LOCK = 0x0C1C
 _INSTANT = pa.timestamp("us", tz="UTC")
 _ENTRIES = pa.schema(
     [
@@ -86,22 +86,41 @@ def renew_edges(settings: Settings, spark: SparkSession) -> int:
     Returns:
         How many dates.
     """
-    with connect(settings) as connection:
-        # One at a time: an older computation must not overwrite a newer one.
-        connection.execute("select pg_advisory_xact_lock(%s)", [_EDGE_LOCK])
-        rows = connection.execute("select event_date, touch_id from catalogue.stale_edge order by 1").fetchall()
-        stale = dict(rows)
+    count = 0
+    while stale := _stale_edges(settings):
         for dates in in_passes(settings, list(stale)):
             entries = _entries(settings, spark, dates[0], dates[-1] + dt.timedelta(days=1))
             found = edges(entries.where(F.col("event_date").isin(dates))).toArrow()
-            connection.execute("delete from facts.charge_point_edge where event_date = any(%s)", [dates])
-            copy_rows(connection, "facts.charge_point_edge", found)
-        for date, touch_id in stale.items():
-            # Marked again meanwhile: stays.
-            connection.execute(
-                "delete from catalogue.stale_edge where event_date = %s and touch_id = %s", [date, touch_id]
-            )
-    return len(stale)
+            count += _replace_edges(settings, {date: stale[date] for date in dates}, found)
+    return count
+
+
+def _stale_edges(settings: Settings) -> dict[dt.date, int]:
+    with connect(settings) as connection:
+        return dict(connection.execute("select event_date, touch_id from catalogue.stale_edge").fetchall())
+
+
+def _replace_edges(settings: Settings, stale: dict[dt.date, int], found: pa.Table) -> int:
+    """Replaces the edges of dates that still have the mark that they were computed for.
+
+    Others were marked again meanwhile, or renewed by another run: an older computation must not overwrite a newer one.
+    No lock is held while Spark computes, so that a worker which stands still there keeps nobody waiting.
+    """
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select event_date, touch_id from catalogue.stale_edge where event_date = any(%s)"
+            " order by event_date for update",
+            [list(stale)],
+        ).fetchall()
+        mine = [date for date, touch_id in rows if stale[date] == touch_id]
+        for table in ("facts.charge_point_edge", "catalogue.stale_edge"):
+            connection.execute(f"delete from {table} where event_date = any(%s)", [mine])  # noqa: S608 - the names above
+        copy_rows(
+            connection,
+            "facts.charge_point_edge",
+            found.filter(pc.is_in(found["event_date"], pa.array(mine, pa.date32()))),
+        )
+    return len(mine)
 
 
 def charge_point_count(settings: Settings) -> int:

@@ -201,11 +201,20 @@ def renew_registry(settings: Settings, spark: SparkSession) -> None:
     Stale are facts whose flags S12 or E05 would be others now, days of charge points whose row changed (marts show
     rating and site beside them), and all months that count charge points: the first version holds since the first word.
     """
-    known = tables.read_accepted(spark, settings.spark, lake_of(settings), "locations")
-    rows = registry(known).toArrow()
+    while not _renewed(settings, spark):
+        continue
+
+
+def _renewed(settings: Settings, spark: SparkSession) -> bool:
+    """Whether the rows that it read were still the newest when it came to replace the registry."""
+    lake = lake_of(settings)
+    version = tables.version(lake, "locations")
+    rows = registry(tables.read_accepted(spark, settings.spark, lake, "locations")).toArrow()
     names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     with connect(settings) as connection:
         connection.execute("lock table facts.charge_point in share row exclusive mode")
+        if tables.version(lake, "locations") != version:
+            return False
         connection.execute("create temporary table renewed (like facts.charge_point) on commit drop")
         copy_rows(connection, "renewed", rows)
         connection.execute(
@@ -217,7 +226,7 @@ def renew_registry(settings: Settings, spark: SparkSession) -> None:
         )
         row = connection.execute("select exists (select from changed)").fetchone()
         if row is None or not row[0]:
-            return
+            return True
         connection.execute("delete from facts.charge_point")
         connection.execute(sql.SQL("insert into facts.charge_point ({0}) select {0} from renewed").format(names))
         for fact, periods in (
@@ -228,6 +237,7 @@ def renew_registry(settings: Settings, spark: SparkSession) -> None:
         ):
             found = connection.execute(periods).fetchall()
             mark_stale(connection, "registry", {(fact, row[0]) for row in found})
+    return True
 
 
 _COUNTED = sql.SQL("select period_date from catalogue.fact_window where fact = {}").format(sql.Literal(CHARGE_POINTS))

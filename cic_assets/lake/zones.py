@@ -24,6 +24,10 @@ import pyarrow.fs as pafs
 from cic_assets.settings import Settings
 
 
+class LakeError(Exception):
+    """The lake can't be written; the message names the path. What was there before is still there."""
+
+
 @dataclass(frozen=True)
 class Lake:
     """One lake.
@@ -76,7 +80,11 @@ class Lake:
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
-        """A new file that appears whole or not at all: draft, fsync and rename on a folder, one upload on S3."""
+        """A new file that appears whole or not at all: draft, fsync and rename on a folder, one upload on S3.
+
+        Raises:
+            LakeError: the folder takes nothing (full, read-only, broken).
+        """
         if self.root.startswith("s3://"):
             # Closing a stream to S3 completes the object, after an error too: so it is opened when all is there.
             with tempfile.TemporaryFile() as draft_file:
@@ -85,14 +93,19 @@ class Lake:
                 self._upload(cast(BinaryIO, draft_file), path)
             return
         target = Path(self.root, path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with draft.open("wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(target)
+        except OSError as error:
+            # Without a number it is the source's, such as a gzip that is none.
+            if error.errno is None:
+                raise
+            raise LakeError(f"{target} can't be written: {error.strerror}; mend it and run again") from error
         finally:
             draft.unlink(missing_ok=True)
 

@@ -19,6 +19,8 @@ Connection = psycopg.Connection[TupleRow]
 Role = Literal["etl", "analyst"]
 DATABASE = "cic"
 DAGSTER_DATABASE = "dagster"
+# The connection broke by itself, or the server was shut down or crashed (Postgres, Appendix A, class 57).
+_GONE = (None, "57P01", "57P02")
 _FOLDER = Path(__file__).parent
 # Set-up from several processes at once would collide on `create role`.
 _SETUP_LOCK = 4_242_001
@@ -77,7 +79,7 @@ def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
 
     Raises:
         WarehouseDownError: embedded and down.
-        WarehouseError: the server doesn't answer.
+        WarehouseError: the server doesn't answer, or goes away before the end of the block.
     """
     url = server_url(settings)
     if role == "analyst" and settings.warehouse_url is None:
@@ -86,12 +88,19 @@ def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
         connection = psycopg.connect(url)
     except psycopg.OperationalError as error:
         raise WarehouseError(f"no answer from {public(url)}: {str(error).strip()}") from error
-    with connection:
-        connection.execute("set time zone 'UTC'")
-        if role == "analyst":
-            connection.execute("set role cic_analyst")
-            connection.execute("set transaction read only")
-        yield connection
+    try:
+        with connection:
+            connection.execute("set time zone 'UTC'")
+            if role == "analyst":
+                connection.execute("set role cic_analyst")
+                connection.execute("set transaction read only")
+            yield connection
+    except psycopg.OperationalError as error:
+        if error.sqlstate not in _GONE:
+            raise
+        raise WarehouseError(
+            f"{public(url)} went away and undid what was not committed; run again once it answers: {str(error).strip()}"
+        ) from error
 
 
 def public(url: str) -> str:

@@ -63,6 +63,14 @@ create table if not exists catalogue.ingest (
   primary key (stream_id, arrival_date)
 );
 
+-- Which ingest may replace a stream's arrival: the newest claim.
+create table if not exists catalogue.arrival_claim (
+  stream_id text not null,
+  arrival_date date not null,
+  claim_id bigint not null,
+  primary key (stream_id, arrival_date)
+);
+
 -- Up to when an arrival of a status stream covers time; the stream's cover is the latest of them.
 create table if not exists catalogue.stream_cover (
   stream_id text not null,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import sys
 from itertools import product
 from pathlib import Path
@@ -44,22 +45,27 @@ WAREHOUSE_TABLES = (
 )
 
 
+def owner() -> str:
+    """Another one in each process, as each run and each of its retries has its own."""
+    return f"test {os.getpid()}"
+
+
 def run_ingest(settings: Settings, streams: dict[str, Stream]) -> None:
     spark = SparkResource(engine=settings.spark).session
     pending = pending_arrivals(settings, streams)
-    for stream in sorted({arrival.stream_id for arrival in pending}, key=lambda each: streams[each].kind):
+    for stream in sorted({arrival.stream_id for arrival in pending}, key=lambda each: (streams[each].kind, each)):
         mine = [arrival for arrival in pending if arrival.stream_id == stream]
-        ingest(settings, spark, streams[stream], mine, "test", lambda count: True)
+        ingest(settings, spark, streams[stream], mine, owner(), lambda count: True)
 
 
 def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.date, end: dt.date) -> None:
     """Status facts of start <= local date < end."""
     window = Window(STATUS, start, end, monthly=False)
-    touch = claim_window(settings, window, "test")
+    touch = claim_window(settings, window, owner())
     computed = compute_days(settings, SparkResource(engine=settings.spark), list(streams.values()), start, end)
     failed = [result for result in audit_days(computed) if not result.passed and result.check_name.endswith("add_up")]
     assert not failed, failed
-    swap_days(settings, window, "test", touch, computed)
+    swap_days(settings, window, owner(), touch, computed)
 
 
 def run_days(settings: Settings, streams: dict[str, Stream]) -> None:
@@ -71,12 +77,17 @@ def run_days(settings: Settings, streams: dict[str, Stream]) -> None:
 def run_facts(settings: Settings, *, asked_for: bool = False) -> None:
     stale, _ = stale_months(settings, dt.date(2026, 12, 1), asked_for=asked_for)
     for work in months_work(stale):
-        window = Window(FACT, work.first, (work.last + dt.timedelta(days=32)).replace(day=1), monthly=True)
-        touch = claim_window(settings, window, "test")
-        computed = _compute(settings, SparkResource(engine=settings.spark), window.start, window.end)
-        assert all(result.passed for result in _audit(computed))
-        tables = {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}
-        swap_window(settings, window, "test", touch, tables)
+        compute_sessions(settings, work.first, (work.last + dt.timedelta(days=32)).replace(day=1))
+
+
+def compute_sessions(settings: Settings, start: dt.date, end: dt.date) -> None:
+    """Session facts of the months in [start, end)."""
+    window = Window(FACT, start, end, monthly=True)
+    touch = claim_window(settings, window, owner())
+    computed = _compute(settings, SparkResource(engine=settings.spark), window.start, window.end)
+    assert all(result.passed for result in _audit(computed))
+    tables = {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}
+    swap_window(settings, window, owner(), touch, tables)
 
 
 def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:

@@ -1,0 +1,59 @@
+"""The steps of a round, as an operator's script would run them; each does what is pending and no more."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+from cic_assets.assets.charge_point_facts import compute_charge_points
+from cic_assets.lake.landing import land
+from cic_assets.lake.touch import CHARGE_POINTS
+from cic_assets.resources.spark import SparkResource
+from cic_assets.settings import Settings
+from cic_assets.streams.load import load_streams
+from cic_assets.streams.model import Stream
+from cic_assets.warehouse.load import Window, claim_window, swap_window
+from cic_assets.work import months_work, stale_months
+from tests.end_to_end import steps as common
+from tests.end_to_end.faults.county import sent_until
+
+Step = Callable[[Settings, Path, str], None]
+
+
+def _streams(settings: Settings) -> dict[str, Stream]:
+    return load_streams(settings.streams)
+
+
+def run_land(settings: Settings, sent: Path, round_: str) -> None:
+    """Lands the files of the round and of those before it."""
+    streams = _streams(settings)
+    for each in sent_until(round_):
+        land(settings, streams[each.stream_id], sent / each.name, each.arrived_at)
+
+
+def _run_ingest(settings: Settings, sent: Path, round_: str) -> None:
+    common.run_ingest(settings, _streams(settings))
+
+
+def _run_days(settings: Settings, sent: Path, round_: str) -> None:
+    common.run_days(settings, _streams(settings))
+
+
+def _run_months(settings: Settings, sent: Path, round_: str) -> None:
+    """Charge points' months after sessions', each computed from what is there, as one run of the monthly job."""
+    stale, _ = stale_months(settings, dt.date(2025, 6, 1), asked_for=True)
+    for work in months_work(stale):
+        end = (work.last + dt.timedelta(days=32)).replace(day=1)
+        common.compute_sessions(settings, work.first, end)
+        _compute_charge_points(settings, work.first, end)
+
+
+def _compute_charge_points(settings: Settings, start: dt.date, end: dt.date) -> None:
+    window = Window(CHARGE_POINTS, start, end, monthly=True)
+    touch = claim_window(settings, window, common.owner())
+    rows = compute_charge_points(settings, SparkResource(engine=settings.spark), window)
+    swap_window(settings, window, common.owner(), touch, {"facts.charge_point_month": ("month_date", rows)})
+
+
+STEPS: dict[str, Step] = {"land": run_land, "ingest": _run_ingest, "days": _run_days, "months": _run_months}

@@ -1,0 +1,169 @@
+"""The long sweep: python -m tests.end_to_end.faults.sweep --kills 240 --errors 60 --seed 1
+
+Prints a line per step and fault, keeps the same as JSON and Markdown, and fails if a fault did not fire or did harm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cic_assets.settings import PROJECT
+from cic_assets.warehouse import embedded
+from tests.end_to_end.faults import inject, plan, scenarios
+from tests.end_to_end.faults.county import ROUNDS
+from tests.end_to_end.faults.inject import Outcome, Point
+from tests.end_to_end.faults.states import Chain, run_chain
+from tests.end_to_end.faults.steps import STEPS
+from tests.end_to_end.faults.strace import Call
+
+REPORT = PROJECT / ".cic" / "faults"
+# Points, and what to do at each of them.
+Task = tuple[str, list[Point], Callable[[Point], Outcome]]
+
+
+@dataclass
+class Line:
+    """One line of the report: a fault at a step. `calls` counts those that change anything, in the rehearsal."""
+
+    step: str
+    fault: str
+    calls: int
+    swept: int = 0
+    fired: int = 0
+    lost: int = 0
+    half_visible: int = 0
+    unclear: int = 0
+    seconds: float = 0
+
+    def add(self, outcome: Outcome, seconds: float) -> None:
+        """Counts one more."""
+        self.swept += 1
+        self.fired += outcome.fired
+        self.lost += bool(outcome.lost)
+        self.half_visible += bool(outcome.half_visible)
+        self.unclear += bool(outcome.unclear)
+        self.seconds = round(self.seconds + seconds, 1)
+
+
+@contextmanager
+def clean_run() -> Iterator[tuple[Chain, Path]]:
+    """A clean run on a server of its own, and a folder for scratch."""
+    home = Path(tempfile.mkdtemp(prefix="faults"))
+    embedded.start(home / "server")
+    try:
+        yield run_chain(home / "server", home / "states"), home
+    finally:
+        embedded.delete(home / "server")
+        shutil.rmtree(home)
+
+
+def tasks(
+    chain: Chain, scratch: Path, round_: str, step: str, calls: list[Call], kills: int, errors: int, seed: int
+) -> Iterator[Task]:
+    """All faults of one step."""
+    rng = random.Random(f"{seed} {round_} {step}")
+
+    def points(found: list[Call]) -> list[Point]:
+        return [Point(round_, step, call) for call in found]
+
+    def struck(fault: str) -> Callable[[Point], Outcome]:
+        return lambda point: inject.strike(chain, point, fault, scratch)
+
+    def restarted(mode: str) -> Callable[[Point], Outcome]:
+        return lambda point: scenarios.restart_server(chain, point, mode, scratch)
+
+    yield "SIGKILL", points(plan.kill_points(calls, kills, rng)), struck("SIGKILL")
+    for fault in ("EIO", "ENOSPC"):
+        yield fault, points(plan.error_points(calls, errors, rng)), struck(fault)
+    if round_ == "first":
+        held = points(plan.holding_points(calls))
+        yield "stale worker", held, lambda point: scenarios.wake_too_late(chain, point, scratch)
+    loads = plan.statements(calls, "copy ", "insert into", "COMMIT")
+    for mode in ("fast", "immediate"):
+        yield f"restart -m {mode}", points(rng.sample(loads, 2)), restarted(mode)
+
+
+def sweep(chain: Chain, scratch: Path, kills: int, errors: int, seed: int) -> tuple[list[Line], list[Outcome]]:
+    """Every step of every round; kills and errors are spread evenly over them."""
+    lines, outcomes = [], []
+    each = len(ROUNDS) * len(STEPS)
+    for round_ in ROUNDS:
+        for step in STEPS:
+            calls = inject.rehearse(chain, round_, step, scratch)
+            shares = (-(-kills // each), -(-errors // each // 2))
+            for fault, points, strike in tasks(chain, scratch, round_, step, calls, *shares, seed):
+                line = Line(f"{step}, {round_} round", fault, len(calls))
+                for point in points:
+                    started = time.monotonic()
+                    outcomes.append(strike(point))
+                    line.add(outcomes[-1], time.monotonic() - started)
+                lines.append(line)
+                print(shown(line), flush=True)
+    return lines, outcomes
+
+
+_COLUMNS = tuple(Line.__dataclass_fields__)
+
+
+def shown(line: Line) -> str:
+    """A line as Markdown."""
+    return "| " + " | ".join(str(getattr(line, name)) for name in _COLUMNS) + " |"
+
+
+def head() -> str:
+    """The table's head."""
+    return "| " + " | ".join(name.replace("_", "-") for name in _COLUMNS) + " |\n" + "|---" * len(_COLUMNS) + "|"
+
+
+def total(lines: list[Line], fault: str) -> Line:
+    """The sum of a fault's lines."""
+    mine = [line for line in lines if line.fault == fault]
+    found = Line("all", fault, sum(line.calls for line in mine))
+    for name in _COLUMNS[3:]:
+        setattr(found, name, round(sum(getattr(line, name) for line in mine), 1))
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=240)
+    parser.add_argument("--errors", type=int, default=96)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    print(head(), flush=True)
+    with clean_run() as (chain, scratch):
+        lines, outcomes = sweep(chain, scratch, given.kills, given.errors, given.seed)
+    totals = [total(lines, fault) for fault in dict.fromkeys(line.fault for line in lines)]
+    print("\n".join(shown(line) for line in totals))
+    wrong = [outcome for outcome in outcomes if outcome.complaints]
+    for outcome in wrong:
+        print(f"{outcome.fault} at {outcome.hit or outcome.point}: {'; '.join(outcome.complaints)[:2000]}")
+    _keep(vars(given), [*lines, *totals], outcomes)
+    return 1 if wrong else 0
+
+
+def _keep(given: dict[str, int], lines: list[Line], outcomes: list[Outcome]) -> None:
+    REPORT.mkdir(parents=True, exist_ok=True)
+    table = "\n".join([head(), *map(shown, lines)])
+    REPORT.joinpath("report.md").write_text(f"{given}\n\n{table}\n")
+    content = {
+        "given": given,
+        "lines": [asdict(line) for line in lines],
+        "outcomes": [asdict(outcome) | {"complaints": outcome.complaints} for outcome in outcomes],
+    }
+    REPORT.joinpath("report.json").write_text(json.dumps(content, indent=1))
+    print(f"kept in {REPORT}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
