@@ -12,31 +12,32 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ks_2samp
 
+
 @dataclass(frozen=True)
 class Measure:
     """One thing that is compared.
 
     Attributes:
         title: for readers.
-        unit: of the axis.
+        axis: what its axis shows, with the unit.
         size: of the values of a discrete measure; 0 for a quantity.
         first: the smallest value of a discrete measure.
     """
 
     title: str
-    unit: str
+    axis: str
     size: int = 0
     first: int = 0
 
 
 MEASURES = {
-    "sessions_per_day": Measure("How often a charge point is used", "sessions per charge point and day"),
-    "duration": Measure("How long cars stay plugged in", "hours"),
-    "energy": Measure("How much they take", "kWh"),
-    "power": Measure("How fast they take it, on average over their stay", "kW"),
-    "hour": Measure("When they come", "hour of the day, local time", 24),
-    "weekday": Measure("On which days they come", "day of the week", 7),
-    "month": Measure("In which months charge points are used most", "month", 12, 1),
+    "sessions_per_day": Measure("How often a charge point is used", "Sessions per charge point and day"),
+    "duration": Measure("How long cars stay plugged in", "Time plugged in"),
+    "energy": Measure("How much they take", "Energy of a session, kWh"),
+    "power": Measure("How fast they take it, on average over their stay", "Mean power of a session, kW"),
+    "hour": Measure("When they come", "Hour of the start, local time", 24),
+    "weekday": Measure("On which days they come", "Day of the start", 7),
+    "month": Measure("In which months charge points are used most", "Month of the start", 12, 1),
 }
 
 
@@ -78,14 +79,17 @@ def _per_day(points: pd.Series, days: pd.Series) -> np.ndarray:
 
 
 def _months(points: pd.Series, days: pd.Series) -> np.ndarray:
-    """Sessions per charge point and day in each month of the year, as shares: networks grow, and files have gaps."""
+    """Sessions per charge point and day in each month, as shares of a year whose other months are like those known."""
     month = days.dt.to_period("M")
-    found = pd.DataFrame({"point": points, "day": days}).groupby(month).agg({"point": ["count", "nunique"], "day": "nunique"})
+    found = (
+        pd.DataFrame({"point": points, "day": days})
+        .groupby(month)
+        .agg({"point": ["count", "nunique"], "day": "nunique"})
+    )
     rates = found["point", "count"] / found["point", "nunique"] / found["day", "nunique"]
     # A month with less than ten days is chance.
     rates = rates[found["day", "nunique"] >= 10].groupby(lambda period: period.month).mean()
-    rates = rates.reindex(range(1, 13))
-    return (rates / rates.sum()).to_numpy()
+    return (rates / rates.mean() / 12).reindex(range(1, 13)).to_numpy()
 
 
 def distance(name: str, one: np.ndarray, other: np.ndarray) -> float:

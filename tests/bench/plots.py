@@ -41,16 +41,17 @@ def measure_plot(name: str, operators: Mapping[str, Operator]) -> Figure:
     for title, operator in operators.items():
         draw = _shares if measure.size else _ecdf
         draw(axes, name, operator.values[name], _style(title))
-    axes.set_xlabel(measure.unit[0].upper() + measure.unit[1:])
+    axes.set_xlabel(measure.axis)
     if measure.size:
         _discrete_axes(axes, name)
     else:
         _quantity_axes(axes, name)
-    _legend(axes, "upper right" if name == "hour" else "lower right" if measure.size else "upper left")
+    axes.plot([], [], color="#aaaaaa", linewidth=1, label="each simulated provider")
+    _legend(figure)
     return figure
 
 
-def _figure(title: str, height: float = 4.6) -> tuple[Figure, Axes]:
+def _figure(title: str, height: float = 4.8) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(9, height), dpi=110, layout="constrained")
     axes = figure.subplots()
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold")
@@ -97,26 +98,30 @@ def _discrete_axes(axes: Axes, name: str) -> None:
     axes.set_ylabel("Share of sessions" if name != "month" else "Share of the year's use")
 
 
-def _legend(axes: Axes, place: str) -> None:
-    axes.plot([], [], color="#aaaaaa", linewidth=1, label="each simulated provider")
-    axes.legend(loc=place, frameon=True, framealpha=0.9, edgecolor="none", fontsize=10)
+def _legend(figure: Figure) -> None:
+    """Below, where it hides nothing."""
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=10)
 
 
 def dirt_plot(operators: Mapping[str, Operator], rules: Mapping[str, str]) -> Figure:
-    """Share of rows that each rule fired on; zeros stand at the left edge."""
-    figure, axes = _figure("How dirty their files are", height=5.6)
+    """Share of rows that each rule fired on; zero stands at the left edge."""
+    figure, axes = _figure("How dirty their files are", height=6.4)
     shown = [title for title in COLOURS if title in operators]
-    for title in shown:
+    for place, title in enumerate(shown):
         rates = [operators[title].rate(rule) for rule in rules]
+        # One below the other, so that equal rates do not hide each other.
+        heights = np.arange(len(rules)) + 0.17 * (place - (len(shown) - 1) / 2)
         marker = "D" if title == COUNTY else "o"
-        axes.plot(rates, range(len(rules)), marker, markersize=9, alpha=0.85, color=COLOURS[title], label=title)
+        axes.plot(rates, heights, marker, markersize=7, color=COLOURS[title], label=title, clip_on=False)
     axes.set_yticks(range(len(rules)), [f"{text} ({rule})" for rule, text in rules.items()])
-    axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=0.1, linscale=0.5)
     axes.set_xlim(-0.01, 60)
     ticks = (0, 0.1, 0.3, 1, 3, 10, 30)
     axes.set_xticks(ticks, [f"{tick:g} %" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("Share of the rows that arrived")
-    axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none", fontsize=10)
+    axes.set_ylim(len(rules) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.hlines(np.arange(len(rules) - 1) + 0.5, -0.01, 60, color="#dddddd", linewidth=0.7)
+    _legend(figure)
     return figure
