@@ -88,11 +88,17 @@ def collect(settings: Settings, folder: Path, real: Sequence[Path], **plan: obje
     for path in real:
         for stream in claimants(streams.values(), path.name):
             land(settings, stream, path)
-    run_ingest(settings, streams)
-    run_facts(settings, asked_for=True)
+    for what, step in (("ingest", run_ingest), ("monthly facts", _facts)):
+        began = time.monotonic()
+        step(settings, streams)
+        print(f"{what}: {time.monotonic() - began:.0f} s", flush=True)
     groups = {COUNTY: POOLED} | {provider.name.title(): (provider.name,) for provider in PROVIDERS}
     groups |= {title: (name,) for name, title in REAL.items() if any(path.name.startswith(name) for path in real)}
     return {title: _operator(settings, streams, names) for title, names in groups.items()}
+
+
+def _facts(settings: Settings, streams: dict[str, Stream]) -> None:
+    run_facts(settings, asked_for=True)
 
 
 def _is_compared(stream_id: str) -> bool:
