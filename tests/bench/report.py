@@ -45,7 +45,7 @@ NOTES = {
     "2018: its upper quarter takes more on purpose.",
     "power": "Energy divided by the whole stay. The county has some 150 kW points, on purpose: the cities had none.",
     "hour": "Starts, on the clock of the place.",
-    "weekday": "Starts, by local day.",
+    "weekday": "Starts, by local day. Ticino is quiet on Saturdays and not on Sundays: its dates may be a day off.",
     "month": "Sessions per charge point and day, so that a growing network does not look like a season; Dundee's files "
     "lack December to February.",
 }
