@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test fuzz faults lint types doctor lock clean
+.PHONY: help setup demo test fuzz faults calibration lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -70,6 +70,9 @@ types: setup
 
 doctor: setup ## what is there and what is missing
 	@$(BIN)/cic doctor
+
+calibration: setup ## the simulated county beside three real operators: .cic/calibration/index.html
+	@$(BIN)/python -m tests.bench.calibration
 
 lock: ## requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --universal \

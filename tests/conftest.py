@@ -47,10 +47,15 @@ def demand(there: bool, what: str) -> None:
     pytest.skip(f"needs {what}")
 
 
+def data_folder() -> Path:
+    """Where real operators' files would be; they are no part of the repository."""
+    return Path(os.environ.get("CIC_TEST_DATA") or PROJECT.parent / "shared" / "data")
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """Real operators' files; they are no part of the repository."""
-    folder = Path(os.environ.get("CIC_TEST_DATA") or PROJECT.parent / "shared" / "data")
+    """Real operators' files."""
+    folder = data_folder()
     demand((folder / "sessions").is_dir(), "the operators' files: set CIC_TEST_DATA to their folder")
     return folder
 

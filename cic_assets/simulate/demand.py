@@ -12,15 +12,19 @@ from random import Random
 from cic_assets.simulate.clock import DAY, HOUR, MINUTE, date_of
 from cic_assets.simulate.network import RAPID_W, ChargePoint
 
-# Share of starts in each hour: commuters in the morning, shoppers at noon, residents in the evening.
-HOURS = (1, 1, 1, 1, 1, 2, 4, 7, 9, 8, 7, 7, 8, 7, 7, 7, 8, 9, 9, 7, 5, 4, 3, 2)
+# Share of starts in each hour, UTC, about the mean of three cities: from eight on, most at noon, few at night.
+HOURS = (1, 1, 1, 1, 1, 2, 6, 11, 13, 12, 13, 14, 14, 13, 12, 11, 10, 8, 7, 5, 4, 3, 2, 1)
 # Rapid chargers are used on the way: later, and less at night.
-RAPID_HOURS = (1, 1, 1, 1, 1, 2, 4, 6, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 8, 7, 6, 5, 4, 2)
+RAPID_HOURS = (2, 2, 1, 1, 1, 2, 4, 7, 9, 11, 12, 13, 14, 14, 14, 13, 13, 12, 11, 9, 7, 5, 4, 3)
 WEEKDAYS = (1.0, 1.02, 1.03, 1.05, 1.1, 0.98, 0.82)
 # From January on: cars need more in the cold.
 SEASON = (1.08, 1.06, 1.04, 0.98, 0.95, 0.93, 0.92, 0.93, 0.97, 1.02, 1.07, 1.05)
-# Sessions per day of a charge point of mean popularity, by rated power in W.
-SESSIONS = {7_400: 0.9, 22_000: 1.3, 50_000: 4.5, 150_000: 5.0}
+# Sessions per day of a charge point of mean popularity, by rated power in W; 50 kW had 2.2 in Perth and 11.7 in Dundee.
+SESSIONS = {7_400: 1.0, 22_000: 1.2, 50_000: 6.0, 150_000: 6.0}
+# Share of sessions after which a car stays plugged in, and its mean stay: at rapid charge points, and at others.
+STAYS = {True: (0.3, 5 * MINUTE), False: (0.7, 100 * MINUTE)}
+# Of stays at others: left overnight or for days. A tenth of Dundee's sessions at 7 kW took longer than 22 hours.
+LONG_STAYS, LONG_STAY, LONGEST_STAY = 0.15, 14 * HOUR, 4 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +115,17 @@ def need(random: Random, rated_w: int, grain: int) -> Need:
     rapid = rated_w >= RAPID_W
     car = CARS[_CARS[rapid].draw(random)]
     power = min(rated_w, car.dc_w if rapid else car.ac_w) * (0.45 + 0.5 * random.random() if rapid else 0.93)
-    wanted = car.battery_wh * random.betavariate(1.6, 2.0)
+    wanted = car.battery_wh * random.betavariate(1.3, 2.4)
     # Rapid sessions end when the driver goes on; an hour is the longest stay on many sites.
     most = 80 * MINUTE if rapid else 14 * HOUR
     charging = max(grain, int(min(wanted / power * HOUR, most)) // grain * grain, 2 * MINUTE)
-    idle = 0
-    if random.random() < (0.3 if rapid else 0.7):
-        idle = int(min(random.expovariate(1 / (5 * MINUTE if rapid else 100 * MINUTE)), DAY)) // grain * grain
-    return Need(charging, idle, max(1, int(power * charging / HOUR)))
+    return Need(charging, _idle(random, rapid) // grain * grain, max(1, int(power * charging / HOUR)))
+
+
+def _idle(random: Random, rapid: bool) -> int:
+    share, mean = STAYS[rapid]
+    if random.random() >= share:
+        return 0
+    if not rapid and random.random() < LONG_STAYS:
+        mean = LONG_STAY
+    return int(min(random.expovariate(1 / mean), LONGEST_STAY))

@@ -8,7 +8,7 @@ from random import Random
 from cic_assets.simulate.clock import DAY, HOUR, date_of
 
 # Rated power in W and how often it is built; about the mix of a British county.
-RATINGS = ((7_400, 0.5), (22_000, 0.3), (50_000, 0.15), (150_000, 0.05))
+RATINGS = ((7_400, 0.5), (22_000, 0.27), (50_000, 0.18), (150_000, 0.05))
 RAPID_W = 50_000
 POINTS_PER_SITE = 10
 # Pence per kWh, excluding VAT, before and after the tariff changes in the middle of the simulated time.
@@ -106,7 +106,7 @@ def build(random: Random, letter: str, count: int, numbered: bool, start: int, e
             post = f"{letter}{number - evse:04d}"
             name = f"{post}-{evse + 1}" if numbered else f"{letter}{number:04d}"
             point = ChargePoint(
-                name, post, sites[number // POINTS_PER_SITE], rated_w, random.lognormvariate(-0.32, 0.8), start
+                name, post, sites[number // POINTS_PER_SITE], rated_w, random.lognormvariate(-0.5, 1.0), start
             )
             point = _with_bay(point, number)
             points.append(_changing(random, point, number, sites, start, end))
