@@ -9,7 +9,6 @@ import csv
 import hashlib
 import hmac
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -19,7 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cic_assets.lake import catalogue
+from cic_assets.lake.bounds import NAMES_KEPT
 from cic_assets.lake.catalogue import LandedObject
+from cic_assets.lake.json_text import compact, parse
 from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.lake.zones import decoded_path, lake_of
 from cic_assets.settings import Settings
@@ -69,7 +70,8 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
                 writer.write_batch(batch)
                 count += batch.num_rows
     with connect(settings) as connection:
-        catalogue.note_decoded(connection, landed, reading.columns, count)
+        names = [plain_text(name) for name in reading.columns[:NAMES_KEPT]]
+        catalogue.note_decoded(connection, landed, names, count)
     return path, count
 
 
@@ -82,13 +84,14 @@ def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: 
 
 
 def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
-    record = _without_nul(record)
+    record = _storable(record)
     if stream.personal_fields and stream.format.type == "csv" and "\n" in record.raw:
         # Stray quotes may have drawn the next person's row into a cell.
         record = Record(record.line, record.raw, None, "a cell holds a line break")
     row: dict[str, Any] = {"cic.sha256": landed.sha256, "cic.line": record.line, "cic.raw": record.raw}
     if record.values is None:
-        raw = WITHHELD if stream.personal_fields else record.raw
+        # A fault of the file itself has no text, and its reason quotes none.
+        raw = f"({record.fault})" if not record.raw else WITHHELD if stream.personal_fields else record.raw
         # The reason may quote the text, so it is withheld too.
         text = "unreadable record" if stream.personal_fields else record.fault
         return {**row, "cic.raw": raw, "cic.fault": "D01", "cic.fault_text": text}
@@ -113,18 +116,23 @@ def _raw_without(stream: Stream, columns: list[str], record: Record, key: bytes)
         out = io.StringIO()
         csv.writer(out, delimiter=stream.format.delimiter, lineterminator="").writerow(kept)
         return out.getvalue()
-    content = json.loads(record.raw)
+    content = parse(record.raw)
     for field in stream.personal_fields:
         _replace(content, field, key)
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return compact(content)
 
 
-def _without_nul(record: Record) -> Record:
-    """Postgres has no NUL in text; a feed that sends one gets U+FFFD in its place."""
-    if "\0" not in record.raw and not any("\0" in (text or "") for text in (record.values or {}).values()):
-        return record
-    values = record.values and {name: text and text.replace("\0", "\ufffd") for name, text in record.values.items()}
-    return replace(record, raw=record.raw.replace("\0", "\ufffd"), values=values)
+def _storable(record: Record) -> Record:
+    """The record with U+FFFD for what neither Parquet nor Postgres take as text: NUL and halves of surrogate pairs."""
+    values = record.values and {plain_text(name): text and plain_text(text) for name, text in record.values.items()}
+    return replace(record, raw=plain_text(record.raw), values=values, fault=record.fault and plain_text(record.fault))
+
+
+def plain_text(text: str) -> str:
+    r"""The text with U+FFFD in place of NUL and of halves of surrogate pairs (`\ud800` in JSON)."""
+    if text.isascii():
+        return text.replace("\0", "\ufffd")
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def _is_personal(stream: Stream, name: str) -> bool:
@@ -142,7 +150,7 @@ def _replace(content: Any, field: str, key: bytes) -> None:
         return
     value = content.get(field)
     if value is not None:
-        content[field] = _pseudonym(key, value if isinstance(value, str) else json.dumps(value))
+        content[field] = _pseudonym(key, str(value) if isinstance(value, str) else compact(value))
     head, _, rest = field.partition(".")
     if rest and head in content:
         _replace(content[head], rest, key)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import LandedObject
@@ -49,10 +52,12 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     seen_at = (arrived_at or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     with file.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-    extension = "".join(suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6).lower()
+    name = shown_name(file)
+    suffixes = [suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6]
+    extension = "".join(suffix for suffix in suffixes if suffix.isascii()).lower()
     lake = lake_of(settings)
     wish = LandedObject(
-        stream.id, sha256, seen_at.date(), seen_at, file.name,
+        stream.id, sha256, seen_at.date(), seen_at, name,
         raw_path(stream.id, seen_at.date(), sha256, extension), landed=False,
     )  # fmt: skip
     with connect(settings) as connection:
@@ -60,8 +65,13 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     if not lake.exists(landed.path):
         lake.copy_in(file, landed.path)
     with connect(settings) as connection:
-        catalogue.add_sighting(connection, landed, seen_at, file.name)
+        catalogue.add_sighting(connection, landed, seen_at, name)
     return Landing(landed, new=not landed.landed)
+
+
+def shown_name(file: Path) -> str:
+    r"""A file's name without folder, as text: a byte that is no UTF-8 stands as \xNN, as Postgres takes no other."""
+    return os.fsencode(file.name).decode("utf-8", "backslashreplace")
 
 
 def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.datetime) -> list[LandedObject]:
@@ -80,7 +90,7 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
             continue
         stream_id, arrival, name = place
         with lake.read(path) as handle:
-            sha256 = hashlib.sha256(handle.read()).hexdigest()
+            sha256 = hashlib.file_digest(cast(io.BufferedReader, handle), "sha256").hexdigest()
         midnight = dt.datetime.combine(arrival, dt.time(), dt.UTC)
         arrived_at = min(max(midnight, now), midnight + dt.timedelta(days=1, microseconds=-1))
         with connect(settings) as connection:
