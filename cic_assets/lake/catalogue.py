@@ -109,6 +109,16 @@ def note_decoded(connection: Connection, landed: LandedObject, columns: list[str
     )
 
 
+def new_columns(connection: Connection, stream_id: str) -> dict[dt.date, tuple[str, ...]]:
+    """Fields that a stream's first arrival did not have, by the arrival that brought them."""
+    rows = connection.execute(
+        "select arrival_date, array_agg(column_name order by column_name) from quality.new_column"
+        " where stream_id = %s group by arrival_date",
+        [stream_id],
+    ).fetchall()
+    return {day: tuple(names) for day, names in rows}
+
+
 def register_streams(connection: Connection, streams: Iterable[Stream], rule_set: str | None) -> None:
     """The stream files' facts that marts show, and the rules with their messages."""
     for stream in streams:

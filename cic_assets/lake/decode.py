@@ -98,7 +98,7 @@ def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record,
     values = record.values
     if stream.personal_fields:
         values = {name: _pseudonym(key, text) if _is_personal(stream, name) else text for name, text in values.items()}
-        row["cic.raw"] = _raw_without(stream, reading.columns, record, key)
+        row["cic.raw"] = plain_text(_raw_without(stream, reading.columns, record, key))
     # A JSON record may leave out what is null; a table's header says for the whole file what is there.
     if stream.format.type in ("csv", "xlsx"):
         missing = [name for name in stream.required_fields if name not in reading.columns]

@@ -52,6 +52,7 @@ class IngestCount:
         newest: the latest moment among accepted rows.
         unmapped: word that no vocabulary knows → rows.
         cover_at: up to when the arrival covers time; None where it covers none or its kind has no cover.
+        new_columns: fields of its files that no earlier arrival had.
     """
 
     stream_id: str
@@ -64,6 +65,7 @@ class IngestCount:
     newest: dt.datetime | None = None
     unmapped: dict[str, int] = field(default_factory=dict)
     cover_at: dt.datetime | None = None
+    new_columns: tuple[str, ...] = ()
 
 
 # Says whether an arrival may be replaced.
@@ -165,6 +167,8 @@ def _counted(
     found = count_by_rule(judged, rules_of(rule_set_of(settings, stream), stream.kind))
     summary = _summary(judged, kind.newest, stream.kind)
     unmapped = _unmapped(judged) if stream.kind == "status" else {}
+    with connect(settings) as connection:
+        new_columns = catalogue.new_columns(connection, stream.id)
     counts = []
     for arrival in batch:
         day = arrival.arrival_date
@@ -182,7 +186,7 @@ def _counted(
                 stream.id, day, rows_in, rows_in - rejected, rejected,
                 {rule: fired for rule, (fired, _) in rules.items()},
                 {rule: wrong for rule, (_, wrong) in rules.items()},
-                newest, unmapped.get(day, {}), cover_at,
+                newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()),
             )
         )  # fmt: skip
     return counts

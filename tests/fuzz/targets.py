@@ -28,7 +28,6 @@ from cic_assets.streams.model import Stream
 from tests.fuzz.payloads import HEADER, STREAMS, cdr, files, state, table_row
 
 LANDED = type("Landed", (), {"sha256": "x"})()
-SECRET = "PERSONAL-SECRET"
 SCHEMAS = {name: decoded_schema(stream) for name, stream in STREAMS.items()}
 
 
