@@ -13,6 +13,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
@@ -227,11 +228,7 @@ def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[R
 
 def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
     """An array of objects somewhere in a document, read as a stream."""
-    beside: dict[str, str] = {}
-    if form.document:
-        # These fields may stand behind the records: a pass of its own.
-        beside = {name: text for name, text in scalars(source, form.encoding) if name in form.document}
-        source.seek(0)
+    beside = _beside(source, form) if form.document else {}
     ordinal = 0
     for element in array_elements(source, form.encoding, form.records):
         if element.fault:
@@ -241,6 +238,18 @@ def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Re
         for record in _records(element.value, None, form, beside, columns):
             ordinal += 1
             yield Record(ordinal, *record)
+
+
+def _beside(source: BinaryIO, form: FeedFormat) -> dict[str, str]:
+    """Fields of the document itself, which may stand behind its records: a pass of its own."""
+    found: dict[str, str] = {}
+    # Where the document breaks, the pass over its records breaks too, after those before, and says so.
+    with suppress(*_CONTENT_FAULTS):
+        for name, text in scalars(source, form.encoding):
+            if name in form.document:
+                found[name] = text
+    source.seek(0)
+    return found
 
 
 _Read = tuple[str, dict[str, str | None] | None, str | None]
