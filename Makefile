@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint types doctor lock clean
+.PHONY: help setup demo test fuzz lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -45,6 +45,15 @@ test: setup lint types ## everything that CI runs
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 	@if command -v java >/dev/null || test "$$CI" = true; then \
 	echo "the spark tier again, on Apache Spark"; $(BIN)/python -m pytest tests/spark --engine 'local[2]'; \
+	else echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; fi
+
+# A target that finds something stops here and names the file of its input. SECONDS_EACH=10 for a quick look.
+SECONDS_EACH ?= 120
+fuzz: setup ## malformed input: each decoder SECONDS_EACH, then 100,000 payloads through the whole ingest
+	@for target in csv cdr status json xlsx sheet gzip stream; do echo "fuzz: $$target, $(SECONDS_EACH) s"; \
+	$(BIN)/python -m tests.fuzz.targets $$target $(SECONDS_EACH) || exit 1; done
+	@$(BIN)/python -m tests.fuzz.bulk 100000
+	@if command -v java >/dev/null; then $(BIN)/python -m tests.fuzz.bulk 8000 'local[2]'; \
 	else echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; fi
 
 lint: setup

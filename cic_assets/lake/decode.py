@@ -84,7 +84,7 @@ def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: 
 
 
 def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
-    record = _storable(record)
+    record = storable(record)
     if stream.personal_fields and stream.format.type == "csv" and "\n" in record.raw:
         # Stray quotes may have drawn the next person's row into a cell.
         record = Record(record.line, record.raw, None, "a cell holds a line break")
@@ -122,7 +122,7 @@ def _raw_without(stream: Stream, columns: list[str], record: Record, key: bytes)
     return compact(content)
 
 
-def _storable(record: Record) -> Record:
+def storable(record: Record) -> Record:
     """The record with U+FFFD for what neither Parquet nor Postgres take as text: NUL and halves of surrogate pairs."""
     values = record.values and {plain_text(name): text and plain_text(text) for name, text in record.values.items()}
     return replace(record, raw=plain_text(record.raw), values=values, fault=record.fault and plain_text(record.fault))

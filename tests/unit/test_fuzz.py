@@ -9,17 +9,26 @@ import gzip
 import io
 import json
 import random
+import re
 import time
 import tracemalloc
+from encodings.aliases import aliases
+from itertools import pairwise
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cic_assets.lake import bounds, inflate, records
+from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.streams.load import StreamFileError, load_stream
+from cic_assets.streams.model import FeedFormat
 from tests.fuzz.payloads import HEADER, ODD, STREAMS, payload
 from tests.fuzz.targets import TARGETS, decode_all, sheet
 
+GOOD = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
+STATUS = yaml.safe_load((SHIPPED_STREAMS / "dusseldorf_status.yml").read_text())
 # The same examples at every run; `make fuzz` looks for others.
 SHORT = settings(
     max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -141,3 +150,40 @@ def test_a_value_of_a_document_that_never_ends_is_bounded(monkeypatch):
     monkeypatch.setattr("cic_assets.lake.json_text.MAX_LINE_BYTES", 1 << 20)
     found = decode_all(STREAMS["fuzz_json"], b'{"data":[{"id":1},"' + b"x" * (8 << 20))
     assert len(found) == 2 and "longer than 1,048,576" in str(found[1].fault)
+
+
+PAIRS = list(pairwise("abcdefghij"))
+STREAM_FILES = {
+    "a date that is none": "id: 2026-02-30",
+    "5,000 digits": "id: " + "9" * 5000,
+    "brackets": "a: " + "[" * 1500,
+    "aliases that multiply": "a: &a [x]\n"
+    + "".join(f"{b}: &{b} [{f'*{a},' * 9}]\n" for a, b in pairwise("abcdefghij")),
+    "an expression in 2,000 parentheses": {"columns": {**GOOD["columns"], "energy": "(" * 2000 + "1" + ")" * 2000}},
+    "a codec of names": {"format": {"type": "csv", "encoding": "idna"}},
+    "a quote as delimiter": {"format": {"type": "csv", "delimiter": '"'}},
+    "a threshold that is no number": {"overrides": {"min_energy_kwh": float("nan")}},
+    "more days than dates have": {"raw_retention_days": 10**400},
+    "a period of two million years": yaml.safe_dump({**STATUS, "period": "P999999999D"}),
+}
+
+
+@pytest.mark.parametrize("case", STREAM_FILES)
+def test_stream_files_that_once_raised_or_passed(case, tmp_path):
+    content, path = STREAM_FILES[case], tmp_path / "wrong.yml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump({**GOOD, **content}))
+    start = time.monotonic()
+    with pytest.raises(StreamFileError, match=re.escape(str(path))):
+        load_stream(path)
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("name", sorted(set(aliases.values())))
+def test_every_encoding_reads_any_bytes_or_is_refused(name):
+    for kind in ("csv", "jsonl", "json"):
+        try:
+            form = FeedFormat(type=kind, encoding=name)
+        except ValueError:
+            continue
+        content = b'[{"a":"' + bytes(range(256)) * 2 + b'"}]\n'
+        assert list(records.read_records(io.BytesIO(content), form).records)

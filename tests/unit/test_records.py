@@ -43,9 +43,37 @@ def test_the_first_of_two_equal_names_wins():
     assert read(b"a,a,\n1,2,3\n")[0][0].values == {"a": "1", "": "3"}
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_an_empty_file_has_no_records(kind):
-    assert read(b"", type=kind)[0] == []
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "xlsx"])
+def test_an_empty_file_is_a_fault_of_its_own(kind):
+    (found,) = read(b"", type=kind)[0]
+    assert (found.line, found.raw, found.values) == (1, "", None) and "it is empty" in str(found.fault)
+
+
+def test_a_header_alone_and_an_empty_array_are_no_fault():
+    assert read(b"a,b\n") == ([], ["a", "b"])
+    assert read(b'{"data": []}', type="json", records="data")[0] == []
+
+
+def test_a_wrong_path_to_the_records_is_a_fault():
+    for content in (b'{"items":[{"a":1}]}', b'{"data":{"a":1}}', b'[{"a":1}]'):
+        (found,) = read(content, type="json", records="data")[0]
+        assert "no array of records at 'data'" in str(found.fault)
+
+
+def test_numbers_stay_as_they_were_sent():
+    digits = "0.1234567890123456789012345678901234567890"
+    content = b'{"data":[{"a":[%s,1.50],"b":%s}]}' % (digits.encode(), digits.encode())
+    (found,) = read(content, type="json", records="data")[0]
+    assert found.raw == f'{{"a":[{digits},1.50],"b":{digits}}}'
+    assert found.values == {"a": f"[{digits},1.50]", "b": digits}
+
+
+def test_a_long_line_is_skipped_and_the_lines_around_it_are_read(monkeypatch):
+    monkeypatch.setattr(records, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(records, "START_KEPT", 50)
+    found, _ = read(b'a,b\n1,2\n3,"' + b"x" * 1000 + b"\n5,6\n")
+    assert [(r.line, r.values) for r in found] == [(2, {"a": "1", "b": "2"}), (3, None), (4, {"a": "5", "b": "6"})]
+    assert found[1].raw.startswith('3,"xxx') and "a line of 1,004 bytes; at most 100 are read" in str(found[1].fault)
 
 
 def test_gzip_is_known_by_its_bytes_and_a_truncated_one_says_where_it_ends():
