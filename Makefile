@@ -47,19 +47,14 @@ test: setup lint types ## everything that CI runs
 	echo "the spark tier again, on Apache Spark"; $(BIN)/python -m pytest tests/spark --engine 'local[2]'; \
 	else echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; fi
 
-# Seconds for each target of the coverage-guided fuzzer, and payloads through the whole ingest.
-FUZZ_SECONDS ?= 60
-FUZZ_PAYLOADS ?= 100000
-FUZZ_TARGETS := csv csv_personal csv_latin jsonl jsonl_personal json json_each xlsx stream_file
-fuzz: setup ## malformed payloads through the whole ingest, and the coverage-guided fuzzer; not part of test
-	@$(BIN)/python -m tests.fuzz.whole_ingest $(FUZZ_PAYLOADS)
-	@! command -v java >/dev/null || CIC_SPARK='local[2]' $(BIN)/python -m tests.fuzz.whole_ingest 8000 3
-	@for target in $(FUZZ_TARGETS); do echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
-	$(BIN)/python -m tests.fuzz.coverage_guided $$target $(FUZZ_SECONDS) >$(VENV)/fuzz.log 2>&1 || { tail -40 $(VENV)/fuzz.log; exit 1; }; \
-	grep -E "number_of_executed_units|peak_rss" $(VENV)/fuzz.log; done
-
-faults: setup ## kills, I/O errors, stale workers, restarts; KILLS=240 ERRORS=96 SEED=1
-	@$(BIN)/python -m tests.end_to_end.faults.sweep --kills $(or $(KILLS),240) --errors $(or $(ERRORS),96) --seed $(or $(SEED),1)
+# A target that finds something stops here and names the file of its input. SECONDS_EACH=10 for a quick look.
+SECONDS_EACH ?= 120
+fuzz: setup ## malformed input: each decoder SECONDS_EACH, then 100,000 payloads through the whole ingest
+	@for target in csv cdr status json xlsx sheet gzip stream; do echo "fuzz: $$target, $(SECONDS_EACH) s"; \
+	$(BIN)/python -m tests.fuzz.targets $$target $(SECONDS_EACH) || exit 1; done
+	@$(BIN)/python -m tests.fuzz.bulk 100000
+	@if command -v java >/dev/null; then $(BIN)/python -m tests.fuzz.bulk 8000 'local[2]'; \
+	else echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; fi
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && \
@@ -70,6 +65,9 @@ types: setup
 
 doctor: setup ## what is there and what is missing
 	@$(BIN)/cic doctor
+
+faults: setup ## kills, I/O errors, stale workers, restarts; KILLS=240 ERRORS=96 SEED=1
+	@$(BIN)/python -m tests.end_to_end.faults.sweep --kills $(or $(KILLS),240) --errors $(or $(ERRORS),96) --seed $(or $(SEED),1)
 
 calibration: setup ## the simulated county beside three real operators: .cic/calibration/index.html
 	@$(BIN)/python -m tests.bench.calibration

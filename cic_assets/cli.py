@@ -205,6 +205,7 @@ def land(
     With UI and daemon up, what is landed ends in the marts by itself.
     """
     from cic_assets.lake.landing import land as land_file
+    from cic_assets.lake.landing import shown_name
     from cic_assets.warehouse.connect import set_up
 
     settings, streams = _platform()
@@ -215,11 +216,12 @@ def land(
     for file in files:
         owners = claimants(streams.values(), file.name) if stream == "auto" else [streams[stream]]
         if not owners:
-            out.print(f"{file}: no stream claims it; left alone", highlight=False)
+            out.print(f"{shown_name(file)}: no stream claims it; left alone", highlight=False, markup=False)
         for owner in owners:
             landing = land_file(settings, owner, file, moment)
             said = "landed" if landing.new else f"known since {landing.landed.arrival_date}"
-            out.print(f"{file.name} → {owner.id}: {said} ({landing.landed.path})", highlight=False, soft_wrap=True)
+            line = f"{shown_name(file)} → {owner.id}: {said} ({landing.landed.path})"
+            out.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -15,6 +15,8 @@ from cic_assets.streams.model import Stream
 # What a decoded record brings with it, and the file it came from.
 PROVENANCE = ("arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail")
 HOUR_MICROS = 3_600_000_000
+# 0001-01-01 and the end of 9999, UTC.
+_FIRST_MICROS, _LAST_MICROS = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 def given(records: DataFrame, stream: Stream) -> DataFrame:
@@ -59,14 +61,13 @@ def number_of(name: str, factor: str = "1") -> Column:
 
 
 def instant_of(name: str) -> Column:
-    """The given column as an instant; null where it can't be read.
+    """The given column as an instant; null where it can't be read, or lies outside of the years 1 to 9999.
 
-    Nor outside the years 1 to 9998: Spark reads years up to 294247, whose differences are beyond 64 bits of
-    microseconds and stop the whole batch, and Python's calendar ends with 9999.
+    Engines read `-290308-12-21` too, and then one such row ended the ingest of all: a duration of 292,000 years is
+    longer than 18 digits of microseconds.
     """
-    moment = F.col(f"given_{name}").try_cast(T.TimestampType())
-    first, last = (F.lit(text).cast("timestamp") for text in ("0001-01-02 00:00:00", "9999-01-01 00:00:00"))
-    return F.when((moment >= first) & (moment < last), moment)
+    value = F.col(f"given_{name}").try_cast(T.TimestampType())
+    return F.when(F.unix_micros(value).between(_FIRST_MICROS, _LAST_MICROS), value)
 
 
 def from_wall(frame: DataFrame, edge: str, zone: str) -> DataFrame:

@@ -170,22 +170,14 @@ def note_decoded(connection: Connection, landed: LandedObject, columns: list[str
     )
 
 
-def new_fields(connection: Connection, stream: Stream, days: Iterable[dt.date]) -> dict[dt.date, list[str]]:
-    """Fields of arrivals that neither the stream file nor an earlier object knows, by arrival date.
-
-    None where nothing was earlier.
-    """
+def new_columns(connection: Connection, stream_id: str) -> dict[dt.date, tuple[str, ...]]:
+    """Fields that a stream's first arrival did not have, by the arrival that brought them."""
     rows = connection.execute(
-        "select o.arrival_date, array_agg(distinct field order by field)"
-        " from catalogue.object as o cross join unnest(o.feed_columns) as field"
-        " where o.stream_id = %(stream)s and o.arrival_date = any(%(days)s) and field <> all(%(known)s::text[])"
-        " and exists (select from catalogue.object as e where e.stream_id = o.stream_id"
-        "  and e.first_seen_at < o.first_seen_at and cardinality(e.feed_columns) > 0)"
-        " and not exists (select from catalogue.object as e where e.stream_id = o.stream_id"
-        "  and e.first_seen_at < o.first_seen_at and field = any(e.feed_columns)) group by 1",
-        {"stream": stream.id, "days": list(days), "known": list(stream.fields)},
+        "select arrival_date, array_agg(column_name order by column_name) from quality.new_column"
+        " where stream_id = %s group by arrival_date",
+        [stream_id],
     ).fetchall()
-    return dict(rows)
+    return {day: tuple(names) for day, names in rows}
 
 
 def register_streams(connection: Connection, streams: Iterable[Stream], rule_set: str | None) -> None:

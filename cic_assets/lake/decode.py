@@ -9,7 +9,6 @@ import csv
 import hashlib
 import hmac
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cic_assets.lake import catalogue
+from cic_assets.lake.bounds import NAMES_KEPT
 from cic_assets.lake.catalogue import LandedObject
+from cic_assets.lake.json_text import compact, parse
 from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.lake.zones import decoded_path, lake_of
 from cic_assets.settings import Settings
@@ -69,7 +70,8 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
                 writer.write_batch(batch)
                 count += batch.num_rows
     with connect(settings) as connection:
-        catalogue.note_decoded(connection, landed, [storable(name) for name in reading.columns], count)
+        names = [plain_text(name) for name in reading.columns[:NAMES_KEPT]]
+        catalogue.note_decoded(connection, landed, names, count)
     return path, count
 
 
@@ -95,20 +97,21 @@ def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: 
 
 
 def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
-    record = _storable(record)
+    record = storable(record)
     if stream.personal_fields and stream.format.type == "csv" and not {"\n", "\r"}.isdisjoint(record.raw):
         # Stray quotes may have drawn the next person's row into a cell.
         record = Record(record.line, record.raw, None, "a cell holds a line break")
     row: dict[str, Any] = {"cic.sha256": landed.sha256, "cic.line": record.line, "cic.raw": record.raw}
     if record.values is None:
-        raw = WITHHELD if stream.personal_fields else record.raw
-        # A reason that may quote the text is withheld too.
-        text = "unreadable record" if stream.personal_fields and record.quotes else record.fault
+        # A fault of the file itself has no text, and its reason quotes none.
+        raw = f"({record.fault})" if not record.raw else WITHHELD if stream.personal_fields else record.raw
+        # The reason may quote the text, so it is withheld too.
+        text = "unreadable record" if stream.personal_fields and record.raw else record.fault
         return {**row, "cic.raw": raw, "cic.fault": "D01", "cic.fault_text": text}
     values = record.values
     if stream.personal_fields:
         values = {name: _pseudonym(key, text) if _is_personal(stream, name) else text for name, text in values.items()}
-        row["cic.raw"] = _raw_without(stream, reading.columns, record, key)
+        row["cic.raw"] = plain_text(_raw_without(stream, reading.columns, record, key))
     # A JSON record may leave out what is null; a table's header says for the whole file what is there.
     if stream.format.type in ("csv", "xlsx"):
         missing = [name for name in stream.required_fields if name not in reading.columns]
@@ -126,29 +129,23 @@ def _raw_without(stream: Stream, columns: list[str], record: Record, key: bytes)
         out = io.StringIO()
         csv.writer(out, delimiter=stream.format.delimiter, lineterminator="").writerow(kept)
         return out.getvalue()
-    content = json.loads(record.raw)
+    content = parse(record.raw)
     for field in stream.personal_fields:
         _replace(content, field, key)
-    # Escaped in the record, half a surrogate pair stands free here.
-    return storable(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    return compact(content)
 
 
-def storable(text: str) -> str:
-    """Text as Postgres and Parquet take it: U+FFFD for NUL and for half a surrogate pair, which JSON can escape."""
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
+def storable(record: Record) -> Record:
+    """The record with U+FFFD for what neither Parquet nor Postgres take as text: NUL and halves of surrogate pairs."""
+    values = record.values and {plain_text(name): text and plain_text(text) for name, text in record.values.items()}
+    return replace(record, raw=plain_text(record.raw), values=values, fault=record.fault and plain_text(record.fault))
+
+
+def plain_text(text: str) -> str:
+    r"""The text with U+FFFD in place of NUL and of halves of surrogate pairs (`\ud800` in JSON)."""
     if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def _storable(record: Record) -> Record:
-    values = record.values and {name: text and storable(text) for name, text in record.values.items()}
-    return replace(record, raw=storable(record.raw), values=values, fault=record.fault and storable(record.fault))
+        return text.replace("\0", "\ufffd")
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def _is_personal(stream: Stream, name: str) -> bool:
@@ -166,7 +163,7 @@ def _replace(content: Any, field: str, key: bytes) -> None:
         return
     value = content.get(field)
     if value is not None:
-        content[field] = _pseudonym(key, value if isinstance(value, str) else json.dumps(value))
+        content[field] = _pseudonym(key, str(value) if isinstance(value, str) else compact(value))
     head, _, rest = field.partition(".")
     if rest and head in content:
         _replace(content[head], rest, key)
@@ -174,4 +171,4 @@ def _replace(content: Any, field: str, key: bytes) -> None:
 
 def _pseudonym(key: bytes, text: str | None) -> str | None:
     """Keyed hash: equal tokens stay equal, and nobody without the key can try tokens out. 80 bits of 256."""
-    return None if text is None else hmac.new(key, storable(text).encode(), hashlib.sha256).hexdigest()[:20]
+    return None if text is None else hmac.new(key, plain_text(text).encode(), hashlib.sha256).hexdigest()[:20]

@@ -52,7 +52,7 @@ class IngestCount:
         newest: the latest moment among accepted rows.
         unmapped: word that no vocabulary knows → rows.
         cover_at: up to when the arrival covers time; None where it covers none or its kind has no cover.
-        new_fields: of its files, those that no earlier file of the stream had.
+        new_columns: fields of its files that no earlier arrival had.
     """
 
     stream_id: str
@@ -65,7 +65,7 @@ class IngestCount:
     newest: dt.datetime | None = None
     unmapped: dict[str, int] = field(default_factory=dict)
     cover_at: dt.datetime | None = None
-    new_fields: tuple[str, ...] = ()
+    new_columns: tuple[str, ...] = ()
 
 
 # Says whether an arrival may be replaced.
@@ -173,7 +173,7 @@ def _counted(
     summary = _summary(judged, kind.newest, stream.kind)
     unmapped = _unmapped(judged) if stream.kind == "status" else {}
     with connect(settings) as connection:
-        new_fields = catalogue.new_fields(connection, stream, [arrival.arrival_date for arrival in batch])
+        new_columns = catalogue.new_columns(connection, stream.id)
     counts = []
     for arrival in batch:
         day = arrival.arrival_date
@@ -191,7 +191,7 @@ def _counted(
                 stream.id, day, rows_in, rows_in - rejected, rejected,
                 {rule: fired for rule, (fired, _) in rules.items()},
                 {rule: wrong for rule, (_, wrong) in rules.items()},
-                newest, unmapped.get(day, {}), cover_at, tuple(new_fields.get(day, ())),
+                newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()),
             )
         )  # fmt: skip
     return counts

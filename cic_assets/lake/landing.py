@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import LandedObject
@@ -47,11 +49,12 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
         raise LandingError(f"{file}: no such file")
     if arrived_at is not None and settings.environment == "prod":
         raise LandingError("--arrived-at is for local use and migrations, not for CIC_ENVIRONMENT=prod")
-    name = readable_name(file.name)
     seen_at = (arrived_at or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     with file.open("rb") as handle:
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-    extension = "".join(suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6).lower()
+    name = shown_name(file)
+    suffixes = [suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6]
+    extension = "".join(suffix for suffix in suffixes if suffix.isascii()).lower()
     lake = lake_of(settings)
     wish = LandedObject(
         stream.id, sha256, seen_at.date(), seen_at, name,
@@ -66,10 +69,9 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     return Landing(landed, new=not landed.landed)
 
 
-def readable_name(name: str) -> str:
-    """A file's name as people and tables can show it: U+FFFD for control characters and for bytes that are no UTF-8."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+def shown_name(file: Path) -> str:
+    r"""A file's name without folder, as text: a byte that is no UTF-8 stands as \xNN, as Postgres takes no other."""
+    return os.fsencode(file.name).decode("utf-8", "backslashreplace")
 
 
 def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.datetime) -> list[LandedObject]:
@@ -86,9 +88,9 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
         place = parse_raw_path(path)
         if path in known or place is None or place[0] not in streams:
             continue
-        stream_id, arrival, name = place[0], place[1], readable_name(place[2])
+        stream_id, arrival, name = place
         with lake.read(path) as handle:
-            sha256 = hashlib.sha256(handle.read()).hexdigest()
+            sha256 = hashlib.file_digest(cast(io.BufferedReader, handle), "sha256").hexdigest()
         midnight = dt.datetime.combine(arrival, dt.time(), dt.UTC)
         arrived_at = min(max(midnight, now), midnight + dt.timedelta(days=1, microseconds=-1))
         with connect(settings) as connection:

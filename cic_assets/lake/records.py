@@ -5,36 +5,42 @@ Nothing here knows streams' meaning, hashes or Parquet: that is `lake/decode.py`
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
+import io
 import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
-from gzip import BadGzipFile
-from typing import Any, BinaryIO
+from itertools import islice
+from typing import Any, BinaryIO, NamedTuple
 from xml.etree.ElementTree import ParseError
 
-import ijson
 import openpyxl
 
-from cic_assets.lake.sources import (
-    CHUNK,
-    MAX_LINE_BYTES,
-    RefusedError,
-    UnreadableError,
-    Utf8,
-    lines,
-    opened,
-    unbombed_archive,
-)
+from cic_assets.lake.bounds import MAX_DEPTH, MAX_LINE_BYTES, MAX_PARTS_CHARS, NAMES_KEPT, START_KEPT, UnreadableError
+from cic_assets.lake.inflate import inflated, workbook_bytes
+from cic_assets.lake.json_text import AmbiguousError, array_elements, compact, is_deeper, parse, scalars
 from cic_assets.streams.model import FeedFormat
 
-csv.field_size_limit(MAX_LINE_BYTES + CHUNK)
-# Names that are kept of one file's records; a feed of objects with ids as keys has a new one with every record.
-MAX_COLUMNS = 2000
-TOO_DEEP = "nested too deeply"
+GZIP_MAGIC = b"\x1f\x8b"
+# What some senders deliver in place of text; each read as text would give rows of noise.
+_DISGUISES = {
+    b"PK\x03\x04": "a zip archive or workbook",
+    b"\xd0\xcf\x11\xe0": "an old Office document",
+    b"PAR1": "Parquet",
+    b"%PDF": "a PDF",
+    codecs.BOM_UTF32_LE: "UTF-32 text",
+    codecs.BOM_UTF16_LE: "UTF-16 text",
+    codecs.BOM_UTF16_BE: "UTF-16 text",
+    GZIP_MAGIC: "packed twice",
+}
+# What Excel calls the last row; a workbook can name any, and openpyxl would make up all rows before it.
+MAX_SHEET_ROWS = 1_048_576
+csv.field_size_limit(MAX_LINE_BYTES)
 
 
 @dataclass(frozen=True)
@@ -43,17 +49,16 @@ class Record:
 
     Attributes:
         line: physical line where it starts, or its ordinal in a document format; from 1.
-        raw: its text as received (JSON and XLSX documents: one line of JSON).
+        raw: its text as received (JSON and XLSX documents: one line of JSON); of a line beyond `MAX_LINE_BYTES` its
+            start. Empty where a fault is the file's.
         values: field → text; nested objects under dotted names, lists as JSON. None where it could not be read.
         fault: why it could not be read.
-        quotes: whether the fault may quote what was sent.
     """
 
     line: int
     raw: str
     values: dict[str, str | None] | None
     fault: str | None = None
-    quotes: bool = True
 
 
 @dataclass
@@ -67,30 +72,85 @@ class Reading:
 def read_records(handle: BinaryIO, form: FeedFormat) -> Reading:
     """The records of one file. Faults of the file itself (truncated gzip, broken document) become a last record."""
     reading = Reading(iter(()), [])
-    reading.records = _guarded(_READERS[form.type], handle, form, reading.columns)
+    reading.records = _guarded(handle, form, reading.columns)
     return reading
 
 
 _CONTENT_FAULTS = (
-    BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, ParseError, ijson.JSONError, csv.Error, RecursionError,
-    UnreadableError,
-    # The parser of documents makes half a surrogate pair of `\\ud83d`, which is no UTF-8.
-    UnicodeDecodeError,
+    gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, ParseError, csv.Error, RecursionError, UnreadableError,
 )  # fmt: skip
 Reader = Callable[[BinaryIO, FeedFormat, list[str]], Iterator[Record]]
 
 
-def _guarded(reader: Reader, handle: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+def _guarded(handle: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
     line = 0
     try:
-        for record in reader(opened(handle, form.type), form, columns):
+        source = _unpacked(handle)
+        _refuse_disguise(source, form)
+        for record in _READERS[form.type](source, form, columns):
             line = record.line
             yield record
     except _CONTENT_FAULTS as error:
         # Faults of the content only: an error of the disk or of S3 is no operator's fault and stops the ingest.
-        where = f"beyond record {line}" if line else "at all"
-        quotes = not isinstance(error, RefusedError)
-        yield Record(line + 1, "", None, f"the file can't be read {where}: {error}", quotes)
+        yield Record(line + 1, "", None, f"the file can't be read beyond record {line}: {error}")
+
+
+def _unpacked(handle: BinaryIO) -> BinaryIO:
+    head = handle.read(2)
+    handle.seek(0)
+    return inflated(handle) if head == GZIP_MAGIC else handle
+
+
+def _refuse_disguise(source: BinaryIO, form: FeedFormat) -> None:
+    head = source.read(4)
+    source.seek(0)
+    if not head:
+        raise UnreadableError("it is empty")
+    for magic, what in _DISGUISES.items():
+        if form.type != "xlsx" and head.startswith(magic):
+            raise UnreadableError(f"it is {what} and not {form.type} in {form.encoding}; have it sent as that")
+
+
+class Line(NamedTuple):
+    """A physical line as text, what is wrong with its bytes, and whether only its start was kept."""
+
+    text: str
+    fault: str | None
+    is_start: bool
+
+
+def _lines(source: BinaryIO, encoding: str) -> Iterator[Line]:
+    """The physical lines; one bad byte, or a line without end, spoils its own line only."""
+    first = True
+    for line, length in _physical(source):
+        if first:
+            line, first = line.removeprefix(codecs.BOM_UTF8), False
+        if length > MAX_LINE_BYTES:
+            fault = f"a line of {length:,} bytes; at most {MAX_LINE_BYTES:,} are read"
+            yield Line(line.decode(encoding, "replace"), fault, True)
+            continue
+        try:
+            yield Line(line.decode(encoding), None, False)
+        except UnicodeDecodeError as error:
+            fault = f"not {encoding}: {error.reason} at byte {error.start + 1}"
+            yield Line(line.decode(encoding, "replace"), fault, False)
+
+
+def _physical(source: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    r"""(line, its length) by \n, \r\n and lone \r; of a line beyond the limit only the start is held."""
+    line, length = b"", 0
+    while chunk := source.readline(MAX_LINE_BYTES):
+        for part in chunk.splitlines(keepends=True) if b"\r" in chunk else (chunk,):
+            if length + len(part) <= MAX_LINE_BYTES:
+                line += part
+            elif length <= MAX_LINE_BYTES:
+                line = (line + part)[:START_KEPT]
+            length += len(part)
+            if part.endswith((b"\n", b"\r")):
+                yield line, length
+                line, length = b"", 0
+    if length:
+        yield line, length
 
 
 def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
@@ -98,20 +158,24 @@ def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Rec
     faults: list[str] = []
 
     def feed() -> Iterator[str]:
-        for text, fault in lines(source, form.encoding):
-            taken.append(text)
-            if fault:
-                faults.append(fault)
-            # A part of a line may hold a quote that would swallow the lines below it.
-            yield text if fault is None or text.endswith(("\n", "\r")) else "\n"
+        for line in _lines(source, form.encoding):
+            taken.append(line.text)
+            if line.fault:
+                faults.append(line.fault)
+            if sum(map(len, taken)) > MAX_LINE_BYTES:
+                raise UnreadableError(f"a record of {len(taken)} lines is longer than {MAX_LINE_BYTES:,} bytes")
+            # A quote in what is known of a long line must not draw the rows below it into a cell.
+            yield "\n" if line.is_start else line.text
 
     # Strict: an unclosed quote must not swallow the rows below it in silence.
     rows = csv.reader(feed(), delimiter=form.delimiter, strict=True)
-    header = next(rows, None)
-    if header is None:
-        return
+    header = next(rows, [])
     if faults:
         raise UnreadableError(f"the header is {faults[0]}")
+    if not any(header):
+        raise UnreadableError("its first line has no names")
+    if "\0" in "".join(header):
+        raise UnreadableError(f"the header holds NUL: it is not {form.encoding}")
     columns.extend(name.strip() for name in header)
     while True:
         line, fault = rows.line_num + 1, None
@@ -145,126 +209,74 @@ def _cells(cells: list[str], columns: list[str]) -> dict[str, str | None]:
 
 
 def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
-    for line, (text, fault) in enumerate(lines(source, form.encoding), start=1):
-        raw = text.strip()
+    for number, line in enumerate(_lines(source, form.encoding), start=1):
+        raw = line.text.strip()
         if not raw:
             continue
-        content = fault or _object(raw)
-        if isinstance(content, str):
-            yield Record(line, raw, None, content)
+        if line.fault:
+            yield Record(number, raw, None, line.fault)
+            continue
+        try:
+            content = parse(raw)
+        except (ValueError, AmbiguousError, RecursionError) as error:
+            yield Record(number, raw, None, f"not JSON: {error}")
             continue
         # The line is where it stands in the file, for each of the records that it holds.
-        for part in _parts(content, form.each):
-            yield _document(line, raw if part is content else _compact(part), part, columns)
-
-
-def _object(raw: str) -> dict[str, Any] | str:
-    """The object in a line, or why there is none."""
-    twice: list[str] = []
-    try:
-        content = json.loads(raw, parse_float=Decimal, object_pairs_hook=lambda pairs: _unique(pairs, twice))
-    except (ValueError, RecursionError) as error:
-        return f"not JSON: {error}"
-    if twice:
-        return _ambiguous(twice)
-    return content if isinstance(content, dict) else "not a JSON object"
-
-
-def _unique(pairs: list[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
-    """The object of some pairs, noting keys that occur twice."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice.extend(sorted({key for key in keys if keys.count(key) > 1}))
-    return content
-
-
-def _ambiguous(twice: list[str]) -> str:
-    # RFC 8259 leaves open which one counts, so we don't guess.
-    return f"the key {twice[0]!r} occurs twice in one object"
-
-
-class _Keys(dict[str, Any]):
-    """An object that notes a key which occurs twice."""
-
-    twice = ""
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if key in self:
-            self.twice = key
-        super().__setitem__(key, value)
-
-
-def _twice_in(content: Any) -> list[str]:
-    """A key that occurs twice in one of the objects, if there is one."""
-    if isinstance(content, _Keys) and content.twice:
-        return [content.twice]
-    inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
-    for value in inner:
-        if isinstance(value, (dict, list)) and (found := _twice_in(value)):
-            return found
-    return []
+        for record in _records(content, raw, form, {}, columns):
+            yield Record(number, *record)
 
 
 def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
     """An array of objects somewhere in a document, read as a stream."""
-    beside = _beside(source, form)
-    text = Utf8(source, form.encoding)
+    beside = _beside(source, form) if form.document else {}
     ordinal = 0
-    for content in ijson.items(text, f"{form.records}.item" if form.records else "item", map_type=_Keys):
-        fault = _fault_of(content)
-        for part in [content] if fault else _parts(content, form.each):
+    for element in array_elements(source, form.encoding, form.records):
+        if element.fault:
             ordinal += 1
-            whole = {**part, "document": beside} if beside and not fault else part
-            yield _judged(ordinal, whole, columns, fault, is_spoiled=text.is_spoiled)
-    if ordinal == 0:
-        _demand_list(source, form)
-
-
-def _fault_of(content: Any) -> str:
-    """Why a record of a document is none; empty if it is one."""
-    if not isinstance(content, dict):
-        return "not a JSON object"
-    try:
-        twice = _twice_in(content)
-    except RecursionError:
-        return TOO_DEEP
-    return _ambiguous(twice) if twice else ""
-
-
-def _judged(ordinal: int, content: Any, columns: list[str], fault: str, *, is_spoiled: bool) -> Record:
-    """A record of a document, or why it is none."""
-    try:
-        raw = _compact(content)
-    except RecursionError:
-        return Record(ordinal, f"({TOO_DEEP} to be shown)", None, TOO_DEEP)
-    if not fault and is_spoiled and "\ufffd" in raw:
-        fault = "bytes that are not of the stream's encoding"
-    return Record(ordinal, raw, None, fault) if fault else _document(ordinal, raw, content, columns)
-
-
-def _demand_list(source: BinaryIO, form: FeedFormat) -> None:
-    """A document without records has an empty list where they belong, or something is wrong."""
-    source.seek(0)
-    found: dict[str, None] = {}
-    for prefix, event, _ in ijson.parse(Utf8(source, form.encoding)):
-        if event == "start_array":
-            if prefix == form.records:
-                return
-            found[prefix or "the document itself"] = None
-    there = ", ".join(list(found)[:10]) or "none"
-    raise UnreadableError(f"no list at {form.records or 'the top'!r} (format.records); there are lists at: {there}")
+            yield Record(ordinal, element.text, None, element.fault)
+            continue
+        for record in _records(element.value, None, form, beside, columns):
+            ordinal += 1
+            yield Record(ordinal, *record)
 
 
 def _beside(source: BinaryIO, form: FeedFormat) -> dict[str, str]:
     """Fields of the document itself, which may stand behind its records: a pass of its own."""
     found: dict[str, str] = {}
-    if form.document:
-        for prefix, event, value in ijson.parse(Utf8(source, form.encoding)):
-            if prefix in form.document and event in ("string", "number", "boolean"):
-                found[prefix] = str(value)
-        source.seek(0)
+    # Where the document breaks, the pass over its records breaks too, after those before, and says so.
+    with suppress(*_CONTENT_FAULTS):
+        for name, text in scalars(source, form.encoding):
+            if name in form.document:
+                found[name] = text
+    source.seek(0)
     return found
+
+
+_Read = tuple[str, dict[str, str | None] | None, str | None]
+
+
+def _records(
+    content: Any, raw: str | None, form: FeedFormat, beside: dict[str, str], columns: list[str]
+) -> Iterator[_Read]:
+    """(raw, values, fault) of each record that a piece of JSON holds; without `raw` as received, it is written anew."""
+    if is_deeper(content, MAX_DEPTH):
+        yield raw or "{…}", None, f"objects or lists are nested more than {MAX_DEPTH} deep"
+        return
+    if not isinstance(content, dict):
+        yield raw or compact(content), None, "not a JSON object"
+        return
+    written = 0
+    for part in _parts(content, form.each):
+        whole = {**part, "document": beside} if beside else part
+        text = raw if raw and whole is content else compact(whole)
+        written += len(text)
+        if written > MAX_PARTS_CHARS:
+            # Each element of a list repeats what stands around it: 1 MB around a list of 1 M would be a terabyte.
+            raise UnreadableError(f"the parts of one record have more than {MAX_PARTS_CHARS:,} characters together")
+        values = dict(_flat(whole))
+        if len(columns) < NAMES_KEPT:
+            columns.extend(name for name in values if name not in columns)
+        yield text, values, None
 
 
 def _parts(content: dict[str, Any], each: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -295,17 +307,6 @@ def _with(content: dict[str, Any], path: list[str], value: Any) -> dict[str, Any
     return {**content, path[0]: inner}
 
 
-def _document(line: int, raw: str, content: dict[str, Any], columns: list[str]) -> Record:
-    try:
-        values = dict(_flat(content))
-    except RecursionError:
-        return Record(line, raw, None, TOO_DEEP)
-    if len(columns) < MAX_COLUMNS:
-        known = set(columns)
-        columns.extend(name for name in values if name not in known)
-    return Record(line, raw, values)
-
-
 def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
     for key, value in content.items():
         name = f"{prefix}{key}"
@@ -314,34 +315,19 @@ def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str 
         elif isinstance(value, bool):
             yield name, "true" if value else "false"
         elif isinstance(value, list):
-            yield name, _compact(value)
+            yield name, compact(value)
         else:
             yield name, None if value in (None, "") else str(value)
 
 
-def _compact(content: Any) -> str:
-    """One line of JSON; figures keep their digits, which Python's own writer would send through a double."""
-    if isinstance(content, dict):
-        pairs = (f"{json.dumps(key, ensure_ascii=False)}:{_compact(value)}" for key, value in content.items())
-        return f"{{{','.join(pairs)}}}"
-    if isinstance(content, list):
-        return f"[{','.join(map(_compact, content))}]"
-    return str(content) if isinstance(content, Decimal) else json.dumps(content, ensure_ascii=False)
-
-
 def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
-    try:
-        # The zip's directory is at its end: openpyxl needs to seek.
-        book = openpyxl.load_workbook(unbombed_archive(source), read_only=True, data_only=True)
-    except UnreadableError:
-        raise
-    except Exception as error:  # openpyxl raises what zipfile and its XML parser raise, of no common class
-        raise UnreadableError(f"no XLSX workbook: {error}") from error
-    if form.sheet is not None and form.sheet not in book.sheetnames:
-        raise UnreadableError(f"no sheet {form.sheet!r}, only {', '.join(book.sheetnames)}")
-    rows = _rows(book[form.sheet] if form.sheet else book.worksheets[0])
+    rows = _sheet_rows(workbook_bytes(source), form.sheet)
     columns.extend((_text(cell) or "").strip() for cell in next(rows, ()))
+    if not any(columns):
+        raise UnreadableError("the sheet's first row has no names")
     for line, cells in enumerate(rows, start=2):
+        if line > MAX_SHEET_ROWS:
+            raise UnreadableError(f"a sheet has at most {MAX_SHEET_ROWS:,} rows")
         texts = [_text(cell) for cell in cells]
         if any(texts):
             values: dict[str, str | None] = {}
@@ -350,12 +336,21 @@ def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Re
             yield Record(line, json.dumps(values, ensure_ascii=False), values)
 
 
-def _rows(sheet: Any) -> Iterator[tuple[object, ...]]:
-    """The values of a sheet's rows; of a formula, what it gave when the workbook was saved."""
+def _sheet_rows(content: bytes, name: str | None) -> Iterator[tuple[object, ...]]:
+    """The rows of a sheet, formulas as the results that the sender's program kept with them."""
     try:
-        yield from sheet.iter_rows(values_only=True)
-    except Exception as error:  # of no common class either: a sheet is parsed while it is read
-        raise UnreadableError(f"a broken sheet: {error}") from error
+        # The zip's directory is at its end: openpyxl needs to seek.
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        if name is not None and name not in book.sheetnames:
+            raise UnreadableError(f"no sheet {name!r}, only {', '.join(book.sheetnames)}")
+        sheet = book[name] if name else book.worksheets[0]
+        yield from islice(sheet.iter_rows(values_only=True), MAX_SHEET_ROWS + 1)
+    except UnreadableError:
+        raise
+    except Exception as error:
+        # openpyxl raises what zipfile, its XML parser and its own casts raise, of no common class; all of it is in
+        # memory by now, so no fault is the disk's. Its words may quote a cell, so only the class is told.
+        raise UnreadableError(f"no XLSX workbook: {type(error).__name__}") from error
 
 
 def _text(cell: object) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 BATCH_CHECKS = {
     "rows_add_up": "rows in = accepted + quarantined",
     "schema": "every file has the fields that the stream's expressions read",
+    "new_columns": "no file has a field that no earlier arrival had; marts.data_quality_day.new_columns names them",
     "volume": "at least batch.min_rows rows in each arrival",
     "share_rejected": "at most batch.max_rejected_pct of the rows are rejected",
-    "new_fields": "no file brings a field that no earlier file of the stream had",
     "freshness": "the newest start is at most batch.max_age_days older than the arrival",
 }
 BLOCKING_BATCH_CHECKS = ("rows_add_up",)
@@ -85,9 +85,7 @@ def validate(
             )
         )  # fmt: skip
         checkpoint.run(batch_parameters={"dataframe": frame})
-    new = sorted({name for count in counts for name in count.new_fields})
-    outcomes = [_outcome(stream, frame, item) for item in result.results]
-    return [replace(each, detail=", ".join(new)) if each.check == "new_fields" else each for each in outcomes]
+    return [_outcome(stream, frame, item) for item in result.results]
 
 
 def _frame(stream: Stream, counts: Iterable[IngestCount]) -> pd.DataFrame:
@@ -101,7 +99,7 @@ def _frame(stream: Stream, counts: Iterable[IngestCount]) -> pd.DataFrame:
                 "rows_in": count.rows_in,
                 "unaccounted": count.rows_in - count.accepted - count.quarantined,
                 "missing_field_rows": count.fired.get("D02", 0),
-                "new_field_count": len(count.new_fields),
+                "new_columns": len(count.new_columns),
                 "rejected_pct": 100 * count.quarantined / count.rows_in if count.rows_in else 0.0,
                 "age_days": float("nan") if newest is None else (arrival - newest).total_seconds() / 86_400,
                 **{f"contradictions_{rule}": wrong for rule, wrong in count.disagreements.items()},
@@ -122,7 +120,7 @@ def _expectations(stream: Stream, rules: Sequence[Rule]) -> Iterable[Any]:
     batch = stream.batch
     yield between("rows_add_up", "unaccounted", BATCH_CHECKS["rows_add_up"], min_value=0, max_value=0)
     yield between("schema", "missing_field_rows", BATCH_CHECKS["schema"], max_value=0)
-    yield between("new_fields", "new_field_count", BATCH_CHECKS["new_fields"], max_value=0)
+    yield between("new_columns", "new_columns", BATCH_CHECKS["new_columns"], max_value=0)
     yield between("volume", "rows_in", BATCH_CHECKS["volume"], min_value=batch.min_rows)
     yield between("share_rejected", "rejected_pct", BATCH_CHECKS["share_rejected"], max_value=batch.max_rejected_pct)
     if batch.max_age_days is not None:
@@ -134,7 +132,7 @@ def _outcome(stream: Stream, frame: pd.DataFrame, item: Any) -> CheckOutcome:
     column = str(item.expectation_config.kwargs["column"])
     arrivals = int(item.result.get("unexpected_count") or 0)
     # Of rows for a rule and the identities; of arrivals for what is said of an arrival.
-    counts_rows = column.startswith("contradictions_") or column in ("unaccounted", "missing_field_rows")
+    counts_rows = column.startswith("contradictions_") or column in ("unaccounted", "missing_field_rows", "new_columns")
     count = int(frame[column].abs().sum()) if counts_rows else arrivals
     values = [str(value) for value in item.result.get("partial_unexpected_list") or []][:5]
     detail = f"{column}: {', '.join(values)} in {arrivals} of {len(frame)} arrivals" if values else ""

@@ -88,20 +88,20 @@ class SessionFeed:
             self._keep(row)
             truth.duplicates += 1
             return [row], [row]
-        if lot < 0.014:
+        if lot < 0.011:
             twin = replace(row, session_id=f"{row.session_id}X", last_updated=row.last_updated + MINUTE, planted="twin")
             self._keep(row)
             self._keep(twin)
             truth.overlapping += 2
             return [row, twin], []
-        if self._manner is CDR and lot < 0.020 and energy_wh > 1000:
+        if self._manner is CDR and lot < 0.017 and energy_wh > 1000:
             # The first word was a quarter of a kWh too little.
             first = replace(row, energy_wh=energy_wh - 250, planted="corrected")
             row = replace(row, last_updated=week_later, planted="corrected")
             self._keep(row)
             truth.superseded += 1
             return [first], [row]
-        if self._manner is CDR and lot < 0.024:
+        if self._manner is CDR and lot < 0.021:
             row.planted = "credited"
             credit = replace(row, session_id=f"{row.session_id}C", last_updated=week_later, credits=row.session_id)
             # Both stay in facts and neither counts.

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from cic_assets.harmonise.swap import SwapEvidence, swap_evidence
+from cic_assets.lake.decode import storable
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.records import Reading, read_records
 from cic_assets.lake.tables import hand_over
@@ -106,11 +107,11 @@ def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
             "source_file": sample.name,
             "arrived_at": now,
             "cic.line": record.line,
-            "cic.raw": record.raw,
+            "cic.raw": record.raw or f"({record.fault})",
             "cic.fault": None if record.values is not None else "D01",
             "cic.fault_text": record.fault,
         }
-        for record in reading.records
+        for record in map(storable, reading.records)
     ]
     return pa.Table.from_pylist(rows, schema=pa.schema([(name, kinds.get(name, pa.string())) for name in names]))
 

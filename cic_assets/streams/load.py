@@ -26,7 +26,8 @@ def load_stream(path: Path) -> Stream:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # PyYAML lets through what Python says of 2026-02-30, of 5,000 digits and of a thousand brackets.
         raise StreamFileError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise StreamFileError(f"{path}: a stream file is a mapping of keys, starting with `id:`")
@@ -39,6 +40,8 @@ def load_stream(path: Path) -> Stream:
     except ValidationError as error:
         reasons = [f"{path}: {_where(fault['loc'])}: {_reason(fault['msg'])}" for fault in error.errors()]
         raise StreamFileError("\n".join(reasons)) from error
+    except RecursionError as error:
+        raise StreamFileError(f"{path}: columns: an expression is nested too deeply") from error
     return stream
 
 

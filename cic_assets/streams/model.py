@@ -5,6 +5,7 @@ A wrong file fails here, with path, key and reason, before anything runs.
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import hashlib
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlglot
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, field_validator, model_validator
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -21,6 +22,8 @@ from cic_assets.settings import RULE_SETS
 from cic_assets.streams.columns import COLUMNS, ONE_OF, PLATFORM_FIELDS, SEEN_AT
 from cic_assets.streams.vocabulary import STANDARDS, Standard, State, folded
 
+# A hundred years: beyond it a date plus so many days is no date any more.
+MAX_DAYS = 36_525
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -61,13 +64,24 @@ class FeedFormat(Part):
             raise ValueError("records and document: only for type json")
         return self
 
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter_delimits(cls, value: str) -> str:
+        if value in '\r\n"\0':
+            raise ValueError(f"{value!r} already ends a line or quotes a cell")
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _encoding_exists(cls, value: str) -> str:
         try:
-            readable = "\n".encode(value) == b"\n"
+            readable = "\n".encode(value) == b"\n" and isinstance(b"a\xff".decode(value, "replace"), str)
+            codecs.getincrementaldecoder(value)
         except LookupError as error:
             raise ValueError(f"no encoding {value!r}") from error
+        except UnicodeError:
+            # `idna` and such: codecs of names, not of files.
+            readable = False
         if not readable:
             raise ValueError(f"{value!r} is not read line by line; have the file sent as utf-8")
         return value
@@ -93,7 +107,7 @@ class Expected(Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     start: dt.date = Field(alias="from")
     end: dt.date | None = Field(default=None, alias="to")
-    by: Annotated[int, Field(ge=0)]
+    by: Annotated[int, Field(ge=0, le=MAX_DAYS)]
 
 
 class Batch(Part):
@@ -120,9 +134,9 @@ class Stream(Part):
     columns: dict[str, Text]
     optional_fields: tuple[Text, ...] = ()
     personal_fields: tuple[Text, ...] = ()
-    raw_retention_days: Annotated[int, Field(ge=1)] | None = None
+    raw_retention_days: Annotated[int, Field(ge=1, le=MAX_DAYS)] | None = None
     rule_set: Text = "default"
-    overrides: dict[str, float] = {}
+    overrides: dict[str, FiniteFloat] = {}
     batch: Batch = Batch()
     expected: Expected | None = None
     licence: Text
@@ -284,6 +298,8 @@ class StatusStream(Stream):
             value = getattr(self, name)
             if isinstance(value, dt.timedelta) and value <= dt.timedelta():
                 raise ValueError(f"{name}: {value} is no span of time; write PT30M or P7D")
+            if isinstance(value, dt.timedelta) and value > dt.timedelta(days=MAX_DAYS):
+                raise ValueError(f"{name}: longer than a hundred years; write `max_silence: none`")
         if {"confirmed_local", "confirmed_at"} <= set(self.columns):
             raise ValueError("columns: confirmed_local or confirmed_at, not both")
         return self

@@ -284,6 +284,21 @@ create table if not exists quality.unmapped_status (
   primary key (stream_id, arrival_date, source_status)
 );
 
+-- Fields that a feed never had before, by the arrival that brought them; what the first arrival has is where it starts.
+create or replace view quality.new_column as
+select
+  o.stream_id,
+  min(o.arrival_date) as arrival_date,
+  name.column_name
+from catalogue.object as o
+cross join unnest(o.feed_columns) as name (column_name)
+where o.landed and name.column_name <> ''
+group by o.stream_id, name.column_name
+having min(o.arrival_date) > (
+  select min(first.arrival_date) from catalogue.object as first
+  where first.landed and first.stream_id = o.stream_id and cardinality(first.feed_columns) > 0
+);
+
 -- What ingest counted, per stream and arrival. rows_in = accepted + quarantined.
 create table if not exists quality.ingest_count (
   stream_id text not null,

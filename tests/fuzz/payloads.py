@@ -1,156 +1,182 @@
-# ruff: noqa: E501 - lists of values
-"""Malformed payloads: valid ones of each kind of feed, broken in structure, in values, or byte by byte. Seeded."""
+"""Malformed payloads: valid CDRs, states and CSV lines, changed by structure and by byte. Same seed, same bytes."""
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Callable
-from random import Random
-from typing import Any
+import random
+from collections.abc import Iterator
 
-import yaml
-
-from cic_assets.settings import SHIPPED_STREAMS
-from cic_assets.simulate.push import ocpp201
 from cic_assets.streams.model import Stream, parse_stream
 
-CDR: dict[str, Any] = {
-    "country_code": "GB", "party_id": "BRK", "id": "B0000001", "start_date_time": "2026-01-05T10:00:00Z",
-    "end_date_time": "2026-01-05T11:00:00Z", "session_id": "S0000001",
-    "cdr_token": {"uid": "04A1B2C3D4E5F6", "type": "RFID", "contract_id": "GB-BRK-04A1B2C3D"},
-    "cdr_location": {"id": "L1", "evse_uid": "B0001", "connector_id": "1", "max_electric_power": 7400},
-    "currency": "GBP", "total_cost": {"excl_vat": 3.15, "incl_vat": 3.78}, "total_energy": 7.0, "total_time": 1.0,
-    "total_parking_time": 0.25, "last_updated": "2026-01-05T11:01:00Z",
+_COMMON = {
+    "description": "d", "provider": {"id": "GB*FUZ", "name": "Fuzz"}, "authority": {"id": "a", "name": "A"},
+    "zone": "Europe/London", "licence": "l", "contact": "c",
 }  # fmt: skip
-STATUS = json.loads(ocpp201("D0001-1", "Available", 1_767_607_200))
-CSV_ROW = ["A0000001", "A0001", "1", "05/01/2026 10:00", "05/01/2026 11:00", "7.000", "3.78", "7.4", "04A1B2C3D4E5F6"]
-CSV_HEADER = "Session,Charger,Socket,Started,Ended,kWh,Paid GBP,Rated kW,RFID"
-# Values that stopped some engine, parser or database somewhere.
-NASTY: list[Any] = [
-    None, "", " ", [], {}, [[]], {"a": {}}, True, False, 0, -1, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"),
-    2**31, 2**63, 2**64, 10**40, "9" * 40, "1" * 5000, "1e400", "-1e400", "0x1F", "1_000", "١٢٣", "1,5", "7.0 kWh", "NaN",
-    "Infinity", "null", "None", "true", "0014-01-05T10:00:00Z", "9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z",
-    "+294247-01-10T04:00:54Z", "-290308-12-21T19:59:06Z", "2026-02-30T25:61:61Z", "2026-01-05T10:00:00+99:99",
-    "2026-01-05T10:00:00.123456789Z", "2026-01-05T24:00:00Z", "2026-W02-1", "20260105", "1767607200", 1767607200000,
-    "05/13/2026 10:00", "31/02/2026 10:00", "29/03/2026 01:30", "25/10/2026 01:30", "T10:00", "now", "epoch", "today",
-    "2026-01-05T10:00:00[Europe/London]", "💥", "\u0000", "a\u0000b", "\ud800", "\udfff\ud800", "\u202e", "\ufeff",
-    "x" * 70_000, "'; drop table facts.charging_session; --", "${jndi:ldap://x}", "../../etc/passwd", "\\", '"', "'", "`",
-    "%s", "{0}", "a\tb", "a,b", 'a"b', "AVAILABLE", "Available", "Rebooting", "P1D", "-5", "1e-400", "00", "+5", ".5", "5.",
-]  # fmt: skip
+_CDR = {
+    "session_id": "id", "charge_point": "`cdr_location.evse_uid`", "connector_id": "`cdr_location.connector_id`",
+    "started_at": "start_date_time", "ended_at": "end_date_time", "energy": "total_energy",
+    "cost": "`total_cost.excl_vat`", "currency": "currency", "last_updated": "last_updated", "credit": "credit",
+    "credit_reference_id": "credit_reference_id", "charging_seconds": "try_cast(total_time as double) * 3600",
+    "status": "status",
+}  # fmt: skip
+_TABLE = {
+    "session_id": "id", "charge_point": "cp", "connector_id": "connector", "started_local": "start",
+    "ended_local": "stop", "energy": "kwh", "cost": "cost", "currency": "'GBP'", "rated_power": "kw",
+}  # fmt: skip
+_STATUS = {"charge_point": "evse_uid", "status": "status", "changed_at": "last_updated", "confirmed_at": "seen_at"}
+_SESSIONS = {**_COMMON, "kind": "sessions", "vat_basis": "included", "vat_rate": 0.2}
+_STATES = {**_COMMON, "kind": "status", "vocabulary": {"standard": "OCPI 2.2.1"}, "period": "PT10M"}
 
 
-def mutated(random: Random, content: dict[str, Any]) -> dict[str, Any]:
-    """A copy with some keys gone, renamed, or with other values, at any depth."""
-    copy: dict[str, Any] = json.loads(json.dumps(content))
-    for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
-        holder, key = random.choice(_places(copy))
-        lot = random.randrange(10)
-        if lot == 0:
-            del holder[key]
-        elif lot == 1:
-            holder[key + random.choice(("", "x", "\u0000", ".a"))] = holder.pop(key)
-        elif lot == 2:
-            holder[key] = [holder[key], holder[key]]
-        elif lot == 3:
-            holder[key] = {key: holder[key]}
+def stream(name: str, content: dict[str, object], kind: str, **more: object) -> Stream:
+    """A stream of one format, which claims files of its own name."""
+    form = {"type": kind, **(more.pop("form", None) or {})}  # type: ignore[dict-item]
+    return parse_stream({**content, "id": name, "format": form, "claims": [f"{name}*"], **more})
+
+
+STREAMS: dict[str, Stream] = {
+    each.id: each
+    for each in (
+        stream("fuzz_csv", {**_SESSIONS, "columns": _TABLE}, "csv"),
+        stream(
+            "fuzz_personal", {**_SESSIONS, "columns": _TABLE}, "csv", personal_fields=["rfid"], raw_retention_days=30
+        ),
+        stream(
+            "fuzz_cdr", {**_SESSIONS, "columns": _CDR}, "jsonl", personal_fields=["cdr_token.uid"],
+            optional_fields=["credit", "credit_reference_id", "status"],
+        ),
+        stream(
+            "fuzz_json", {**_STATES, "columns": {**_STATUS, "charge_point": "`evses.uid`", "status": "`evses.status`",
+            "changed_at": "`evses.last_updated`", "confirmed_at": "`document.timestamp`"}}, "json",
+            form={"records": "data", "each": ["evses"], "document": ["timestamp"]},
+        ),
+        stream("fuzz_status", {**_STATES, "columns": _STATUS}, "jsonl", optional_fields=["seen_at"]),
+        stream("fuzz_xlsx", {**_SESSIONS, "columns": _TABLE}, "xlsx"),
+    )
+}  # fmt: skip
+SECRET = "PERSONAL-SECRET"
+HEADER = "id,cp,connector,start,stop,kwh,cost,kw,rfid"
+# What programs of operators sent, and what breaks programs that read it.
+ODD: tuple[object, ...] = (
+    None, "", " ", 0, -1, -0.0, True, [], {}, [[]], "NaN", "Infinity", "-inf", "1e308", "1e-400", "1e400", "0x10",
+    "1,5", "1_000", "٣", "12.5 kWh", "9" * 40, "0." + "3" * 40, "-" + "9" * 400, "0014-03-01T00:00:00Z",
+    "9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z", "+294247-01-10T04:00:54Z", "-290308-12-21T19:59:05Z", "epoch",
+    "now", "2026-02-30", "2026-03-29T01:30:00", "2026-10-25T01:30:00", "2026-01-05T24:00:00Z", "2026-01-05T10:00:60Z",
+    "2026-01-05T10:00:00+25:00", "2026-01-05T10:00:00[Nowhere/City]", "2026-01-05 10:00:00 BST", "1767607200000",
+    "T10:00", "24:00", "../../etc/passwd", "/etc/passwd", "a\0b", "a\nb", "a\rb", "a\tb", "'; drop table facts; --",
+    '"', "'", "`", "\\", "%s{0}${x}", "\ud800", "\U0001f50c", "\u202e", "\ufeff", "\ufffd", "\ufdd0", "x" * 5000, 2**63,
+    -(2**63), 2**128, 1e308, 5e-324, float("nan"), float("inf"), {"a": {"a": {"a": 1}}}, [1, [2, [3]]], "true", "null",
+)  # fmt: skip
+
+
+def cdr(rng: random.Random) -> dict[str, object]:
+    """A valid OCPI 2.2.1 CDR."""
+    day, hour = rng.randint(1, 28), rng.randint(0, 20)
+    return {
+        "country_code": "GB", "party_id": "FUZ", "id": f"C{rng.getrandbits(40):x}",
+        "start_date_time": f"2026-01-{day:02d}T{hour:02d}:00:00Z",
+        "end_date_time": f"2026-01-{day:02d}T{hour + 2:02d}:30:00Z",
+        "cdr_token": {"uid": SECRET, "type": "RFID"},
+        "cdr_location": {"id": "L1", "evse_uid": f"E{rng.randint(1, 50)}", "connector_id": "1"}, "currency": "GBP",
+        "total_cost": {"excl_vat": 3.5, "incl_vat": 4.2}, "total_energy": round(rng.uniform(1, 20), 3),
+        "total_time": 2.5, "last_updated": f"2026-01-{day:02d}T{hour + 3:02d}:00:00Z",
+    }  # fmt: skip
+
+
+def state(rng: random.Random) -> dict[str, object]:
+    """A valid state of a charge point."""
+    moment = f"2026-01-{rng.randint(1, 28):02d}T{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}:00Z"
+    words = ("AVAILABLE", "CHARGING", "OUTOFORDER")
+    return {
+        "evse_uid": f"E{rng.randint(1, 50)}",
+        "status": rng.choice(words),
+        "last_updated": moment,
+        "seen_at": moment,
+    }
+
+
+def table_row(rng: random.Random) -> list[object]:
+    """A valid session under `HEADER`."""
+    day, hour = rng.randint(1, 28), rng.randint(0, 20)
+    start, stop = (f"2026-01-{day:02d} {hour + more:02d}:00:00" for more in (0, 2))
+    return [rng.getrandbits(40), f"E{rng.randint(1, 50)}", 1, start, stop, 12.5, 6, 22, SECRET]
+
+
+def _bend(rng: random.Random, content: object) -> object:
+    """The content with something of its structure changed."""
+    if isinstance(content, dict) and content and rng.random() < 0.9:
+        key = rng.choice(list(content))
+        deed = rng.randrange(5)
+        if deed == 0:
+            return {name: value for name, value in content.items() if name != key}
+        if deed == 1:
+            return {**content, str(rng.choice(ODD)): content[key]}
+        return {**content, key: _bend(rng, content[key])}
+    if isinstance(content, list) and content and rng.random() < 0.9:
+        place = rng.randrange(len(content))
+        return [*content[:place], _bend(rng, content[place]), *content[place + 1 :]]
+    return rng.choice(ODD)
+
+
+def _spoil(rng: random.Random, line: bytes) -> bytes:
+    """The line with some of its bytes changed; it stays one line."""
+    for _ in range(rng.randint(1, 4)):
+        place = rng.randrange(len(line) + 1)
+        deed = rng.randrange(5)
+        if deed == 0:
+            line = line[:place]
+        elif deed == 1:
+            line = line[:place] + bytes([rng.randrange(256)]) + line[place + 1 :]
+        elif deed == 2:
+            line = line[:place] + rng.randbytes(rng.randint(1, 8)) + line[place:]
+        elif deed == 3:
+            line = line[:place] + line[place + rng.randint(1, 30) :]
         else:
-            holder[key] = random.choice(NASTY)
-        if not copy:
-            break
-    return copy
+            line = line[:place] + line[max(0, place - 20) : place] + line[place:]
+    return line
 
 
-def _places(content: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
-    found: list[tuple[dict[str, Any], str]] = []
-    for key, value in content.items():
-        found.append((content, key))
-        if isinstance(value, dict):
-            found += _places(value)
-    return found
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
 
 
-def json_line(random: Random, content: dict[str, Any]) -> bytes:
-    """One line, never blank: of broken JSON, or of JSON that is broken in what it says."""
-    lot = random.randrange(10)
-    if lot < 6:
-        return json.dumps(mutated(random, content), ensure_ascii=random.random() < 0.8).encode("utf-8", "surrogatepass")
-    line = json.dumps(content, separators=(",", ":")).encode()
-    if lot == 6:
-        return line[: random.randrange(1, len(line))]
-    if lot == 7:
-        # Keys twice.
-        return line[:-1] + b"," + json.dumps(mutated(random, content)).encode()[1:]
-    if lot == 8:
-        depth = random.choice((10, 900, 3000))
-        return b'{"a":' * depth + line + b"}" * (depth - random.randrange(2))
-    return _bytewise(random, line)
-
-
-def csv_line(random: Random) -> bytes:
-    """One physical line, never blank; quotes in it may reach into the next lines."""
-    cells = list(CSV_ROW)
-    for _ in range(random.choice((1, 1, 2, 5))):
-        value = random.choice(NASTY)
-        cells[random.randrange(len(cells))] = "" if value is None else str(value)
-    lot = random.randrange(10)
-    if lot == 0:
-        cells = cells[: random.randrange(1, len(cells))]
-    elif lot == 1:
-        cells += cells
-    line = random.choice((",", ",", ",", ";", "\t")).join(cells).encode("utf-8", "surrogatepass")
-    if lot == 2:
-        line = b'"' + line.replace(b",", b'","') + b'"'
-    return _one_line(_bytewise(random, line) if lot > 7 else line)
-
-
-def _bytewise(random: Random, line: bytes) -> bytes:
-    data = bytearray(line)
-    for _ in range(random.choice((1, 2, 5, 20))):
-        place = random.randrange(len(data))
-        lot = random.randrange(4)
-        if lot == 0:
-            data[place] = random.randrange(256)
-        elif lot == 1:
-            data[place:place] = random.randbytes(random.randrange(1, 9))
-        elif lot == 2 and len(data) > 2:
-            del data[place : place + random.randrange(1, 9)]
-        else:
-            data[place] ^= 1 << random.randrange(8)
-        if not data:
-            data = bytearray(b"x")
-    return _one_line(bytes(data))
-
-
-def _one_line(line: bytes) -> bytes:
-    """Without line ends, and not blank for any reader."""
+def payload(rng: random.Random, name: str) -> bytes:
+    """One malformed record of a stream, as its line of bytes: exactly one line, never blank."""
+    if name in ("fuzz_csv", "fuzz_personal"):
+        cells = table_row(rng)
+        for _ in range(rng.randint(0, 2)):
+            bent = _bend(rng, cells)
+            cells = bent if isinstance(bent, list) else [bent]
+        text = ",".join(map(_cell, cells))
+    else:
+        content: object = cdr(rng) if name == "fuzz_cdr" else state(rng)
+        for _ in range(rng.randint(0, 2)):
+            content = _bend(rng, content)
+        text = json.dumps(content, ensure_ascii=rng.random() < 0.5)
+    line = text.encode("utf-8", "surrogatepass")
+    if rng.random() < 0.5:
+        line = _spoil(rng, line)
     line = line.replace(b"\n", b" ").replace(b"\r", b" ")
-    return line if line.strip(b" \t\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\xc2") else b"x"
+    if name in ("fuzz_csv", "fuzz_personal") and _is_open(line):
+        line = line.replace(b'"', b"")
+    return line if line.decode("utf-8", "replace").strip() else b"x"
 
 
-def document(random: Random) -> bytes:
-    """A whole Locations response, broken somewhere, or nowhere but in what it says."""
-    evse = {"uid": "E0001", "evse_id": "E0001", "status": "WORKING", "last_updated": "2026-01-05T10:00:00Z",
-            "physical_reference": "E0001", "connectors": [{"id": "1", "max_electric_power": 7400}]}  # fmt: skip
-    site = {"id": "L1", "name": "N", "coordinates": {"latitude": "51.1", "longitude": "0.1"}, "evses": [evse, evse]}
-    whole: dict[str, Any] = {"data": [site, mutated(random, site)], "timestamp": "2026-01-05T10:00:00Z"}
-    content = json.dumps(mutated(random, whole) if random.random() < 0.3 else whole).encode()
-    return _bytewise(random, content) if random.random() < 0.5 else content
+def _is_open(line: bytes) -> bool:
+    """Whether a quote would draw the lines below into this one's record; each payload is to be a record of its own."""
+    try:
+        return not list(csv.reader([line.decode("utf-8", "replace")], strict=True))
+    except csv.Error:
+        return True
 
 
-# Stream → (how many of a hundred payloads, a payload).
-LINES: dict[str, tuple[int, Callable[[Random], bytes]]] = {
-    "brackendale_sessions": (50, lambda random: json_line(random, CDR)),
-    "dunholt_status": (25, lambda random: json_line(random, STATUS)),
-    "ashbourne_sessions": (25, csv_line),
-}
-
-
-CSV_STREAM = "ashbourne_sessions"
-
-
-def stream(name: str) -> Stream:
-    """A shipped stream; the CSV one without personal fields, so that what could not be parsed can be looked at."""
-    content = yaml.safe_load((SHIPPED_STREAMS / f"{name}.yml").read_text())
-    if name == CSV_STREAM:
-        del content["personal_fields"], content["raw_retention_days"]
-    return parse_stream(content)
+def files(seed: int, name: str, count: int, lines_per_file: int) -> Iterator[tuple[bytes, int]]:
+    """(content, payloads in it) of files of a stream, `count` payloads together."""
+    rng = random.Random(f"{seed} {name}")
+    header = [HEADER.encode()] if name in ("fuzz_csv", "fuzz_personal") else []
+    while count > 0:
+        lines = [payload(rng, name) for _ in range(min(count, lines_per_file))]
+        yield b"\n".join([*header, *lines]) + b"\n", len(lines)
+        count -= len(lines)

@@ -1,98 +1,160 @@
-"""What is fuzzed: a function of bytes each, and valid input to go on from."""
+"""What must hold for any bytes, one function per decoder; and the coverage-guided fuzzer on each.
+
+python -m tests.fuzz.targets csv|cdr|status|json|xlsx|sheet|gzip|stream SECONDS
+
+Found crashes are written to the folder that it names; each becomes a case of `tests/unit/test_fuzz.py`.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
+import gzip
 import io
+import random
+import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from random import Random
-from typing import BinaryIO
 
-from cic_assets.lake.catalogue import LandedObject
-from cic_assets.lake.decode import _batches, decoded_schema
-from cic_assets.lake.records import read_records
-from cic_assets.settings import Settings, load_settings
+import openpyxl
+import pyarrow as pa
+
+from cic_assets.lake.bounds import MAX_LINE_BYTES
+from cic_assets.lake.decode import _row, decoded_schema
+from cic_assets.lake.records import Record, read_records
+from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
-from cic_assets.streams.model import Stream, parse_stream
+from cic_assets.streams.model import Stream
+from tests.fuzz.payloads import HEADER, STREAMS, cdr, files, state, table_row
 
-ARRIVED = dt.datetime(2026, 1, 20, tzinfo=dt.UTC)
-COMMON = {
-    "id": "f", "kind": "sessions", "description": "d", "provider": {"id": "p", "name": "P"},
-    "authority": {"id": "a", "name": "A"}, "zone": "Europe/London", "claims": ["*"], "vat_basis": "unknown",
-    "columns": {"charge_point": "cp", "started_at": "begin", "ended_at": "finish", "energy": "`a.b`"},
-    "licence": "l", "contact": "c",
+LANDED = type("Landed", (), {"sha256": "x"})()
+SCHEMAS = {name: decoded_schema(stream) for name, stream in STREAMS.items()}
+
+
+def decode_all(stream: Stream, content: bytes) -> list[Record]:
+    """The records of any bytes, each with values or a fault, storable, within bounds."""
+    reading = read_records(io.BytesIO(content), stream.format)
+    found = []
+    for record in reading.records:
+        assert record.line >= 1
+        assert (record.values is None) == (record.fault is not None), record
+        assert len(record.raw) <= 2 * MAX_LINE_BYTES
+        found.append(record)
+        row = _row(stream, LANDED, reading, record, b"key")
+        assert set(row) <= set(SCHEMAS[stream.id].names), row
+        assert row.get("cic.fault") in (None, "D01", "D02")
+        pa.RecordBatch.from_pylist([row], schema=SCHEMAS[stream.id])
+    return found
+
+
+def _workbook() -> bytes:
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    book.active.append(HEADER.split(","))
+    for number in range(3):
+        book.active.append(table_row(random.Random(number)))
+    book.save(out)
+    return out.getvalue()
+
+
+WORKBOOK = _workbook()
+
+
+def sheet(content: bytes, part: str = "xl/worksheets/sheet1.xml") -> bytes:
+    """A workbook with other bytes in place of a part."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(WORKBOOK)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, content if name == part else old.read(name))
+    return out.getvalue()
+
+
+def _part(name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(WORKBOOK)) as book:
+        return book.read(name)
+
+
+_PARTS = ("xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/workbook.xml", "xl/styles.xml")
+
+
+def any_sheet(content: bytes) -> None:
+    """The first byte says which part of the workbook the others are."""
+    decode_all(STREAMS["fuzz_xlsx"], sheet(content[1:], _PARTS[(content[:1] or b"\0")[0] % len(_PARTS)]))
+
+
+def any_gzip(content: bytes) -> None:
+    """Packed, and as if packed."""
+    decode_all(STREAMS["fuzz_csv"], gzip.compress(content, 1, mtime=0))
+    decode_all(STREAMS["fuzz_json"], b"\x1f\x8b" + content)
+
+
+def any_stream_file(content: bytes) -> None:
+    """Any text is a stream, or says why not."""
+    path = Path(tempfile.gettempdir(), "fuzz_stream.yml")
+    path.write_bytes(content)
+    try:
+        load_stream(path)
+    except StreamFileError as error:
+        assert str(error).startswith(str(path))
+
+
+def both_csv(content: bytes) -> None:
+    """With and without personal fields; what stands under a personal header leaves nowhere."""
+    decode_all(STREAMS["fuzz_csv"], HEADER.encode() + b"\n" + content)
+    decode_all(STREAMS["fuzz_personal"], content)
+
+
+def _valid(name: str) -> list[bytes]:
+    return [content for content, _ in files(1, name, 30, 3)]
+
+
+def _documents() -> list[bytes]:
+    import json
+
+    rng = random.Random(1)
+    documents = [
+        {"timestamp": "2026-01-05T10:00:00Z", "data": [{"id": "L", "evses": [state(rng), state(rng)]}, cdr(rng)]},
+        {"data": [], "timestamp": 5}, [cdr(rng)], {"data": {"data": [1]}},
+    ]  # fmt: skip
+    return [json.dumps(each).encode() for each in documents]
+
+
+TARGETS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]]]] = {
+    "csv": (both_csv, lambda: _valid("fuzz_csv")),
+    "cdr": (lambda content: decode_all(STREAMS["fuzz_cdr"], content), lambda: _valid("fuzz_cdr")),
+    "status": (lambda content: decode_all(STREAMS["fuzz_status"], content), lambda: _valid("fuzz_status")),
+    "json": (lambda content: decode_all(STREAMS["fuzz_json"], content), _documents),
+    "xlsx": (lambda content: decode_all(STREAMS["fuzz_xlsx"], content), lambda: [WORKBOOK]),
+    "sheet": (any_sheet, lambda: [bytes([n]) + _part(name) for n, name in enumerate(_PARTS)
+                                  if name in zipfile.ZipFile(io.BytesIO(WORKBOOK)).namelist()]),
+    "gzip": (any_gzip, lambda: [gzip.compress(each) for each in _valid("fuzz_csv")[:3]]),
+    "stream": (any_stream_file, lambda: [each.read_bytes() for each in sorted(SHIPPED_STREAMS.glob("*.yml"))]),
 }  # fmt: skip
-EACH = {"type": "json", "records": "data", "each": ["a", "b"], "document": ["time"]}
-FORMS: dict[str, dict[str, object]] = {
-    "csv": {"format": {"type": "csv"}},
-    "csv_personal": {"format": {"type": "csv", "delimiter": ";"}, "personal_fields": ["cp"]},
-    "csv_latin": {"format": {"type": "csv", "encoding": "cp1252"}},
-    "jsonl": {"format": {"type": "jsonl"}},
-    "jsonl_personal": {"format": {"type": "jsonl"}, "personal_fields": ["a", "cp.uid"]},
-    "json": {"format": {"type": "json"}},
-    "json_each": {"format": EACH, "personal_fields": ["a.b"]},
-    "xlsx": {"format": {"type": "xlsx"}},
-}
 
 
-@cache
-def _stream(form: str) -> Stream:
-    return parse_stream({**COMMON, **FORMS[form]})
+def main() -> None:
+    """One target for some seconds, within 2 GiB, 10 s for each input at most."""
+    try:
+        import atheris
+    except ImportError:
+        print("skipped: atheris has wheels for Linux on x86_64 only")
+        return
+    name, seconds = sys.argv[1], sys.argv[2]
+    target, seeds = TARGETS[name]
+    folder = Path(tempfile.gettempdir(), "cic_fuzz", name)
+    (folder / "corpus").mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds()):
+        (folder / "corpus" / f"seed{number}").write_bytes(seed)
+    for module in [each for each in sys.modules if each.startswith(("cic_assets.lake", "cic_assets.streams.load"))]:
+        for value in vars(sys.modules[module]).values():
+            if callable(value) and getattr(value, "__module__", "") == module and hasattr(value, "__code__"):
+                atheris.instrument_func(value)
+    options = [
+        f"-max_total_time={seconds}", "-max_len=16384", "-rss_limit_mb=2048", "-timeout=10", "-seed=1",
+        f"-artifact_prefix={folder}/", "-print_final_stats=1", "-verbosity=0",
+    ]  # fmt: skip
+    atheris.Setup([sys.argv[0], *options, str(folder / "corpus")], lambda content: target(content) and None)
+    atheris.Fuzz()
 
 
-@cache
-def _settings() -> Settings:
-    return load_settings({"CIC_PERSONAL_KEY": "k", "CIC_HOME": tempfile.gettempdir()})
-
-
-def decode_bytes(form: str, content: bytes, opener: Callable[[bytes], BinaryIO] = io.BytesIO) -> None:
-    """Reads bytes as a feed of some form, up to the batches that go into Parquet: each row has a line, and is whole."""
-    stream, landed = _stream(form), LandedObject("f", "0" * 64, ARRIVED.date(), ARRIVED, "f", "raw/f", landed=True)
-    reading = read_records(opener(content), stream.format)
-    for batch in _batches(_settings(), stream, landed, reading):
-        assert batch.schema == decoded_schema(stream)
-        lines = batch.column("cic.line").to_pylist()
-        assert None not in lines and lines == sorted(lines)
-        assert set(batch.column("cic.fault").to_pylist()) <= {None, "D01", "D02"}
-
-
-def load_text(text: bytes, *, raises: bool = False) -> None:
-    """Reads text as a stream file: a stream, or a refusal that names the file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "x.yml")
-        path.write_bytes(text)
-        try:
-            load_stream(path).fingerprint()
-        except StreamFileError as error:
-            assert str(path) in str(error)
-            if raises:
-                raise
-
-
-TARGETS: dict[str, Callable[[bytes], None]] = {
-    **{form: lambda content, form=form: decode_bytes(form, content) for form in FORMS},
-    "stream_file": load_text,
-}
-
-
-def seeds(target: str) -> list[bytes]:
-    """Valid input, from which a fuzzer goes on."""
-    from cic_assets.settings import SHIPPED_STREAMS
-    from tests.end_to_end.test_bad_input import CASES
-    from tests.fuzz import payloads
-
-    if target == "stream_file":
-        return [path.read_bytes() for path in SHIPPED_STREAMS.glob("*.yml")]
-    kind = str(FORMS[target]["format"]["type"])  # type: ignore[index]
-    small = {name: case for name, case in CASES.items() if not any(word in name for word in ("MB", "bomb"))}
-    made = [case.content(name) for name, case in small.items() if case.kind == kind]
-    random = Random(target)
-    more = {
-        "csv": lambda: b"cp,begin,finish,a.b\n" + payloads.csv_line(random),
-        "jsonl": lambda: payloads.json_line(random, payloads.CDR),
-        "json": lambda: payloads.document(random),
-    }
-    return [content for content in made if len(content) < 5000] + [more[kind]() for _ in range(50) if kind in more]
+if __name__ == "__main__":
+    main()

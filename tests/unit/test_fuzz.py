@@ -1,83 +1,189 @@
-"""Anything at all: decoders and stream files end in records, in faults, or in a typed refusal."""
+"""Any bytes end as records or faults: a short fuzz of each decoder, and each crash that a longer one once found.
+
+The long ones: `make fuzz`.
+"""
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
-from random import Random
+import random
+import re
+import time
+import tracemalloc
+from encodings.aliases import aliases
+from itertools import pairwise
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cic_assets.lake import bounds, inflate, records
 from cic_assets.settings import SHIPPED_STREAMS
-from cic_assets.streams.load import StreamFileError
-from tests.fuzz import payloads
-from tests.fuzz.targets import FORMS, decode_bytes, load_text
+from cic_assets.streams.load import StreamFileError, load_stream
+from cic_assets.streams.model import FeedFormat
+from tests.fuzz.payloads import HEADER, ODD, STREAMS, payload
+from tests.fuzz.targets import TARGETS, decode_all, sheet
 
-# The same examples each time, so that a failure is somebody's change.
-QUICK = {"derandomize": True, "deadline": 2000, "suppress_health_check": list(HealthCheck), "database": None}
-STEADY = settings(max_examples=150, **QUICK)
-TEXT = st.text(max_size=30)
-ODD = st.sampled_from([1e308, 10**40, "\ud800", "\0"])
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | ODD
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
-NAMES = sorted(path.stem for path in SHIPPED_STREAMS.glob("*.yml"))
-
-
-@pytest.mark.parametrize("form", FORMS)
-@STEADY
-@given(content=st.binary(max_size=400) | st.binary(max_size=60).map(lambda data: b"PK\x03\x04" + data))
-def test_any_bytes_are_decoded_or_faulted(form, content):
-    decode_bytes(form, content)
+GOOD = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
+STATUS = yaml.safe_load((SHIPPED_STREAMS / "dusseldorf_status.yml").read_text())
+# The same examples at every run; `make fuzz` looks for others.
+SHORT = settings(
+    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+SIGNS = st.sampled_from(
+    [b"{", b"}", b"[", b"]", b'"', b",", b":", b"\n", b"\r", b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b"9", b"e"]
+)
+PIECES = st.one_of(st.binary(max_size=20), SIGNS, st.sampled_from([json.dumps(each).encode() for each in ODD]))
 
 
-@pytest.mark.parametrize("form", ["json", "json_each", "jsonl", "jsonl_personal"])
-@STEADY
-@given(content=JSON)
-def test_any_json_is_decoded_or_faulted(form, content):
-    decode_bytes(form, json_of(content))
-    decode_bytes(form, b'{"data":[' + json_of(content) + b"]}")
+@pytest.mark.parametrize("name", TARGETS)
+@SHORT
+@given(data=st.data())
+def test_any_bytes(name, data):
+    target, seeds = TARGETS[name]
+    seed = data.draw(st.sampled_from(seeds()))
+    start = data.draw(st.integers(0, len(seed)))
+    stop = data.draw(st.integers(start, min(len(seed), start + 40)))
+    target(seed[:start] + b"".join(data.draw(st.lists(PIECES, max_size=6))) + seed[stop:])
 
 
-def json_of(content: object) -> bytes:
-    return json.dumps(content).encode()
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from(ODD)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4)),
+    max_leaves=12,
+)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, **QUICK)
-@given(seed=st.integers(0, 2**32))
-def test_any_change_of_a_stream_file_is_a_stream_or_a_refusal(name, seed):
-    random = Random(seed)
-    content = payloads.mutated(random, yaml.safe_load((SHIPPED_STREAMS / f"{name}.yml").read_text()))
-    load_text(yaml.safe_dump(content, allow_unicode=True).encode("utf-8", "surrogatepass"))
+@SHORT
+@given(
+    st.lists(st.tuples(st.sampled_from(["evses", "uid", "id", "data", "cdr_token", "x.y"]), JSON_VALUES), max_size=4)
+)
+def test_any_json_value_is_one_record_per_line_and_per_element(pairs):
+    content = dict(pairs)
+    line = json.dumps(content).encode()
+    assert len(decode_all(STREAMS["fuzz_cdr"], line + b"\n" + line)) == 2
+    found = decode_all(STREAMS["fuzz_json"], b'{"data":[%s,{"id":1}]}' % line)
+    listed = content.get("evses")
+    assert len(found) == 1 + (len(listed) if isinstance(listed, list) else 1)
 
 
-@STEADY
-@given(text=st.text(max_size=200) | st.binary(max_size=200))
-def test_any_text_is_a_stream_file_or_a_refusal(text):
-    load_text(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+@pytest.mark.parametrize("name", ["fuzz_csv", "fuzz_personal", "fuzz_cdr", "fuzz_status"])
+def test_each_malformed_payload_is_one_record(name):
+    rng = random.Random(7)
+    lines = [payload(rng, name) for _ in range(500)]
+    header = [HEADER.encode()] if name in ("fuzz_csv", "fuzz_personal") else []
+    assert len(decode_all(STREAMS[name], b"\n".join([*header, *lines]))) == len(lines)
 
 
-def test_half_a_surrogate_pair_in_a_stream_file_is_refused():
-    """Found by `test_any_change_of_a_stream_file_is_a_stream_or_a_refusal`."""
-    text = (SHIPPED_STREAMS / "chargeplace_scotland_status.yml").read_text()
-    with pytest.raises(StreamFileError, match=r"no UTF-8"):
-        load_text(text.replace("records: chargePoints", 'records: "\\udfff\\ud800"').encode(), raises=True)
+DATA = b'{"data":[%s,{"id":1}]}'
+# Found by the fuzzers or on the way to them; what each did is said beside it.
+CRASHES = {
+    "5,000 digits ended the process in ijson": ("fuzz_json", DATA % (b"9" * 5000), 2),
+    "200 kB of brackets took all memory in ijson": ("fuzz_json", b"[" * 200_000, 1),
+    "an exponent beyond decimals": ("fuzz_json", DATA % b'{"evses":[{"uid":1e99999999999999999999}]}', 2),
+    "5,000 digits in a line": ("fuzz_cdr", b'{"total_energy":' + b"9" * 5000 + b"}", 1),
+    "half a surrogate pair is no text for Parquet": ("fuzz_status", b'{"evse_uid":"\\ud800"}', 1),
+    "half a surrogate pair as a key, in raw written anew": ("fuzz_cdr", b'{"cdr_token":{"uid":"x"},"\\ud800":1}', 1),
+    "a deep list in a personal record": ("fuzz_cdr", b'{"cdr_token":' + b"[" * 900 + b"]" * 900 + b"}", 1),
+    "a deep record takes no neighbour with it": ("fuzz_cdr", b'{"a":' * 900 + b"1" + b"}" * 900 + b'\n{"id":1}', 2),
+    "NUL in a header": ("fuzz_csv", b"id\0,cp\n1,2\n", 1),
+    "NUL in a key": ("fuzz_cdr", b'{"a\\u0000b":1}', 1),
+}
 
 
-def test_a_refusal_names_file_key_and_reason():
-    with pytest.raises(StreamFileError, match=r"x\.yml: columns"):
-        load_text(b"id: x\nkind: status\ncolumns: 5\n", raises=True)
+@pytest.mark.parametrize("case", CRASHES)
+def test_what_once_raised(case):
+    name, content, count = CRASHES[case]
+    assert len(decode_all(STREAMS[name], content)) == count
 
 
-def test_what_a_reader_gives_is_what_the_targets_look_at():
-    """The targets can fail: a decoder that raises something else is seen."""
+def test_a_feed_whose_keys_are_ids_fills_no_catalogue():
+    lines = b"\n".join(b'{"k%d":1}' % number for number in range(9000))
+    reading = records.read_records(io.BytesIO(lines), STREAMS["fuzz_cdr"].format)
+    assert len(list(reading.records)) == 9000 and len(reading.columns) == bounds.NAMES_KEPT
 
-    class Broken(io.BytesIO):
-        def read1(self, *_):
-            raise KeyError("a bug")
 
-    with pytest.raises(KeyError):
-        decode_bytes("csv", b"a,b\n1,2\n", opener=Broken)
+def test_a_sheet_that_names_a_row_beyond_all():
+    xml = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+    xml += b'<row r="1"><c r="A1" t="inlineStr"><is><t>id</t></is></c></row>'
+    xml += b'<row r="999999999999"><c r="A2"><v>1</v></c></row>'
+    start = time.monotonic()
+    (found,) = decode_all(STREAMS["fuzz_xlsx"], sheet(xml + b"</sheetData></worksheet>"))
+    assert "at most 1,048,576 rows" in str(found.fault) and time.monotonic() - start < 20
+
+
+def test_entities_that_multiply_are_refused():
+    lols = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
+    xml = f'<!DOCTYPE x [<!ENTITY l0 "lol">{lols}]><worksheet><sheetData>&l11;</sheetData></worksheet>'
+    (found,) = decode_all(STREAMS["fuzz_xlsx"], sheet(xml.encode()))
+    assert "no XLSX workbook" in str(found.fault)
+
+
+def test_lists_that_repeat_what_stands_around_them_are_bounded(monkeypatch):
+    monkeypatch.setattr(records, "MAX_PARTS_CHARS", 1 << 20)
+    content = {"note": "x" * 10_000, "evses": [{"uid": n} for n in range(1000)]}
+    found = decode_all(STREAMS["fuzz_json"], json.dumps({"data": [content]}).encode())
+    assert 90 < len(found) < 120 and "parts of one record" in str(found[-1].fault)
+
+
+def test_a_bomb_is_refused_within_bounded_memory(monkeypatch):
+    bomb = gzip.compress(b"a" * (64 << 20), 9)
+    monkeypatch.setattr(inflate, "MAX_INFLATED_BYTES", 32 << 20)
+    tracemalloc.start()
+    try:
+        for name in ("fuzz_csv", "fuzz_cdr", "fuzz_json"):
+            (found,) = decode_all(STREAMS[name], bomb)
+            assert "unpacks to more than 200 times its size" in str(found.fault)
+        monkeypatch.setattr(inflate, "MAX_RATIO", 10_000)
+        assert "more than 33,554,432 bytes" in str(decode_all(STREAMS["fuzz_cdr"], bomb)[-1].fault)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # A line of up to 16 MiB as it is put together, its pieces, and a window on a document of the same size.
+    assert peak < 6 * bounds.MAX_LINE_BYTES, peak
+
+
+def test_a_value_of_a_document_that_never_ends_is_bounded(monkeypatch):
+    monkeypatch.setattr("cic_assets.lake.json_text.MAX_LINE_BYTES", 1 << 20)
+    found = decode_all(STREAMS["fuzz_json"], b'{"data":[{"id":1},"' + b"x" * (8 << 20))
+    assert len(found) == 2 and "longer than 1,048,576" in str(found[1].fault)
+
+
+PAIRS = list(pairwise("abcdefghij"))
+STREAM_FILES = {
+    "a date that is none": "id: 2026-02-30",
+    "5,000 digits": "id: " + "9" * 5000,
+    "brackets": "a: " + "[" * 1500,
+    "aliases that multiply": "a: &a [x]\n"
+    + "".join(f"{b}: &{b} [{f'*{a},' * 9}]\n" for a, b in pairwise("abcdefghij")),
+    "an expression in 2,000 parentheses": {"columns": {**GOOD["columns"], "energy": "(" * 2000 + "1" + ")" * 2000}},
+    "a codec of names": {"format": {"type": "csv", "encoding": "idna"}},
+    "a quote as delimiter": {"format": {"type": "csv", "delimiter": '"'}},
+    "a threshold that is no number": {"overrides": {"min_energy_kwh": float("nan")}},
+    "more days than dates have": {"raw_retention_days": 10**400},
+    "a period of two million years": yaml.safe_dump({**STATUS, "period": "P999999999D"}),
+}
+
+
+@pytest.mark.parametrize("case", STREAM_FILES)
+def test_stream_files_that_once_raised_or_passed(case, tmp_path):
+    content, path = STREAM_FILES[case], tmp_path / "wrong.yml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump({**GOOD, **content}))
+    start = time.monotonic()
+    with pytest.raises(StreamFileError, match=re.escape(str(path))):
+        load_stream(path)
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("name", sorted(set(aliases.values())))
+def test_every_encoding_reads_any_bytes_or_is_refused(name):
+    for kind in ("csv", "jsonl", "json"):
+        try:
+            form = FeedFormat(type=kind, encoding=name)
+        except ValueError:
+            continue
+        content = b'[{"a":"' + bytes(range(256)) * 2 + b'"}]\n'
+        assert list(records.read_records(io.BytesIO(content), form).records)

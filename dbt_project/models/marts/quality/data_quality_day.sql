@@ -22,6 +22,15 @@ unmapped as (
     group by stream_id, arrival_date
 ),
 
+new_columns as (
+    select
+        stream_id,
+        arrival_date,
+        string_agg(column_name, ', ' order by column_name) as new_columns
+    from {{ ref('stg_new_column') }}
+    group by stream_id, arrival_date
+),
+
 covers as (
     select * from {{ ref('stg_stream_cover') }}
 )
@@ -36,10 +45,13 @@ select
     streams.kind,
     case when streams.kind = 'status' then coalesce(unmapped.unmapped_status_count, 0) end as unmapped_status_count,
     unmapped.unmapped_status_words,
-    covers.cover_at as covers_until_at
+    covers.cover_at as covers_until_at,
+    new_columns.new_columns
 from ingested
 left join streams on ingested.stream_id = streams.stream_id
 left join unmapped
     on ingested.stream_id = unmapped.stream_id and ingested.arrival_date = unmapped.arrival_date
 left join covers
     on ingested.stream_id = covers.stream_id and ingested.arrival_date = covers.arrival_date
+left join new_columns
+    on ingested.stream_id = new_columns.stream_id and ingested.arrival_date = new_columns.arrival_date
