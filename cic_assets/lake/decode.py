@@ -158,4 +158,4 @@ def _replace(content: Any, field: str, key: bytes) -> None:
 
 def _pseudonym(key: bytes, text: str | None) -> str | None:
     """Keyed hash: equal tokens stay equal, and nobody without the key can try tokens out. 80 bits of 256."""
-    return None if text is None else hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:20]
+    return None if text is None else hmac.new(key, plain_text(text).encode(), hashlib.sha256).hexdigest()[:20]
