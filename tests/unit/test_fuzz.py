@@ -89,6 +89,7 @@ CRASHES = {
     "half a surrogate pair as a key, in raw written anew": ("fuzz_cdr", b'{"cdr_token":{"uid":"x"},"\\ud800":1}', 1),
     "a deep list in a personal record": ("fuzz_cdr", b'{"cdr_token":' + b"[" * 900 + b"]" * 900 + b"}", 1),
     "a deep record takes no neighbour with it": ("fuzz_cdr", b'{"a":' * 900 + b"1" + b"}" * 900 + b'\n{"id":1}', 2),
+    "half a surrogate pair as a token": ("fuzz_cdr", b'{"cdr_token":{"uid":"\\ud800"}}', 1),
     "NUL in a header": ("fuzz_csv", b"id\0,cp\n1,2\n", 1),
     "NUL in a key": ("fuzz_cdr", b'{"a\\u0000b":1}', 1),
 }

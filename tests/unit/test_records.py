@@ -60,6 +60,13 @@ def test_a_wrong_path_to_the_records_is_a_fault():
         assert "no array of records at 'data'" in str(found.fault)
 
 
+def test_a_key_that_stands_twice_is_a_fault_of_its_record():
+    for kind, content in (("jsonl", b'{"a":1}\n{"a":1,"a":2}\n'), ("json", b'[{"a":1},{"a":1,"a":2}]')):
+        found, _ = read(content, type=kind)
+        assert [r.values for r in found] == [{"a": "1"}, None]
+        assert "a key stands twice" in str(found[1].fault) and found[1].raw == '{"a":1,"a":2}'
+
+
 def test_numbers_stay_as_they_were_sent():
     digits = "0.1234567890123456789012345678901234567890"
     content = b'{"data":[{"a":[%s,1.50],"b":%s}]}' % (digits.encode(), digits.encode())
