@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import random
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,26 +92,33 @@ def tasks(
         yield "stale worker", held, lambda point: scenarios.wake_too_late(chain, point, scratch)
     loads = plan.statements(calls, "copy ", "insert into", "COMMIT")
     for mode in ("fast", "immediate"):
-        yield f"restart -m {mode}", points(rng.sample(loads, 2)), restarted(mode)
+        yield f"restart -m {mode}", points(rng.sample(loads, 1)), restarted(mode)
 
 
-def sweep(chain: Chain, scratch: Path, kills: int, errors: int, seed: int) -> tuple[list[Line], list[Outcome]]:
-    """Every step of every round; kills and errors are spread evenly over them."""
+def sweep(round_: str, kills: int, errors: int, seed: int) -> tuple[list[Line], list[Outcome]]:
+    """Every step of a round, on a server and a lake of its own; kills and errors are spread evenly over the steps."""
     lines, outcomes = [], []
-    each = len(ROUNDS) * len(STEPS)
-    for round_ in ROUNDS:
+    shares = (-(-kills // len(STEPS)), -(-errors // len(STEPS) // 2))
+    with clean_run() as (chain, scratch):
         for step in STEPS:
             calls = inject.rehearse(chain, round_, step, scratch)
-            shares = (-(-kills // each), -(-errors // each // 2))
             for fault, points, strike in tasks(chain, scratch, round_, step, calls, *shares, seed):
                 line = Line(f"{step}, {round_} round", fault, len(calls))
                 for point in points:
                     started = time.monotonic()
-                    outcomes.append(strike(point))
+                    outcomes.append(_outcome(strike, point, fault))
                     line.add(outcomes[-1], time.monotonic() - started)
                 lines.append(line)
                 print(shown(line), flush=True)
     return lines, outcomes
+
+
+def _outcome(strike: Callable[[Point], Outcome], point: Point, fault: str) -> Outcome:
+    """What a fault did; a worker that hangs, or a rerun that fails, is the worst that it can do."""
+    try:
+        return strike(point)
+    except Exception as error:
+        return Outcome(point, fault, lost=[f"{type(error).__name__}: {error}"])
 
 
 _COLUMNS = tuple(Line.__dataclass_fields__)
@@ -141,8 +150,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     print(head(), flush=True)
-    with clean_run() as (chain, scratch):
-        lines, outcomes = sweep(chain, scratch, given.kills, given.errors, given.seed)
+    # A process for each round, as half of the time is waiting for others to start.
+    with ProcessPoolExecutor(len(ROUNDS), multiprocessing.get_context("spawn")) as pool:
+        halves = (-(-given.kills // len(ROUNDS)), -(-given.errors // len(ROUNDS)))
+        done = [pool.submit(sweep, round_, *halves, given.seed) for round_ in ROUNDS]
+        lines = [line for each in done for line in each.result()[0]]
+        outcomes = [outcome for each in done for outcome in each.result()[1]]
     totals = [total(lines, fault) for fault in dict.fromkeys(line.fault for line in lines)]
     print("\n".join(shown(line) for line in totals))
     wrong = [outcome for outcome in outcomes if outcome.complaints]
