@@ -9,7 +9,7 @@ from tests.end_to_end.faults.strace import RECEIVES, SOCKETS, Call
 
 # Calls that threads make of files of the lake alone, so that their numbers lead there. Most writes of threads wake one
 # another, and most files that they open are only read.
-_OF_THREADS = ("rename", "renameat", "renameat2", "link", "linkat", "mkdir", "unlink")
+_OF_THREADS = ("rename", "renameat", "renameat2", "link", "linkat", "unlink")
 _FALLIBLE = ("write", "fsync", "fdatasync", "rename", "linkat", "openat", *RECEIVES)
 
 
