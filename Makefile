@@ -9,7 +9,7 @@ DBT_SOURCES := $(shell find dbt_project -name target -prune -o -name logs -prune
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 # Two processes, a file each at a time, the slowest first: half of the time is waiting for other processes to start.
-# `PYTEST_ARGS=` takes one process. Apache Spark's own server has a fixed port, so its tier is never split.
+# `PYTEST_ARGS=` takes one process.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export GX_ANALYTICS_ENABLED = false
@@ -41,11 +41,14 @@ $(MANIFEST): $(STAMP) $(DBT_SOURCES)
 demo: setup ## raw files → marts, and the UI on :3000; WAIT=0 exits, INPUT=dir takes real files
 	@$(BIN)/cic demo $(if $(filter 0,$(WAIT)),--no-wait) $(if $(INPUT),--input $(INPUT)) $(if $(PORT),--port $(PORT))
 
+# Apache Spark's tier runs beside the others, which wait a lot; SPARK_TESTING gives each of its servers a port of its own.
+test: export SPARK_TESTING = 1
 test: setup lint types ## everything that CI runs
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 	@if command -v java >/dev/null || test "$$CI" = true; then \
-	echo "the spark tier again, on Apache Spark"; $(BIN)/python -m pytest tests/spark --engine 'local[2]'; \
-	else echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; fi
+	$(BIN)/python -m pytest tests/spark --engine 'local[2]' -p no:cacheprovider >$(VENV)/spark.log 2>&1 & spark=$$!; fi; \
+	$(BIN)/python -m pytest $(PYTEST_ARGS); failed=$$?; \
+	if test -z "$$spark"; then echo "skipped on Apache Spark: no Java on the PATH (openjdk-17-jre-headless)"; exit $$failed; fi; \
+	echo "the spark tier again, on Apache Spark"; wait $$spark || failed=1; cat $(VENV)/spark.log; exit $$failed
 
 # A target that finds something stops here and names the file of its input. SECONDS_EACH=10 for a quick look.
 SECONDS_EACH ?= 120
