@@ -25,6 +25,7 @@ def catalogue_assets() -> list[AssetSpec]:
         ("catalogue", "stream"): "One row per stream file: provider, authority, zone, licence.",
         ("catalogue", "stream_cover"): "Up to when each arrival of a status stream covers time.",
         ("facts", "charge_point"): "The registry with its history, as locations streams give it.",
+        ("quality", "new_column"): "A view: fields that came later than their stream, and with which arrival.",
         ("quality", "unmapped_status"): "Words for a state that no vocabulary knows.",
         ("quality", "rule"): "One row per quality rule, with its message and source.",
         ("quality", "reconciliation"): "A view: rows in against in facts, quarantined, open, duplicates, superseded.",
