@@ -21,6 +21,8 @@ _SAYS = {
     "EIO": re.compile(r"Input/output error|os error 5"),
     "ENOSPC": re.compile(r"No space left on device|os error 28"),
 }
+# Runs in which a fault may miss the call that it is wanted at.
+_TRIES = 12
 # And where: a path, a server, a table.
 _WHERE = re.compile(r"/\w+/|host=")
 
@@ -101,21 +103,30 @@ def strike(chain: Chain, point: Point, fault: str, scratch: Path, wanted: str = 
     """Runs a step with a fault; checks what is there then, and after a rerun.
 
     The number of a call may be another one in another run, as threads share the work and the driver sends what fits. So
-    a fault that fires nowhere is tried earlier, and one that is `wanted` at a certain call is tried around it.
+    a fault that fires nowhere is tried earlier. One that is `wanted` at a certain call is tried where that call was in
+    the last run, and later if that run had not come to it.
     """
     aim = point.call.number
-    beside = (0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5)
-    numbers = (aim + n for n in beside) if wanted else (aim, *(aim * part // 4 for part in (3, 2, 1)))
-    outcome = Outcome(point, fault)
-    for number in dict.fromkeys(max(1, number) for number in numbers):
-        call = replace(point.call, number=number)
-        outcome = _struck(chain, replace(point, call=call), fault, scratch, wanted)
+    if not wanted:
+        for number in dict.fromkeys(max(1, aim * part // 4) for part in (4, 3, 2, 1)):
+            outcome, _ = _struck(chain, _at(point, number), fault, scratch, wanted)
+            if outcome.fired:
+                break
+        return outcome
+    for _ in range(_TRIES):
+        outcome, seen_at = _struck(chain, _at(point, aim), fault, scratch, wanted)
         if outcome.fired:
             break
+        aim = seen_at or aim + 2
     return outcome
 
 
-def _struck(chain: Chain, point: Point, fault: str, scratch: Path, wanted: str) -> Outcome:
+def _at(point: Point, number: int) -> Point:
+    return replace(point, call=replace(point.call, number=number))
+
+
+def _struck(chain: Chain, point: Point, fault: str, scratch: Path, wanted: str) -> tuple[Outcome, int]:
+    """The outcome, not fired where the fault met another call than the wanted; the number of that one, 0: unseen."""
     outcome = Outcome(point, fault)
     with chain.copy(chain.before(point.round, point.step)) as settings:
         run = worker.start(scratch / "log", STEPS[point.step], settings, chain.sent, point.round)
@@ -124,11 +135,13 @@ def _struck(chain: Chain, point: Point, fault: str, scratch: Path, wanted: str) 
         run.go()
         outcome.exit_code, outcome.error = run.end(), run.error()
         tracer.process.wait()
-        hit = strace.hit(tracer.lines(), settings.lake)
+        lines = tracer.lines()
+        hit = strace.hit(lines, settings.lake)
         if hit and re.search(wanted, hit):
             outcome.hit = hit
             check(outcome, chain, settings)
-    return outcome
+        calls = strace.calls(lines, run.pid, settings.lake)
+    return outcome, next((call.number for call in calls if wanted and re.search(wanted, call.words)), 0)
 
 
 def check(outcome: Outcome, chain: Chain, settings: Settings) -> None:

@@ -52,6 +52,11 @@ class Call:
     text: str
 
     @property
+    def words(self) -> str:
+        """The call in words: its name, and its path or statement."""
+        return f"{self.name} {self.path or self.text}"
+
+    @property
     def is_commit(self) -> bool:
         """Whether it makes rows or files visible by itself."""
         words = ("copy ", "insert into", "delete from", "update ", "COMMIT", "lock table")

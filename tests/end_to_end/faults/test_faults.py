@@ -49,7 +49,7 @@ def calls(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Calls:
 def point_at(calls: Calls, round_: str, step: str, pattern: str) -> Point:
     """The first call of a step that matches."""
     for call in calls[round_, step]:
-        if re.search(pattern, f"{call.name} {call.path or call.text}"):
+        if re.search(pattern, call.words):
             return Point(round_, step, call)
     raise AssertionError(f"no call of {step} matches {pattern}: the fault would never fire")
 
