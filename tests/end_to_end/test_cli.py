@@ -156,7 +156,7 @@ def graphql(text: str, **variables: object) -> dict[str, object]:
         return json.load(response)["data"]
 
 
-def wait_for(what, seconds: int = 180):
+def wait_for(what, seconds: int = 400):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = what()
