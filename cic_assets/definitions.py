@@ -13,7 +13,7 @@ from dagster_dbt import DbtCliResource
 
 from cic_assets.assets.accepted import accepted_assets
 from cic_assets.assets.charge_point_facts import charge_point_assets
-from cic_assets.assets.marts import DBT_PROJECT, MANIFEST, catalogue_assets, mart_assets
+from cic_assets.assets.marts import DBT_PROJECT, catalogue_assets, mart_assets
 from cic_assets.assets.raw import raw_assets
 from cic_assets.assets.session_facts import session_fact_assets
 from cic_assets.assets.status_facts import status_fact_assets
@@ -25,6 +25,7 @@ from cic_assets.sensors import build_sensors
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream
+from cic_assets.warehouse.connect import database_name
 
 
 def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definitions:
@@ -36,7 +37,7 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
     """
     accepted, days = accepted_assets(list(streams.values())), status_fact_assets()
     months = [session_fact_assets(), charge_point_assets()]
-    monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets(MANIFEST)
+    monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets(database_name(settings))
     return Definitions(
         assets=[
             *raw_assets(streams.values()),

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, AssetSpec, BackfillPolicy, ResourceParam
@@ -62,9 +61,22 @@ def window_vars(first_key: str, last_key: str, *, monthly: bool) -> dict[str, st
     return {"window_start": start.isoformat(), "window_end": end.isoformat()}
 
 
-def mart_assets(manifest: Path = MANIFEST) -> list[AssetsDefinition]:
+def read_manifest(database: str) -> dict[str, Any]:
+    """The dbt manifest, all relations in this database: set-up parses before it is known where the warehouse is.
+
+    Without it, the row counts of a warehouse that isn't called `cic` end in "cross-database references".
+    """
+    content: dict[str, Any] = json.loads(MANIFEST.read_text())
+    for node in (*content["nodes"].values(), *content["sources"].values()):
+        if node.get("relation_name"):
+            node["relation_name"] = f'"{database}".' + node["relation_name"].removeprefix(f'"{node["database"]}".')
+            node["database"] = database
+    return content
+
+
+def mart_assets(database: str) -> list[AssetsDefinition]:
     """Monthly marts, daily marts by local date and by arrival date, and the dimensions: views without partitions."""
-    common: dict[str, Any] = {"manifest": manifest, "dagster_dbt_translator": Translator()}
+    common: dict[str, Any] = {"manifest": read_manifest(database), "dagster_dbt_translator": Translator()}
     single = BackfillPolicy.single_run()
 
     @dbt_assets(name="monthly_marts", select="tag:monthly", partitions_def=MONTHS, backfill_policy=single, **common)
