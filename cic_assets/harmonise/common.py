@@ -17,6 +17,7 @@ PROVENANCE = ("arrival_date", "source_file", "source_line", "raw", "arrived_at",
 HOUR_MICROS = 3_600_000_000
 # 0001-01-01 and the end of 9999, UTC.
 _FIRST_MICROS, _LAST_MICROS = -62_135_596_800_000_000, 253_402_300_799_999_999
+_NUMBER = r"^[ \t\r\n]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\r\n]*$"
 
 
 def given(records: DataFrame, stream: Stream) -> DataFrame:
@@ -52,8 +53,12 @@ def text_of(name: str) -> Column:
 
 
 def number_of(name: str, factor: str = "1") -> Column:
-    """Exact from plain text; through a double where it has an exponent, which engines' decimals read differently."""
-    text = text_of(name)
+    """The given column as a number; null where it is none.
+
+    Exact from plain text; through a double where it has an exponent, which engines' decimals read differently. What a
+    number is is said here: of 5,000 odd texts engines read 115 differently (`٣`, `1e5d`, an escape sign around a 7).
+    """
+    text = F.regexp_extract(text_of(name), _NUMBER, 1)
     plain = text.try_cast(T.DecimalType(24, 9))
     rough = text.try_cast(T.DoubleType()).try_cast(T.DecimalType(24, 9))
     value = F.when(text.rlike("[eE]"), rough).otherwise(plain)

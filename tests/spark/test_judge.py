@@ -6,6 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from cic_assets.harmonise.common import number_of
 from cic_assets.harmonise.sessions import harmonise
 from cic_assets.lake.tables import hand_over
 from cic_assets.quality.judge import count_by_rule, judge
@@ -188,3 +189,18 @@ def test_breaking_a_predicate_is_seen_by_its_own_audit(spark, rule, broken):
     wrong = {name: found for name, (_, found) in counts.items() if name != "*" and found}
     assert set(wrong) == {rule.id}
     assert wrong[rule.id] >= 1
+
+
+NUMBERS = {
+    "12.5": "12.5000", " 7 ": "7.0000", "\t7\n": "7.0000", ".5": "0.5000", "5.": "5.0000", "+1.e2": "100.0000",
+    "1E-3": "0.0010", "-0.0": "0.0000", "0." + "3" * 40: "0.3333", "1e400": None, "9" * 40: None, "1e": None, ".": None,
+    # What one engine took for a number and the other did not.
+    "٣": None, "1٣": None, "７": None, "7\x1b": None, "\u00a07": None, "1e5d": None, "1e5f": None,
+    "NaN": None, "Infinity": None, "0x10": None, "1,5": None, "1_000": None, "": None,
+}  # fmt: skip
+
+
+def test_what_a_number_is_does_not_hang_on_the_engine(spark):
+    frame = spark.createDataFrame([(text,) for text in NUMBERS], "given_energy string")
+    found = frame.select("given_energy", number_of("energy").cast("string").alias("number")).collect()
+    assert {row["given_energy"]: row["number"] for row in found} == NUMBERS
