@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from cic_assets.lake.zones import Lake, LakeError
 
@@ -152,8 +152,8 @@ def replace_arrivals(
             if attempt == _COMMIT_ATTEMPTS - 1:
                 raise
             time.sleep(0.1 * 2**attempt)
-        except OSError as error:
-            # delta-rs names no path.
+        except (OSError, DeltaError) as error:
+            # delta-rs names no path; what a disk refuses while it writes Parquet, it calls a DeltaError.
             raise LakeError(f"{uri} can't be written: {error}; mend it and run again") from error
 
 

@@ -19,8 +19,12 @@ Connection = psycopg.Connection[TupleRow]
 Role = Literal["etl", "analyst"]
 DATABASE = "cic"
 DAGSTER_DATABASE = "dagster"
-# The connection broke by itself, or the server was shut down or crashed (Postgres, Appendix A, class 57).
-_GONE = (None, "57P01", "57P02")
+# The connection broke by itself, the server was shut down or crashed, or it gave up on a transaction in which nothing
+# happened any more (Postgres, Appendix A, classes 57 and 25).
+_GONE = (None, "57P01", "57P02", "25P03")
+# After so long a worker that hangs within a transaction loses it, and with it the locks that its retry waits for. No
+# transaction here waits for Spark: the longest pause in one is a file's removal.
+IDLE_IN_TRANSACTION = "5min"
 _FOLDER = Path(__file__).parent
 # Set-up from several processes at once would collide on `create role`.
 _SETUP_LOCK = 4_242_001
@@ -84,7 +88,7 @@ def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
 
     Raises:
         WarehouseDownError: embedded and down.
-        WarehouseError: the server doesn't answer, or goes away before the end of the block.
+        WarehouseError: the server doesn't answer, goes away before the end of the block, or gave up on it.
     """
     url = server_url(settings)
     if role == "analyst" and settings.warehouse_url is None:
@@ -95,12 +99,16 @@ def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
         raise WarehouseError(f"no answer from {public(url)}: {str(error).strip()}") from error
     try:
         with connection:
-            connection.execute("set time zone 'UTC'")
+            connection.execute(
+                "select set_config('TimeZone', 'UTC', false),"
+                " set_config('idle_in_transaction_session_timeout', %s, false)",
+                [IDLE_IN_TRANSACTION],
+            )
             if role == "analyst":
                 connection.execute("set role cic_analyst")
                 connection.execute("set transaction read only")
             yield connection
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
         if error.sqlstate not in _GONE:
             raise
         raise WarehouseError(

@@ -55,6 +55,7 @@ def statements(calls: Sequence[Call], *words: str) -> list[Call]:
 
 
 def holding_points(calls: Sequence[Call]) -> list[Call]:
-    """Where a worker can stand still without a lock: before a version of a Delta table, before it asks for its lock."""
+    """Where a worker can stand still: before a version of a Delta table, before it asks for a lock, and with one."""
     versions = [call for call in calls if call.name.startswith("link") and call.is_known_by_path]
-    return versions + statements(calls, "select period_date, owner", "order by event_date for", "lock table facts")
+    asking = statements(calls, "select period_date, owner", "order by event_date for", "lock table facts")
+    return versions + asking + statements(calls, "create temporary table changed", 'insert into \\"facts')

@@ -116,6 +116,7 @@ def test_a_kill_anywhere_does_no_harm(step, chain, calls, tmp_path):
 ERRORS = {
     "landing": ("land", r"^fsync raw/", "ENOSPC"),
     "decoding": ("ingest", r"^write decoded/", "ENOSPC"),
+    "Parquet of a Delta table": ("ingest", r"^rename accepted/sessions/stream_id=", "ENOSPC"),
     "Delta commit": ("ingest", r"^link\w* accepted/sessions/_delta_log", "EIO"),
     "connection in a COPY": ("months", r"^recvfrom .*\"G\\0", "EIO"),
     "connection in a swap": ("days", r"^recvfrom .*INSERT 0 [1-9]", "EIO"),
@@ -143,6 +144,8 @@ HELD = {
     "edges": ("days", r"select event_date, touch_id .* where", "WindowLostError"),
     "days": ("days", r"select period_date, owner", "WindowLostError"),
     "months": ("months", r"select period_date, owner", "WindowLostError"),
+    "ingest, with the registry's lock": ("ingest", r"create temporary table changed", "WarehouseError"),
+    "months, in the swap": ("months", r"insert into \\\"facts\\\".\\\"charging_session_day", "WarehouseError"),
 }
 
 

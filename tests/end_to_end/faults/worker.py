@@ -16,6 +16,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from cic_assets.warehouse import connect as warehouse
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.end_to_end.faults.preload"])
 # Where the kernel's Yama lets only parents trace, the child says that strace, its sibling, may.
@@ -82,6 +84,8 @@ def _main(gate: Connection, log: Path, work: Callable[..., Any], arguments: tupl
         for number in (1, 2):
             os.dup2(file.fileno(), number)
     sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    # A retry waits no longer than this for a worker that hangs within a transaction.
+    warehouse.IDLE_IN_TRANSACTION = "10s"
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(_ANYBODY), 0, 0, 0)
     gate.send(True)
     gate.recv()
