@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cic_assets.lake.zones import Lake
@@ -14,14 +15,27 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+# A step takes minutes, so a folder that is as old was left by one that was killed.
+_KEPT = dt.timedelta(days=2)
+
+
 @contextmanager
 def staging_folder(settings: Settings) -> Iterator[Lake]:
-    """A folder of its own for one step, gone when the step ends; a killed step leaves one that nobody reads."""
-    lake = Lake(f"{settings.lake}/_staging/{uuid.uuid4().hex}", settings.s3_endpoint)
+    """A folder of its own for one step, gone when the step ends; those that killed steps left go two days later."""
+    today = dt.datetime.now(dt.UTC).date()
+    _clear_before(Lake(f"{settings.lake}/_staging", settings.s3_endpoint), today - _KEPT)
+    lake = Lake(f"{settings.lake}/_staging/{today}/{uuid.uuid4().hex}", settings.s3_endpoint)
     try:
         yield lake
     finally:
         lake.clear()
+
+
+def _clear_before(staging: Lake, first_kept: dt.date) -> None:
+    for name in staging.folders():
+        with suppress(ValueError):
+            if dt.date.fromisoformat(name) < first_kept:
+                Lake(staging.uri(name), staging.endpoint).clear()
 
 
 def write_and_read(spark: SparkSession, frame: DataFrame, uri: str) -> DataFrame:

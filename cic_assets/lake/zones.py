@@ -3,6 +3,7 @@
 raw/stream_id=<id>/date=<arrival>/<sha256>.<ext>                  bytes as received
 decoded/stream_id=<id>/date=<arrival>/<sha256>-<fingerprint>.parquet
 accepted/<kind>, quarantine/<kind>                                Delta tables
+_staging/<date>/<uuid>                                            scratch of a step
 """
 
 from __future__ import annotations
@@ -70,6 +71,11 @@ class Lake:
             for info in found
             if info.type == pafs.FileType.File and not info.base_name.startswith((".", "_"))
         )
+
+    def folders(self) -> list[str]:
+        """Names of the folders that stand in the lake itself, sorted."""
+        found = self._filesystem.get_file_info(pafs.FileSelector("", allow_not_found=True))
+        return sorted(str(info.base_name) for info in found if info.type == pafs.FileType.Directory)
 
     @contextmanager
     def read(self, path: str) -> Iterator[BinaryIO]:

@@ -140,7 +140,8 @@ HELD = {
         "ArrivalLostError",
     ),
     "ingest, states": ("ingest", r"^link\w* accepted/status/_delta_log/0+1\.json", "ArrivalLostError"),
-    "ingest, registry": ("ingest", r"lock table facts\.charge_point", "ArrivalLostError"),
+    # Held one packet later, it has the lock already and loses its transaction.
+    "ingest, registry": ("ingest", r"lock table facts\.charge_point", "ArrivalLostError|WarehouseError"),
     "edges": ("days", r"select event_date, touch_id .* where", "WindowLostError"),
     "days": ("days", r"select period_date, owner", "WindowLostError"),
     "months": ("months", r"select period_date, owner", "WindowLostError"),
@@ -154,7 +155,7 @@ def test_a_worker_that_wakes_after_its_retry_overwrites_nothing(where, chain, ca
     step, pattern, says = HELD[where]
     outcome = scenarios.wake_too_late(chain, point_at(calls, "first", step, pattern), tmp_path)
     assert outcome.complaints == []
-    assert says in outcome.error
+    assert re.search(says, outcome.error)
 
 
 @pytest.mark.parametrize(
