@@ -27,7 +27,7 @@ from cic_assets.quality.rules import rules_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import copy_rows
+from cic_assets.warehouse.load import Staged, insert_staged, stage_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -240,8 +240,9 @@ def _replace(
         tables.replace_arrivals(lake, table, stream.kind, stream.id, days, rows, demand_claim)
     arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
     with connect(settings) as connection:
+        staged = stage_rows(connection, "quality.quarantine", quarantined)
         catalogue.demand_claim(connection, stream.id, days, claim)
-        _record(connection, settings, stream, kept, quarantined)
+        _record(connection, settings, stream, kept, staged)
     if stream.kind == "locations":
         touch.renew_registry(settings, spark)
     _mark(settings, stream, touched, dates)
@@ -290,7 +291,7 @@ def _record(
     settings: Settings,
     stream: Stream,
     counts: Sequence[IngestCount],
-    quarantined: pa.Table,
+    quarantined: Staged,
 ) -> None:
     """The warehouse's side of an ingest, in one transaction."""
     rule_set = rule_set_of(settings, stream)
@@ -304,7 +305,7 @@ def _record(
             f"delete from {table} where stream_id = %s and arrival_date = any(%s)",  # noqa: S608 - the names above
             [stream.id, days],
         )
-    copy_rows(connection, "quality.quarantine", quarantined)
+    insert_staged(connection, "quality.quarantine", quarantined)
     with connection.cursor() as cursor:
         for count in counts:
             key = [stream.id, count.arrival_date]

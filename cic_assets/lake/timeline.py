@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
+from psycopg import sql
 from pyspark.sql import functions as F
 
 from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
@@ -20,7 +20,7 @@ from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import copy_rows
+from cic_assets.warehouse.load import insert_staged, stage_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -107,6 +107,7 @@ def _replace_edges(settings: Settings, stale: dict[dt.date, int], found: pa.Tabl
     No lock is held while Spark computes, so that a worker which stands still there keeps nobody waiting.
     """
     with connect(settings) as connection:
+        staged = stage_rows(connection, "facts.charge_point_edge", found)
         rows = connection.execute(
             "select event_date, touch_id from catalogue.stale_edge where event_date = any(%s)"
             " order by event_date for update",
@@ -115,11 +116,7 @@ def _replace_edges(settings: Settings, stale: dict[dt.date, int], found: pa.Tabl
         mine = [date for date, touch_id in rows if stale[date] == touch_id]
         for table in ("facts.charge_point_edge", "catalogue.stale_edge"):
             connection.execute(f"delete from {table} where event_date = any(%s)", [mine])  # noqa: S608 - the names above
-        copy_rows(
-            connection,
-            "facts.charge_point_edge",
-            found.filter(pc.is_in(found["event_date"], pa.array(mine, pa.date32()))),
-        )
+        insert_staged(connection, "facts.charge_point_edge", staged, sql.SQL("event_date = any({})").format(mine))
     return len(mine)
 
 

@@ -22,7 +22,7 @@ from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import copy_rows, mark_stale
+from cic_assets.warehouse.load import insert_staged, mark_stale, stage_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -212,23 +212,22 @@ def _renewed(settings: Settings, spark: SparkSession) -> bool:
     rows = registry(tables.read_accepted(spark, settings.spark, lake, "locations")).toArrow()
     names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     with connect(settings) as connection:
+        staged = stage_rows(connection, "facts.charge_point", rows)
         connection.execute("lock table facts.charge_point in share row exclusive mode")
         if tables.version(lake, "locations") != version:
             return False
-        connection.execute("create temporary table renewed (like facts.charge_point) on commit drop")
-        copy_rows(connection, "renewed", rows)
         connection.execute(
             sql.SQL(
                 "create temporary table changed on commit drop as"
-                " (select {0} from renewed except select {0} from facts.charge_point)"
-                " union (select {0} from facts.charge_point except select {0} from renewed)"
-            ).format(names)
+                " (select {0} from {1} except select {0} from facts.charge_point)"
+                " union (select {0} from facts.charge_point except select {0} from {1})"
+            ).format(names, sql.Identifier(staged.table))
         )
         row = connection.execute("select exists (select from changed)").fetchone()
         if row is None or not row[0]:
             return True
         connection.execute("delete from facts.charge_point")
-        connection.execute(sql.SQL("insert into facts.charge_point ({0}) select {0} from renewed").format(names))
+        insert_staged(connection, "facts.charge_point", staged)
         for fact, periods in (
             (STATUS, _OTHERWISE_FLAGGED["E05"]),
             (STATUS, _OTHERWISE_RATED),

@@ -58,16 +58,6 @@ def validate(
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    if docs is not None:
-        backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
-        context.add_data_docs_site(
-            "local",
-            {
-                "class_name": "SiteBuilder",
-                "store_backend": backend,
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            },
-        )
     frame = _frame(stream, counts)
     batch = (
         context.data_sources.add_pandas("counts")
@@ -76,16 +66,28 @@ def validate(
     )
     suite = context.suites.add(gx.ExpectationSuite(name=stream.id, expectations=list(_expectations(stream, rules))))
     definition = context.validation_definitions.add(gx.ValidationDefinition(name=stream.id, data=batch, suite=suite))
-    result = definition.run(batch_parameters={"dataframe": frame}, result_format="SUMMARY")
-    if docs is not None:
-        checkpoint = context.checkpoints.add(
-            gx.Checkpoint(
-                name=stream.id, validation_definitions=[definition],
-                actions=[gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=["local"])],
-            )
-        )  # fmt: skip
-        checkpoint.run(batch_parameters={"dataframe": frame})
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(
+            name=stream.id, validation_definitions=[definition],
+            actions=[_docs_action(context, docs)] if docs else [], result_format="SUMMARY",
+        )
+    )  # fmt: skip
+    (result,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
     return [_outcome(stream, frame, item) for item in result.results]
+
+
+def _docs_action(context: Any, docs: Path) -> Any:
+    """What writes the Data Docs into a folder."""
+    import great_expectations as gx
+
+    backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
+    site = {
+        "class_name": "SiteBuilder",
+        "store_backend": backend,
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    context.add_data_docs_site("local", site)
+    return gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=["local"])
 
 
 def _frame(stream: Stream, counts: Iterable[IngestCount]) -> pd.DataFrame:

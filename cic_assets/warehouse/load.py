@@ -13,6 +13,7 @@ from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
 
 ROWS_PER_BATCH = 20_000
+_EVERY_ROW = sql.SQL("true")
 
 
 class WindowLostError(Exception):
@@ -25,8 +26,7 @@ def _table(name: str) -> sql.Identifier:
 
 def copy_rows(connection: Connection, table: str, rows: pa.Table) -> None:
     """Appends rows to a table by COPY, inside the caller's transaction. Columns go by name."""
-    columns = sql.SQL(", ").join(sql.Identifier(name) for name in rows.column_names)
-    statement = sql.SQL("copy {} ({}) from stdin").format(_table(table), columns)
+    statement = sql.SQL("copy {} ({}) from stdin").format(_table(table), _names(rows.column_names))
     with connection.cursor().copy(statement) as copy:
         for batch in rows.to_batches(max_chunksize=ROWS_PER_BATCH):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -117,6 +117,8 @@ def swap_window(
         WindowLostError: another run has claimed a period of the window since. Nothing was changed.
     """
     with connect(settings) as connection:
+        # First of all, so that a worker that hangs in a COPY, where Postgres counts no idle time, holds no lock.
+        staged = {table: stage_rows(connection, table, rows) for table, (_, rows) in tables.items()}
         # The row locks also make concurrent swaps of one window wait for each other, in one order.
         owners = connection.execute(
             "select period_date, owner from catalogue.fact_window where fact = %s and period_date = any(%s)"
@@ -128,8 +130,14 @@ def swap_window(
             raise WindowLostError(
                 f"{window.fact}: {', '.join(map(str, lost or window.periods))} now belong to another run; not swapped"
             )
-        for table, (date_column, rows) in tables.items():
-            _swap_table(connection, table, date_column, window.start, window.end, rows)
+        for table, (date_column, _) in tables.items():
+            connection.execute(
+                sql.SQL("delete from {} where {} >= %s and {} < %s").format(
+                    _table(table), sql.Identifier(date_column), sql.Identifier(date_column)
+                ),
+                [window.start, window.end],
+            )
+            insert_staged(connection, table, staged[table])
         mark_stale(connection, window.fact, makes_stale)
         connection.execute(
             "update catalogue.fact_window set computed_touch_id = %s, computed_at = now()"
@@ -138,24 +146,35 @@ def swap_window(
         )
 
 
-def _swap_table(
-    connection: Connection, table: str, date_column: str, start: dt.date, end: dt.date, rows: pa.Table
-) -> None:
-    """Staging first, so that readers of the table never wait for a COPY; delete and insert, as TRUNCATE shows a gap."""
-    staging = f"staging_{table.replace('.', '_')}"
-    names = sql.SQL(", ").join(sql.Identifier(name) for name in rows.column_names)
+@dataclass(frozen=True)
+class Staged:
+    """Rows in a temporary table, gone at the end of the transaction."""
+
+    table: str
+    columns: list[str]
+
+
+def stage_rows(connection: Connection, table: str, rows: pa.Table) -> Staged:
+    """Copies rows for a table into a temporary one of the same types; readers and writers of the table don't wait."""
+    staged = Staged(f"staging_{table.replace('.', '_')}", rows.column_names)
     connection.execute(
         sql.SQL("create temporary table {} on commit drop as select {} from {} with no data").format(
-            sql.Identifier(staging), names, _table(table)
+            sql.Identifier(staged.table), _names(staged.columns), _table(table)
         )
     )
-    copy_rows(connection, staging, rows)
+    copy_rows(connection, staged.table, rows)
+    return staged
+
+
+def insert_staged(connection: Connection, table: str, staged: Staged, condition: sql.Composable = _EVERY_ROW) -> None:
+    """Staged rows into their table, those that meet the condition."""
+    names = _names(staged.columns)
     connection.execute(
-        sql.SQL("delete from {} where {} >= %s and {} < %s").format(
-            _table(table), sql.Identifier(date_column), sql.Identifier(date_column)
-        ),
-        [start, end],
+        sql.SQL("insert into {} ({}) select {} from {} where {}").format(
+            _table(table), names, names, sql.Identifier(staged.table), condition
+        )
     )
-    connection.execute(
-        sql.SQL("insert into {} ({}) select {} from {}").format(_table(table), names, names, sql.Identifier(staging))
-    )
+
+
+def _names(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))

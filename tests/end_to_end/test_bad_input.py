@@ -1,6 +1,6 @@
-"""Bad input, all the way: landed, ingested, quarantined with its reasons; what stands beside it reaches the facts.
+"""Bad input, all the way: `cic land`, quarantine with its reasons; what stands beside it reaches the marts.
 
-One landing, one ingest and one run of the facts for all cases; each test looks at one file of it.
+One run of each of Dagster's jobs for all cases; each test looks at one file of it.
 """
 
 from __future__ import annotations
@@ -14,27 +14,31 @@ import os
 import re
 import resource
 import zipfile
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
+import yaml
+from dagster import DagsterInstance
 from typer.testing import CliRunner
 
 from cic_assets import cli
 from cic_assets.lake.ingest import IngestCount, ingest
-from cic_assets.lake.landing import land
+from cic_assets.lake.landing import land, shown_name
 from cic_assets.quality.expectations import validate
 from cic_assets.quality.rules import rules_of
 from cic_assets.resources.spark import SparkResource
+from cic_assets.runner import Runner
 from cic_assets.settings import Settings, load_settings
+from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import parse_stream
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
 from cic_assets.work import pending_arrivals
-from tests.end_to_end.steps import run_days, run_facts, run_ingest
 
 ARRIVED = dt.datetime(2026, 11, 10, 6, tzinfo=dt.UTC)
 COLUMNS = {
@@ -60,10 +64,11 @@ FORMATS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "status": (STATUS, {"type": "jsonl"}),
     "personal": ({**SESSIONS, "personal_fields": ["rfid"]}, {"type": "csv"}),
 }
-STREAMS = {
-    f"bad_{name}": parse_stream({**content, "id": f"bad_{name}", "format": form, "claims": [f"*.{name}"]})
+CONTENTS: dict[str, dict[str, object]] = {
+    f"bad_{name}": {**content, "id": f"bad_{name}", "format": form, "claims": [f"*.{name}"]}
     for name, (content, form) in FORMATS.items()
 }
+STREAMS = {stream_id: parse_stream(content) for stream_id, content in CONTENTS.items()}
 HEADER = "id,cp,start,stop,kwh"
 START, STOP = "2026-11-01T10:00:00Z", "2026-11-01T12:00:00Z"
 _good = iter(range(10_000))
@@ -136,7 +141,7 @@ def merged(sheet: Any) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """A file: of which stream, what is in it, how many good rows reach the facts, which rows go where and why.
+    """A file: of which stream, what is in it, how many good rows reach the marts, which rows go where and why.
 
     `rejected` gives for each quarantined row its reason, and a word that its text holds.
     """
@@ -284,6 +289,20 @@ class Outcome:
     peak_mib: int
 
 
+def land_all(folder: Path, environ: dict[str, str]) -> dict[str, str]:
+    """Lands each case as somebody does who types it; the name under which it is known, by label."""
+    files: dict[str, str] = {}
+    for number, (label, case) in enumerate(CASES.items()):
+        path = folder / str(number) / (case.name or f"{number}.{case.stream}")
+        path.parent.mkdir()
+        path.write_bytes(case.content)
+        arguments = ["land", "--arrived-at", f"{ARRIVED:%Y-%m-%dT%H:%M:%SZ}", f"bad_{case.stream}", str(path)]
+        done = CliRunner(env=environ).invoke(cli.app, arguments)
+        assert (done.exit_code, "landed" in done.output) == (0, True), (label, done.output, done.exception)
+        files[label] = shown_name(path)
+    return files
+
+
 @pytest.fixture(scope="module")
 def outcome(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     import psycopg
@@ -293,21 +312,21 @@ def outcome(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Outc
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"create database bad_{os.getpid()}")
     folder = tmp_path_factory.mktemp("bad")
-    settings = replace(
-        load_settings({"CIC_HOME": str(folder / "home")}), warehouse_url=server.url(f"bad_{os.getpid()}")
-    )
-    warehouse.set_up(settings)
+    (folder / "streams").mkdir()
+    for stream_id, content in CONTENTS.items():
+        (folder / "streams" / f"{stream_id}.yml").write_text(yaml.safe_dump(content, sort_keys=False))
+    environ = {
+        "CIC_HOME": str(folder / "home"),
+        "CIC_STREAMS": str(folder / "streams"),
+        "CIC_WAREHOUSE_URL": server.url(f"bad_{os.getpid()}"),
+    }
+    settings = load_settings(environ)
+    files = land_all(folder, environ)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    files: dict[str, str] = {}
-    for number, (label, case) in enumerate(CASES.items()):
-        path = folder / str(number) / (case.name or f"{number}.{case.stream}")
-        path.parent.mkdir()
-        path.write_bytes(case.content)
-        files[label] = land(settings, STREAMS[f"bad_{case.stream}"], path, ARRIVED).landed.original_name
-    run_ingest(settings, STREAMS)
+    with DagsterInstance.ephemeral() as instance:
+        runner = Runner(settings, load_streams(settings.streams), instance)
+        assert runner.ingest() and runner.days() and runner.months()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    run_days(settings, STREAMS)
-    run_facts(settings)
     quarantine: dict[str, list[tuple[list[str], str]]] = {}
     with warehouse.connect(settings) as connection:
         for file, reasons, raw in connection.execute(
@@ -348,6 +367,25 @@ def test_every_good_neighbour_reaches_the_facts(outcome):
     }
     assert {label: words for label, words in cut.items() if words} == {"half a document": cut["half a document"]}
     assert len(cut["half a document"]) == 1
+
+
+def test_the_marts_count_what_was_kept_and_what_was_not(outcome):
+    kept, rejected = Counter[str](), Counter[str]()
+    for case in CASES.values():
+        kept[f"bad_{case.stream}"] += case.kept
+        rejected[f"bad_{case.stream}"] += len(case.rejected)
+    with warehouse.connect(outcome.settings, "analyst") as connection:
+
+        def counts(query: str) -> dict[str, int]:
+            return dict(connection.execute(query.encode()).fetchall())
+
+        sessions = counts("select stream_id, sum(session_count)::int from marts.session_statistics_day group by 1")
+        states = counts(
+            "select stream_id, count(distinct charge_point_id)::int from marts.charge_point_health_day group by 1"
+        )
+        assert sessions | states == kept
+        quarantined = "select stream_id, sum(quarantined)::int from marts.data_quality_day group by 1"
+        assert counts(quarantined) == rejected
 
 
 def _names(content: bytes) -> list[str]:

@@ -16,6 +16,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from cic_assets.warehouse import connect as warehouse
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -84,6 +86,9 @@ def _main(gate: Connection, log: Path, work: Callable[..., Any], arguments: tupl
         for number in (1, 2):
             os.dup2(file.fileno(), number)
     sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    # In pipelines libpq flushes when it likes: of 540 packets of one ingest the 105th was the 108th in another run. One
+    # by one, a statement has the same number in each.
+    psycopg.capabilities.has_pipeline = lambda check=False: False
     # A retry waits no longer than this for a worker that hangs within a transaction.
     warehouse.IDLE_IN_TRANSACTION = "10s"
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(_ANYBODY), 0, 0, 0)
