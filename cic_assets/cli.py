@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cic_assets.settings import Settings, SettingsError, load_settings
@@ -85,7 +86,7 @@ def main() -> None:
     try:
         app()
     except expected as error:
-        err.print(f"[red]error[/red] {str(error).strip()}", highlight=False)
+        err.print(f"[red]error[/red] {escape(str(error).strip())}", highlight=False)
         sys.exit(1)
 
 
@@ -95,7 +96,7 @@ def _platform() -> tuple[Settings, dict[str, Stream]]:
 
 
 def _wrong_call(message: str) -> typer.Exit:
-    err.print(f"[red]error[/red] {message}", highlight=False)
+    err.print(f"[red]error[/red] {escape(message)}", highlight=False)
     return typer.Exit(2)
 
 
@@ -373,7 +374,7 @@ def check_stream(
     _print_sample(report)
     if report.problems:
         for problem in report.problems:
-            err.print(f"[red]✗[/red] {problem}", highlight=False)
+            err.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
         raise typer.Exit(1)
 
 

@@ -25,7 +25,6 @@ from cic_assets.sensors import build_sensors
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream
-from cic_assets.warehouse.connect import database_name
 
 
 def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definitions:
@@ -37,7 +36,7 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
     """
     accepted, days = accepted_assets(list(streams.values())), status_fact_assets()
     months = [session_fact_assets(), charge_point_assets()]
-    monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets(database_name(settings))
+    monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets()
     return Definitions(
         assets=[
             *raw_assets(streams.values()),

@@ -84,7 +84,13 @@ def spark(engine: str) -> Any:
     """A session of the engine, as the platform's own resource makes it."""
     from cic_assets.resources.spark import SparkResource
 
-    return SparkResource(engine=engine).session
+    session = SparkResource(engine=engine).session
+    if engine != "embedded":
+        # Hundreds of small plans, each run once: compiling them to Java took a third of the tier's CPU time (325 s of 2
+        # cores with it, 224 s without). `test_engines.py` runs as users do.
+        for name, value in (("spark.sql.codegen.wholeStage", "false"), ("spark.sql.codegen.factoryMode", "NO_CODEGEN")):
+            session.conf.set(name, value)
+    return session
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -5,14 +5,23 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, AssetSpec, BackfillPolicy, ResourceParam
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    Output,
+    ResourceParam,
+)
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from psycopg import sql
 
 from cic_assets.assets.raw import OWNERS
 from cic_assets.partitions import DAYS, MONTHS, day_range, month_range
 from cic_assets.resources.platform import Platform
-from cic_assets.settings import PROJECT
-from cic_assets.warehouse.connect import dbt_environment
+from cic_assets.settings import PROJECT, Settings
+from cic_assets.warehouse.connect import connect, dbt_environment
 
 DBT_PROJECT = PROJECT / "dbt_project"
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
@@ -61,22 +70,9 @@ def window_vars(first_key: str, last_key: str, *, monthly: bool) -> dict[str, st
     return {"window_start": start.isoformat(), "window_end": end.isoformat()}
 
 
-def read_manifest(database: str) -> dict[str, Any]:
-    """The dbt manifest, all relations in this database: set-up parses before it is known where the warehouse is.
-
-    Without it, the row counts of a warehouse that isn't called `cic` end in "cross-database references".
-    """
-    content: dict[str, Any] = json.loads(MANIFEST.read_text())
-    for node in (*content["nodes"].values(), *content["sources"].values()):
-        if node.get("relation_name"):
-            node["relation_name"] = f'"{database}".' + node["relation_name"].removeprefix(f'"{node["database"]}".')
-            node["database"] = database
-    return content
-
-
-def mart_assets(database: str) -> list[AssetsDefinition]:
+def mart_assets() -> list[AssetsDefinition]:
     """Monthly marts, daily marts by local date and by arrival date, and the dimensions: views without partitions."""
-    common: dict[str, Any] = {"manifest": read_manifest(database), "dagster_dbt_translator": Translator()}
+    common: dict[str, Any] = {"manifest": MANIFEST, "dagster_dbt_translator": Translator()}
     single = BackfillPolicy.single_run()
 
     @dbt_assets(name="monthly_marts", select="tag:monthly", partitions_def=MONTHS, backfill_policy=single, **common)
@@ -117,4 +113,26 @@ def _build(
     arguments = ["build"]
     if variables:
         arguments += ["--vars", json.dumps(dict(variables))]
-    yield from dbt.cli(arguments, context=context).stream().fetch_row_counts()
+    for event in dbt.cli(arguments, context=context).stream():
+        if isinstance(event, Output):
+            rows = row_count(platform.settings, context.asset_key_for_output(event.output_name))
+            yield event if rows is None else event.with_metadata({**event.metadata, "dagster/row_count": rows})
+        else:
+            yield event
+
+
+def row_count(settings: Settings, key: AssetKey) -> int | None:
+    """Rows of a mart; None of a view.
+
+    Not dagster-dbt's `fetch_row_counts`: while dbt is silent it asks 700,000 times a second whether it has said more,
+    which took one of two cores from it. A daily run of the simulated county took 16.1 CPU seconds so, and takes 10.5.
+    """
+    with connect(settings) as connection:
+        table = sql.Identifier(*key.path)
+        kind = connection.execute(
+            "select relkind::text from pg_class where oid = to_regclass(%s)", [table.as_string(connection)]
+        ).fetchone()
+        if kind != ("r",):
+            return None
+        row = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
+    return int(row[0]) if row else None

@@ -63,11 +63,6 @@ def dagster_url(settings: Settings, *, start: bool = False) -> str:
     return f"{settings.warehouse_url}{joint}options=-csearch_path%3Ddagster"
 
 
-def database_name(settings: Settings) -> str:
-    """The warehouse's database, from its URL alone."""
-    return str(conninfo_to_dict(settings.warehouse_url or "").get("dbname") or DATABASE)
-
-
 def dbt_environment(settings: Settings) -> dict[str, str]:
     """The variables that `dbt_project/profiles.yml` reads."""
     parts = conninfo_to_dict(server_url(settings))
@@ -76,7 +71,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "CIC_DBT_PORT": str(parts.get("port") or 5432),
         "CIC_DBT_USER": str(parts.get("user", "postgres")),
         "CIC_DBT_PASSWORD": str(parts.get("password") or ""),
-        "CIC_DBT_DBNAME": database_name(settings),
+        "CIC_DBT_DBNAME": str(parts.get("dbname") or DATABASE),
     }
 
 

@@ -2,80 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import io
-import json
 import os
 import re
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cic_assets.settings import PROJECT
-
-CIC = Path(sys.executable).with_name("cic")
-# Another council: other names, a zone of its own, watt-hours, cents, and nothing but a YAML file.
-OTHER = """\
-id: porto_sessions
-kind: sessions
-description: Another feed.
-provider: {id: PT*ABC, name: Provedor}
-authority: {id: PT-13, name: Porto}
-zone: Atlantic/Azores
-format: {type: csv, delimiter: ";", encoding: latin-1}
-claims: ["porto_*.csv"]
-columns:
-  charge_point: Posto
-  connector_id: Tomada
-  started_local: to_timestamp(`Início`, 'dd.MM.yyyy HH:mm')
-  ended_local: to_timestamp(Fim, 'dd.MM.yyyy HH:mm')
-  energy: "`Energia (Wh)`"
-  cost: "cast(Valor as int) * 0.01"
-  currency: "'EUR'"
-units: {energy: Wh}
-vat_basis: unknown
-licence: none
-contact: nobody@example.org
-"""
-ROWS = (
-    "Posto;Tomada;Início;Fim;Energia (Wh);Valor\n"
-    "7;1;31.08.2026 23:30;01.09.2026 01:00;12500;460\n"
-    "8;1;05.09.2026 10:00;05.09.2026 10:00;1;1\n"
-)
+from tests.end_to_end.porto import OTHER, cic, council, query
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    home = tmp_path_factory.mktemp("cli")
-    streams = home / "streams"
-    streams.mkdir()
-    (streams / "porto.yml").write_text(OTHER)
-    (home / "porto_2026.csv").write_bytes(ROWS.encode("latin-1"))
-    yield home
-    cic(home, "down", "--delete")
-
-
-def cic(home: Path, *arguments: str, code: int = 0, **variables: str) -> str:
-    shipped = PROJECT / "cic_assets" / "streams" / "files"
-    environment = {
-        **os.environ,
-        "CIC_HOME": str(home / "home"),
-        "CIC_STREAMS": f"{shipped}:{home / 'streams'}",
-        **variables,
-    }
-    done = subprocess.run([CIC, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == code, f"{arguments}: {done.stdout[-800:]} {done.stderr[-800:]}"
-    return done.stdout + done.stderr
-
-
-def query(home: Path, text: str, role: str = "analyst") -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(cic(home, "sql", "--format", "csv", "--role", role, text).split("[20")[0])))
+    with council(tmp_path_factory.mktemp("cli")) as home:
+        yield home
 
 
 def test_a_feed_with_other_names_zone_and_units_goes_in_by_one_file(home):
@@ -104,7 +47,7 @@ def test_the_analyst_and_wrong_calls_get_a_plain_message(home):
     denied = cic(home, "sql", "select * from facts.charging_session", code=1)
     assert "permission denied" in denied and "Traceback" not in denied
     assert "no stream 'nobody'" in cic(home, "land", "nobody", "x.csv", code=2)
-    assert "x.csv: no such file" in cic(home, "land", "porto_sessions", "x.csv", code=1)
+    assert "x[red].csv: no such file" in cic(home, "land", "porto_sessions", "x[red].csv", code=1)
     assert "give both --from and --to" in cic(home, "run", "daily", "--from", "2026-01-01", code=2)
     assert "CIC_SPARK='duck'" in cic(home, "streams", "list", code=1, CIC_SPARK="duck")
     assert "set CIC_LAKE, CIC_WAREHOUSE_URL" in cic(home, "streams", "list", code=1, CIC_ENVIRONMENT="prod")
@@ -144,107 +87,3 @@ def test_plain_dagster_says_what_to_do_when_the_warehouse_is_down(home):
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode != 0 and "start it with `cic up`" in done.stdout + done.stderr
-
-
-PORT = 3998
-
-
-def graphql(text: str, **variables: object) -> dict[str, object]:
-    body = json.dumps({"query": text, "variables": variables}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.load(response)["data"]
-
-
-def wait_for(what, seconds: int = 400):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(2)
-    raise AssertionError("it did not happen in time")
-
-
-STATUS_FEED = """\
-id: porto_status
-kind: status
-description: A log of OCPP 1.6 in another country.
-provider: {id: porto-energia, name: Porto Energia}
-authority: {id: PT-13, name: Porto}
-zone: Europe/Lisbon
-format: {type: jsonl}
-claims: ["porto_ocpp_*.jsonl"]
-columns: {charge_point: station, connector_id: connector, status: status, changed_at: timestamp}
-vocabulary: {standard: OCPP 1.6}
-licence: none
-contact: nobody@example.org
-"""
-DAILY_ASSETS = [
-    ["accepted", "sessions"], ["accepted", "status"], ["accepted", "locations"], ["quality", "quarantine"],
-    ["quality", "ingest_count"], ["quality", "rule_count"], ["facts", "charge_point_status_day"],
-    ["quality", "status_disposition"], ["marts", "charge_point_health_day"], ["marts", "data_quality_day"],
-    ["marts", "data_quality_rule_day"],
-]  # fmt: skip
-MONTHLY_ASSETS = [
-    ["facts", "charging_session"], ["facts", "charging_session_day"], ["quality", "disposition"],
-    ["facts", "charge_point_month"], ["marts", "session_statistics_day"], ["marts", "network_overview_month"],
-    ["marts", "charge_points_month"],
-]  # fmt: skip
-
-
-def launch(assets: list[list[str]], partitions: list[str]) -> str:
-    """A backfill, launched with the UI's own mutation; its id."""
-    launched = graphql(
-        "mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p)"
-        " { __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }",
-        p={"assetSelection": [{"path": path} for path in assets], "partitionNames": partitions},
-    )
-    return str(launched["launchPartitionBackfill"]["backfillId"])
-
-
-def end_of(backfill: str) -> dict[str, object]:
-    def ended():
-        found = graphql(
-            "query($b: String!) { partitionBackfillOrError(backfillId: $b)"
-            " { ... on PartitionBackfill { status numPartitions runs(limit: 50) { status } } } }",
-            b=backfill,
-        )["partitionBackfillOrError"]
-        return found if found["status"].startswith(("COMPLETED", "FAILED", "CANCELED")) else None
-
-    return dict(wait_for(ended))
-
-
-def test_with_the_daemon_up_a_bare_land_ends_in_the_marts_and_backfills_are_one_run(home):
-    (home / "streams" / "porto_status.yml").write_text(STATUS_FEED)
-    cic(home, "up", "--port", str(PORT))
-    other = home / "porto_2025.csv"
-    other.write_bytes(ROWS.replace("31.08.2026", "31.08.2025").replace("01.09.2026", "01.09.2025").encode("latin-1"))
-    log = home / "porto_ocpp_1.jsonl"
-    line = '{"station": "P1", "connector": 1, "status": "%s", "timestamp": "2025-08-%02dT08:00:00Z"}\n'
-    log.write_text("".join(line % ("Charging" if day % 2 else "Available", day) for day in range(1, 32)))
-    cic(home, "land", "auto", str(other), str(log))
-    month = (
-        "select to_char(month_date, 'YYYY-MM') as month, session_count as sessions, operational_pct as up,"
-        " charging_pct as used from marts.network_overview_month where month_date < '2026-01-01'"
-        " order by session_count desc"
-    )
-    # August has 744 hours, 9 of them unobserved; the log tells of 360 hours in use and 360 free, to the 31st at nine.
-    wanted = [
-        {"month": "2025-08", "sessions": "1", "up": "", "used": ""},
-        {"month": "2025-08", "sessions": "0", "up": "97.959184", "used": "48.979592"},
-    ]
-
-    def both():
-        found = query(home, month)
-        return found if len(found) == 2 else None
-
-    assert wait_for(both) == wanted
-
-    months = [f"{year}-{number:02d}-01" for year in (2024, 2025) for number in range(1, 13)]
-    days = [str(dt.date(2025, 7, 1) + dt.timedelta(days=n)) for n in range(90)]
-    launched = [(launch(assets, keys), keys) for assets, keys in ((DAILY_ASSETS, days), (MONTHLY_ASSETS, months))]
-    for backfill, keys in launched:
-        found = end_of(backfill)
-        assert (found["status"], found["numPartitions"]) == ("COMPLETED_SUCCESS", len(keys))
-        assert found["runs"] == [{"status": "SUCCESS"}]

@@ -141,10 +141,11 @@ HELD = {
         "ArrivalLostError",
     ),
     "ingest, states": ("ingest", r"^link\w* accepted/status/_delta_log/0+1\.json", "ArrivalLostError"),
-    "ingest, registry": ("ingest", r"lock table facts\.charge_point", "ArrivalLostError"),
-    "edges": ("days", r"select event_date, touch_id .* where", "WindowLostError"),
-    "days": ("days", r"select period_date, owner", "WindowLostError"),
-    "months": ("months", r"select period_date, owner", "WindowLostError"),
+    # In a transaction, though without a lock: if the retry takes long, Postgres has given up on it.
+    "ingest, registry": ("ingest", r"lock table facts\.charge_point", "ArrivalLostError|WarehouseError"),
+    "edges": ("days", r"select event_date, touch_id .* where", "WindowLostError|WarehouseError"),
+    "days": ("days", r"select period_date, owner", "WindowLostError|WarehouseError"),
+    "months": ("months", r"select period_date, owner", "WindowLostError|WarehouseError"),
     # In a COPY Postgres counts no idle time: whoever stands still there must hold no lock.
     "ingest, in the COPY of quarantined rows": ("ingest", COPY_DATA, "ArrivalLostError"),
     "days, in the COPY of edges": ("days", COPY_DATA, "WindowLostError"),
