@@ -29,6 +29,11 @@ class WarehouseDownError(Exception):
     """The embedded server is not running and the caller may not start it."""
 
 
+# A child that a signal ended before it became pg_ctl did nothing. Seen once in many thousands: gRPC's threads, started
+# again in the child of a process that talks to Spark, fail when subprocess closes their files.
+_CTL_TRIES = 3
+
+
 @dataclass(frozen=True)
 class EmbeddedPostgres:
     """Where one embedded server keeps its parts. `socket_folder` is also its host in a connection string."""
@@ -51,20 +56,25 @@ class EmbeddedPostgres:
         """Runs `pg_ctl` on the data folder, in a session of its own so that Ctrl-C in the demo spares the server."""
         log = self.data.parent / "postgres.log"
         command: list[str | Path] = [self.binaries / "pg_ctl", "-D", self.data, "-l", log, "-w", "-t", "60", *arguments]
-        with tempfile.TemporaryFile("w+") as out:
-            done = subprocess.run(
-                command,
-                check=False,
-                stdout=out,
-                stderr=out,
-                user=self.user,
-                start_new_session=True,
-                cwd="/",
-                umask=0o077,
-            )
-            out.seek(0)
-            if done.returncode:
-                raise RuntimeError(f"pg_ctl {' '.join(arguments)} failed: {out.read().strip()}; its log is {log}")
+        for _ in range(_CTL_TRIES):
+            with tempfile.TemporaryFile("w+") as out:
+                done = subprocess.run(
+                    command,
+                    check=False,
+                    stdout=out,
+                    stderr=out,
+                    user=self.user,
+                    start_new_session=True,
+                    cwd="/",
+                    umask=0o077,
+                )
+                out.seek(0)
+                said = out.read().strip()
+            if done.returncode >= 0:
+                break
+        if done.returncode:
+            words = f"pg_ctl {' '.join(arguments)} failed with code {done.returncode}"
+            raise RuntimeError(f"{words}: {said}; its log is {log}")
 
 
 def locate(home: Path) -> EmbeddedPostgres:

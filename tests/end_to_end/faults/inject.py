@@ -103,13 +103,14 @@ def strike(chain: Chain, point: Point, fault: str, scratch: Path, wanted: str = 
     """Runs a step with a fault; checks what is there then, and after a rerun.
 
     The number of a call may be another one in another run, as threads share the work and the driver sends what fits. So
-    a fault that fires nowhere is tried earlier, then a little later. One that is `wanted` at a certain call is tried
-    where that call was in the last run, and later if that run had not come to it.
+    a fault that fires nowhere is tried earlier, then at the numbers around. One that is `wanted` at a certain call is
+    tried where that call was in the last run, and later if that run had not come to it.
     """
     aim = point.call.number
     if not wanted:
         earlier = [max(1, aim * part // 4) for part in (4, 3, 2, 1)]
-        for number in dict.fromkeys([*earlier, aim + 1, aim + 2, aim + 3]):
+        around = [max(1, aim + step * side) for step in range(1, 9) for side in (1, -1)]
+        for number in dict.fromkeys([*earlier, *around]):
             outcome, _ = _struck(chain, _at(point, number), fault, scratch, wanted)
             if outcome.fired:
                 break
