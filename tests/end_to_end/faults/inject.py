@@ -135,10 +135,18 @@ def _struck(chain: Chain, point: Point, fault: str, scratch: Path, wanted: str) 
         options = strace.options_for(point.call, settings.lake, FAULTS[fault])
         tracer = strace.attach(run, scratch / "trace", *options, threads=not point.call.is_main)
         run.go()
-        outcome.exit_code, outcome.error = run.end(), run.error()
+        hung: TimeoutError | None = None
+        try:
+            outcome.exit_code = run.end()
+        except TimeoutError as error:
+            hung = error
+        outcome.error = run.error()
         tracer.process.wait()
         lines = tracer.lines()
         hit = strace.hit(lines, settings.lake)
+        # Struck elsewhere, as at the wake-up of a library's thread, it may wait for ever: no fault of ours.
+        if hung and hit:
+            raise hung
         if hit and re.search(wanted, hit):
             outcome.hit = hit
             check(outcome, chain, settings)
