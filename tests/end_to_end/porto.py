@@ -51,8 +51,10 @@ def council(home: Path) -> Iterator[Path]:
     streams.mkdir()
     (streams / "porto.yml").write_text(OTHER)
     (home / "porto_2026.csv").write_bytes(ROWS.encode("latin-1"))
-    yield home
-    cic(home, "down", "--delete")
+    try:
+        yield home
+    finally:
+        cic(home, "down", "--delete")
 
 
 def cic(home: Path, *arguments: str, code: int = 0, **variables: str) -> str:

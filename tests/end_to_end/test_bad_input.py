@@ -321,8 +321,8 @@ def outcome(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Outc
         "CIC_WAREHOUSE_URL": server.url(f"bad_{os.getpid()}"),
     }
     settings = load_settings(environ)
-    files = land_all(folder, environ)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    files = land_all(folder, environ)
     with DagsterInstance.ephemeral() as instance:
         runner = Runner(settings, load_streams(settings.streams), instance)
         assert runner.ingest() and runner.days() and runner.months()
