@@ -12,7 +12,7 @@ from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_con
 
 from cic_assets.lake.landing import land
 from cic_assets.resources.platform import Platform
-from cic_assets.runner import RunFailedError, Runner
+from cic_assets.runner import RunFailedError, Runner, RunReport
 from cic_assets.schedules import build_schedules, days_due
 from cic_assets.settings import Settings
 from cic_assets.simulate import Simulation, simulate
@@ -43,6 +43,15 @@ def test_the_county_ends_in_the_marts_as_its_truth_says(settings, instance, runn
     (ingested,), (computed,), (month, *_) = runner.ingest(), runner.days(), runner.months()
     runner.dimensions()
     assert {run.run_id for run in instance.get_runs()} >= {ingested.run_id, computed.run_id, month.run_id}
+    sessions_are_as_the_truth_says(settings, county)
+    states_are_as_the_truth_says(settings, county)
+    odd_charge_points_are_flagged(settings)
+    charge_points_are_counted(settings)
+    checks_say_what_was_found(settings, instance, county)
+    reruns_change_nothing(settings, runner, computed)
+
+
+def sessions_are_as_the_truth_says(settings: Settings, county: Simulation) -> None:
     for stream_id, sessions in county.truth.items():
         (found,) = rows(
             settings,
@@ -60,6 +69,9 @@ def test_the_county_ends_in_the_marts_as_its_truth_says(settings, instance, runn
             f" where stream_id = '{stream_id}'",
         )
         assert energy == (sessions.energy_kwh.quantize(Decimal("0.0001")),)
+
+
+def states_are_as_the_truth_says(settings: Settings, county: Simulation) -> None:
     for stream_id, truth in county.status.items():
         (found,) = rows(
             settings,
@@ -81,6 +93,9 @@ def test_the_county_ends_in_the_marts_as_its_truth_says(settings, instance, runn
         "select split_part(stream_id, '_', 1), sum(charging_seconds) from marts.charge_point_health_day group by 1",
     )
     assert dict(charging) == told
+
+
+def odd_charge_points_are_flagged(settings: Settings) -> None:
     # One charge point is missing in its council's list, one flaps, Elmsworth says nothing of use.
     flagged = rows(
         settings, "select distinct charge_point_id from marts.charge_point_health_day where 'E05' = any(flags)"
@@ -97,6 +112,9 @@ def test_the_county_ends_in_the_marts_as_its_truth_says(settings, instance, runn
     assert rows(
         settings, "select distinct s.charge_point_id from facts.charging_session as s where 'S12' = any(flags)"
     ) == [("ashbourne-power/A0015",)]
+
+
+def charge_points_are_counted(settings: Settings) -> None:
     october = rows(
         settings,
         "select provider_id, sum(registered_count)::int, sum(heard_from_count)::int, sum(online_count)::int"
@@ -107,6 +125,9 @@ def test_the_county_ends_in_the_marts_as_its_truth_says(settings, instance, runn
         ("GB*BRK", 15, 17, 17), ("GB*DUN", 15, 15, 15), ("GB*ELM", 15, 15, 15), ("ashbourne-power", 14, 15, 15),
         ("cranmere-energy", 15, 15, 15),
     ]  # fmt: skip
+
+
+def checks_say_what_was_found(settings: Settings, instance: DagsterInstance, county: Simulation) -> None:
     words = rows(settings, "select distinct unmapped_status_words from marts.data_quality_day where kind = 'status'")
     assert ("Rebooting",) in words
     failed = check(instance, "accepted/status", "unmapped_status")
@@ -122,6 +143,8 @@ def test_the_county_ends_in_the_marts_as_its_truth_says(settings, instance, runn
     marts = rows(settings, "select count(*) from marts.network_overview_month")
     assert [(counted.asset_materialization.metadata["dagster/row_count"].value,)] == marts
 
+
+def reruns_change_nothing(settings: Settings, runner: Runner, computed: RunReport) -> None:
     before = checksum(settings)
     assert (runner.ingest(), runner.days(), runner.months()) == ([], [], [])
     runner.run("daily", computed.first, computed.last)
