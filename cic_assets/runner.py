@@ -107,9 +107,11 @@ class Runner:
     def days(self) -> list[RunReport]:
         """Computes all stale days of status, today's and those beyond the horizon too: somebody is asking for them."""
         from cic_assets.jobs import DAILY
-        from cic_assets.work import days_work, stale_days, today_of
+        from cic_assets.work import days_work, stale_days, today_of, touch_elapsed_days
 
-        today = today_of(self._streams.values(), dt.datetime.now(dt.UTC))
+        now = dt.datetime.now(dt.UTC)
+        touch_elapsed_days(self._settings, self._streams.values(), now)
+        today = today_of(self._streams.values(), now)
         stale, _ = stale_days(self._settings, today, asked_for=True)
         return [self.run(DAILY, work.first, work.last) for work in days_work(stale)]
 

@@ -16,7 +16,7 @@ from cic_assets.jobs import DAILY, INGEST, MONTHLY, range_tags
 from cic_assets.partitions import contiguous, month_of
 from cic_assets.resources.platform import Platform
 from cic_assets.sensors import busy
-from cic_assets.work import stale_days, stale_months, today_of
+from cic_assets.work import stale_days, stale_months, today_of, touch_elapsed_days
 
 
 def months_due(today: dt.date, stale: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
@@ -45,6 +45,7 @@ def build_schedules(zone: str = "Europe/London") -> list[ScheduleDefinition]:
         if busy(context.instance, DAILY):
             return SkipReason("a daily run is under way; the stale_days sensor asks again")
         today = today_of(platform.streams.values(), context.scheduled_execution_time)
+        touch_elapsed_days(platform.settings, platform.streams.values(), context.scheduled_execution_time)
         stale, _ = stale_days(platform.settings, today)
         return [
             RunRequest(run_key=f"{context.scheduled_execution_time.isoformat()}:{first}", tags=range_tags(first, last))

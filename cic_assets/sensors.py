@@ -39,6 +39,7 @@ from cic_assets.work import (
     stale_days,
     stale_months,
     today_of,
+    touch_elapsed_days,
 )
 
 WORK_TAG = "cic/work"
@@ -125,8 +126,9 @@ def _stale_days() -> SensorDefinition:
     def stale(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, INGEST, DAILY):
             return SkipReason("an ingest or a daily run is under way")
-        today = today_of(platform.streams.values(), dt.datetime.now(dt.UTC))
-        now, waiting = stale_days(platform.settings, today)
+        moment = dt.datetime.now(dt.UTC)
+        touch_elapsed_days(platform.settings, platform.streams.values(), moment)
+        now, waiting = stale_days(platform.settings, today_of(platform.streams.values(), moment))
         found = list(requests(context.instance, DAILY, days_work(now)))
         if not found:
             return SkipReason(f"nothing stale; {len(waiting)} days beyond the horizon wait for `cic run daily`")

@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.ingest import rule_set_of
+from cic_assets.lake.timeline import feeds_of
 from cic_assets.lake.touch import CHARGE_POINTS, SESSIONS, STATUS
 from cic_assets.partitions import contiguous, month_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.load import days_of, mark_stale
 
 # Arrivals up to a month apart share a run: weekly files of a year are one range, archives do not fill decades.
 MAX_GAP_DAYS = 31
@@ -65,6 +67,34 @@ def ingest_work(settings: Settings, streams: dict[str, Stream], pending: list[Ar
     return work
 
 
+def touch_elapsed_days(settings: Settings, streams: Iterable[Stream], now: dt.datetime) -> None:
+    """Marks the days that status feeds have by the calendar alone and did not have when last asked.
+
+    Which days exist depends on the feed alone (DEFINITIONS 2): from its first cover to yesterday or its end, whatever
+    was delivered. Days that a feed no longer has are marked too, as their rows must go.
+    """
+    for feed in feeds_of(settings, streams):
+        with connect(settings) as connection:
+            row = connection.execute(
+                "select first_date, last_date from catalogue.feed_span where feed = %s for update", [feed.stream_id]
+            ).fetchone()
+            had = set(days_of(row[0], row[1] + _DAY)) if row else set()
+            span = feed.days(now)
+            has = set(days_of(span[0], span[1] + _DAY)) if span else set()
+            if has == had:
+                continue
+            mark_stale(connection, feed.stream_id, {(STATUS, day) for day in has ^ had})
+            if span:
+                connection.execute(
+                    "insert into catalogue.feed_span values (%s, %s, %s) on conflict (feed) do update"
+                    " set first_date = excluded.first_date, last_date = excluded.last_date",
+                    [feed.stream_id, *span],
+                )
+            else:
+                connection.execute("delete from catalogue.feed_span where feed = %s", [feed.stream_id])
+
+
+_DAY = dt.timedelta(days=1)
 Stale = list[tuple[dt.date, int]]
 
 

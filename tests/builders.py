@@ -50,12 +50,12 @@ def registry(spark: Any, *listed: tuple[str, str]) -> Any:
 
 
 def entry(at: dt.datetime, state: str | None = "AVAILABLE", **values: Any) -> dict[str, Any]:
-    """An accepted entry of a timeline: an event, or with `entry="confirmation"` a poll's word."""
+    """An accepted entry of a timeline: an event."""
     row: dict[str, Any] = {
         "stream_id": "s", "arrival_date": dt.date(2026, 12, 31), "event_date": at.astimezone(dt.UTC).date(),
         "source_file": "f.csv", "source_line": 2, "arrived_at": dt.datetime(2026, 12, 31, tzinfo=dt.UTC),
         "provider_id": "p", "authority_id": "a", "charge_point_id": "p/1", "connector_id": "", "entry": "event",
-        "at": at, "is_record": True, "state": state, "source_status": state,
+        "at": at, "since_at": None, "state": state, "source_status": state,
         "status_date": at.astimezone(ZoneInfo("Europe/London")).date(),
         "covers_until": None, "flags": [],
     }  # fmt: skip
@@ -64,9 +64,9 @@ def entry(at: dt.datetime, state: str | None = "AVAILABLE", **values: Any) -> di
     return row | values
 
 
-def poll(at: dt.datetime, state: str = "AVAILABLE", **values: Any) -> dict[str, Any]:
-    """A confirmation."""
-    return entry(at, state, entry="confirmation", **values)
+def poll(at: dt.datetime, state: str = "AVAILABLE", since: dt.datetime | None = None, **values: Any) -> dict[str, Any]:
+    """A poll that sees a state, and says since when it holds: since that moment if nothing else is said."""
+    return entry(at, state, entry="poll", since_at=since or at, **values)
 
 
 def entries_frame(spark: Any, rows: list[dict[str, Any]]) -> Any:

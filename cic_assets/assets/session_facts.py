@@ -24,7 +24,7 @@ from dagster import (
 from cic_assets.assets.accepted import ACCEPTED
 from cic_assets.assets.expected import demand_expected
 from cic_assets.assets.raw import OWNERS
-from cic_assets.assets.windows import materialized, pending_restatement
+from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
 from cic_assets.facts.sessions import DISPOSITIONS, session_facts
 from cic_assets.lake import tables
 from cic_assets.lake.staging import staging_folder, write_and_read
@@ -76,6 +76,11 @@ def _check_specs() -> list[AssetCheckSpec]:
             description="sessions and energy of the days equal those of the sessions, before the swap",
         ),
         AssetCheckSpec(
+            "nothing_unresolved",
+            asset=DISPOSITION,
+            description="of streams without a stale month, every accepted row became something",
+        ),
+        AssetCheckSpec(
             "pending_restatement",
             asset=SESSION,
             description="no computed month is older than the sessions accepted since",
@@ -123,6 +128,7 @@ def session_fact_assets() -> AssetsDefinition:
             settings, window, owner, touch_id,
             {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()},
         )  # fmt: skip
+        yield nothing_unresolved(settings, FACT, "sessions", DISPOSITION)
         yield pending_restatement(settings, FACT, SESSION, "monthly")
         yield from materialized(computed.rows, start, end)
 

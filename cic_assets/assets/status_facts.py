@@ -27,7 +27,7 @@ from cic_assets.assets.accepted import ACCEPTED
 from cic_assets.assets.expected import demand_expected
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.session_facts import registered
-from cic_assets.assets.windows import materialized, pending_restatement
+from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
 from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.timeline import charge_point_count, feeds_of, in_passes, renew_edges, window_entries
@@ -49,12 +49,13 @@ STATUS_DAY = AssetKey(["facts", "charge_point_status_day"])
 STATUS_DISPOSITION = AssetKey(["quality", "status_disposition"])
 TABLES = {STATUS_DAY: "status_date", STATUS_DISPOSITION: "status_date"}
 _DESCRIPTIONS = {
-    STATUS_DAY: "Per charge point and local day since its feed's first entry: seconds in each of OCPI's nine states, "
-    "unreported and unobserved, to the microsecond; they add up to the day of 23, 24 or 25 hours.",
+    STATUS_DAY: "Per charge point and local day, from its feed's first cover to yesterday or its end: seconds in "
+    "each of OCPI's nine states, unreported and unobserved, to the microsecond; they add up to the day "
+    "of 23, 24 or 25 hours.",
     STATUS_DISPOSITION: "Per stream, arrival and local day: how many accepted records are in facts, duplicates, "
     "superseded.",
 }
-_FLAG_CHECKS = ("E04", "E05")
+_FLAG_CHECKS = ("E04", "E05", "E07")
 _BLOCKING = ("seconds_add_up", "records_add_up")
 
 
@@ -105,6 +106,7 @@ def status_fact_assets() -> AssetsDefinition:
             raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
         swap_days(settings, window, owner, touch_id, computed)
         yield _measures(settings, start, end)
+        yield nothing_unresolved(settings, STATUS, "status", STATUS_DISPOSITION)
         yield pending_restatement(settings, STATUS, STATUS_DAY, "daily")
         yield from materialized(computed.rows, start, end)
 
@@ -133,6 +135,11 @@ def _check_specs() -> list[AssetCheckSpec]:
             asset=STATUS_DISPOSITION,
             blocking=True,
             description="records read = in facts + duplicates + superseded, before the swap",
+        ),
+        AssetCheckSpec(
+            "nothing_unresolved",
+            asset=STATUS_DISPOSITION,
+            description="of streams without a stale day, every accepted record became something",
         ),
         AssetCheckSpec(
             "pending_restatement",
@@ -168,7 +175,7 @@ def compute_days(
                 entries,
                 points,
                 records,
-                spark.session.createDataFrame(feeds_table(feeds)),
+                spark.session.createDataFrame(feeds_table(feeds, now)),
                 spark.session.createDataFrame(days_table([feed.zone for feed in feeds], first, last)),
                 listed,
                 now,
@@ -176,7 +183,7 @@ def compute_days(
             )
             parts[STATUS_DAY].append(facts.day.toArrow())
             parts[STATUS_DISPOSITION].append(facts.disposition.toArrow())
-            read += records.where("is_record").count()
+            read += records.count()
     return ComputedDays({key: _joined(key, found) for key, found in parts.items()}, read)
 
 
@@ -249,12 +256,15 @@ def _flagged(day: pa.Table, rule_id: str) -> AssetCheckResult:
     """A warning that names charge points with a flag that looks at other rows or tables."""
     rule = CROSS_RULES[rule_id]
     found: dict[str, int] = {}
+    streams: set[str] = set()
     if "flags" in day.column_names:
-        for point, flags in zip(day["charge_point_id"].to_pylist(), day["flags"].to_pylist(), strict=True):
+        columns = (day[name].to_pylist() for name in ("charge_point_id", "stream_id", "flags"))
+        for point, stream, flags in zip(*columns, strict=True):
             if rule.mark in flags:
                 found[point] = found.get(point, 0) + 1
+                streams.add(stream)
     worst = sorted(found, key=lambda point: (-found[point], point))[:5]
-    named = ", ".join(f"{point} on {found[point]} days" for point in worst)
+    named = ", ".join(f"{point} on {found[point]} days" for point in worst) + f" ({', '.join(sorted(streams))})"
     return AssetCheckResult(
         check_name=rule_id,
         asset_key=STATUS_DAY,

@@ -43,3 +43,28 @@ def pending_restatement(settings: Settings, fact: str, asset: AssetKey, cadence:
         description=f"run `cic run {cadence}` for {shown}" if periods else None,
         metadata={"periods": len(periods)},
     )
+
+
+def nothing_unresolved(settings: Settings, fact: str, kind: str, asset: AssetKey) -> AssetCheckResult:
+    """Of streams without a stale period each accepted row became something; names the others.
+
+    An error, but it blocks nothing: the facts that lack the rows are there already; a new ingest mends them.
+    """
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select r.stream_id, sum(r.unresolved) from quality.reconciliation as r"
+            " join catalogue.stream as s using (stream_id)"
+            " where s.kind = %(kind)s and not exists (select from catalogue.touched_period as t"
+            "  left join catalogue.fact_window as w on w.fact = t.fact and w.period_date = t.period_date"
+            "  where t.fact = %(fact)s and t.stream_id = r.stream_id and t.touch_id > coalesce(w.computed_touch_id, 0))"
+            " group by 1 having bool_or(r.unresolved <> 0) order by 1",
+            {"kind": kind, "fact": fact},
+        ).fetchall()
+    named = ", ".join(f"{stream} ({count} rows)" for stream, count in rows)
+    return AssetCheckResult(
+        check_name="nothing_unresolved",
+        asset_key=asset,
+        passed=not rows,
+        description=f"accepted rows became nothing: {named}; ingest their arrivals again" if rows else None,
+        metadata={"streams": len(rows)},
+    )

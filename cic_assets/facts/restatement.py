@@ -10,7 +10,8 @@ import datetime as dt
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from cic_assets.streams.vocabulary import WORST_FIRST
+from cic_assets.facts.status import ENTRY_COLUMNS, resolve
+from cic_assets.streams.vocabulary import NEVER_EXPIRE
 
 
 def affected_months(changed: DataFrame, accepted: DataFrame) -> list[dt.date]:
@@ -47,14 +48,9 @@ def affected_months(changed: DataFrame, accepted: DataFrame) -> list[dt.date]:
     return sorted(month for month in months if month is not None)
 
 
-# States that hold without any further word (DEFINITIONS 2, Silence).
-NEVER_EXPIRE = ("PLANNED", "REMOVED")
-# Two words at one instant that nothing else tells apart: the worse one wins (DEFINITIONS 2, Timeline).
-_BADNESS = {state: len(WORST_FIRST) - place for place, state in enumerate(WORST_FIRST)}
 # E04 looks an hour back, so a change is seen an hour on.
 FLAPPING = dt.timedelta(hours=1)
 _INSTANT = ("charge_point_id", "connector_id", "entry", "at")
-_ROW = (*_INSTANT, "word", "stays", "arrived_at", "source_file", "source_line", "badness", "stream_id")
 
 
 def affected_spans(
@@ -62,6 +58,7 @@ def affected_spans(
     added: DataFrame,
     known: DataFrame,
     points: DataFrame,
+    feeds: DataFrame,
     *,
     zone: str,
     silence: dt.timedelta | None,
@@ -70,56 +67,68 @@ def affected_spans(
 ) -> list[tuple[dt.date, dt.date]]:
     """Local days, as (first, last), whose seconds or flags may differ once entries of timelines went and came.
 
-    A changed event reaches from its day to the day of its connector's next event or end of silence: the fold carries
-    each connector's state to that connector's own next word. Where PLANNED or REMOVED is involved, silence ends
-    nothing. An event before which the charge point had none, or that leaves it without any, changes what is unobserved:
-    it reaches from the feed's first entry, and without a next event to the horizon. A confirmation reaches to the end
-    of its silence. Whoever won an instant and still wins it, with the same word, changes nothing.
+    Both timelines are resolved, and their events and polls compared. A changed event reaches from its day to the day of
+    its connector's next event or end of silence: the fold carries each connector's state to that connector's own next
+    word. Where PLANNED or REMOVED is involved, silence ends nothing. An event before which the charge point had none,
+    or that leaves it without any, changes what is unobserved: it reaches from the feed's first cover, and without a
+    next event to the horizon. A poll reaches to the end of its silence. Whoever won an instant and still wins it, with
+    the same word, changes nothing.
 
     Args:
         removed: accepted status rows that go.
         added: accepted status rows that come.
-        known: accepted status rows as they are, at least those since the earliest change.
+        known: `ENTRY_COLUMNS` of the accepted rows as they are, at least those since the earliest change, and of each
+            connector and feed the last event and poll before.
         points: charge_point_id, first_event_at, and `ever_stays`: whether it ever was PLANNED or REMOVED.
+        feeds: stream_id and first_at of all feeds of these charge points.
         zone: of the local days.
         silence: the longest that any feed of these charge points is believed; None for ever.
-        feed_first: the feed's first entry ever.
+        feed_first: from when the feed covers time.
         horizon: nothing after it has been computed or can be said yet.
     """
-    rows = _weighed(known, 1, 1).unionByName(_weighed(removed, 0, -1)).unionByName(_weighed(added, 0, 1))
     changed = added.select("charge_point_id").unionByName(removed.select("charge_point_id")).distinct()
-    weighed = rows.join(changed, "charge_point_id", "left_semi").groupBy(*_ROW)
-    weighed = weighed.agg(F.sum("before").alias("before"), F.sum("after").alias("after"))
-    order = F.struct("arrived_at", "source_file", "source_line", "badness", "word")
-
-    def winner(there: Column) -> Column:
-        # Whoever else was heard at the instant may keep the state alive for longer.
-        heard = F.concat_ws("|", F.sort_array(F.collect_set(F.when(there, F.col("stream_id")))))
-        word = F.max(F.when(there, order)).getField("word")
-        return F.when(word.isNotNull(), F.concat_ws("|", word, heard))
-
-    instants = weighed.groupBy(*_INSTANT).agg(
-        winner(F.col("before") > 0).alias("was"),
-        winner(F.col("after") > 0).alias("will"),
-        F.max("stays").alias("stays"),
+    before = known.join(changed, "charge_point_id", "left_semi").select(*ENTRY_COLUMNS)
+    after = _without(before, removed.select(*ENTRY_COLUMNS)).unionByName(added.select(*ENTRY_COLUMNS))
+    said = _said(before, feeds, "was").unionByName(_said(after, feeds, "will"))
+    instants = said.groupBy(*_INSTANT).agg(
+        F.max("was").alias("was"), F.max("will").alias("will"), F.max("stays").alias("stays")
     )
     return _local_spans(_reaches(instants, points, silence, feed_first, horizon), zone)
 
 
-def _weighed(rows: DataFrame, before: int, after: int) -> DataFrame:
-    """Rows of a timeline with how often they are there before and after. A word that no map knew is another word."""
-    mark = F.when(F.array_contains("flags", "unmapped_status"), "!").otherwise("")
-    badness = F.create_map(*(F.lit(item) for pair in _BADNESS.items() for item in pair))
-    return rows.select(
-        *_INSTANT,
-        F.concat(F.col("state"), mark).alias("word"),
-        F.col("state").isin(*NEVER_EXPIRE).cast("int").alias("stays"),
-        "arrived_at", "source_file", "source_line",
-        F.try_element_at(badness, F.col("state")).alias("badness"),
-        "stream_id",
-        F.lit(before).alias("before"),
-        F.lit(after).alias("after"),
-    )  # fmt: skip
+def _without(rows: DataFrame, removed: DataFrame) -> DataFrame:
+    """Rows that are not among the removed ones; a row is known by where it stands in its delivery."""
+    place = ("stream_id", "source_file", "source_line", "arrived_at", "entry", "at")
+    return rows.join(removed.select(*place).distinct(), list(place), "left_anti").select(*rows.columns)
+
+
+def _said(entries: DataFrame, feeds: DataFrame, side: str) -> DataFrame:
+    """What a timeline says of each instant, as one text in the column `side`: who won it, how, and who else was heard.
+
+    A word that no map knew is another word, and so is one that stands at two places, or that an older stamp came with.
+    """
+    resolved = resolve(entries, feeds).where("entry <> 'heard' and state is not null")
+    word = F.concat_ws("|", F.col("stream_id"), F.col("state"), F.concat_ws(",", F.array_sort("flags")))
+    # Whose word it is matters for a poll only: its feed's silence begins anew.
+    won = F.when(F.col("wins"), F.when(F.col("entry") == "event", F.concat_ws("|", "state", F.concat_ws(",", "flags"))))
+    return (
+        resolved.groupBy(*_INSTANT)
+        .agg(
+            F.concat_ws(
+                "#",
+                F.max(won),
+                F.concat_ws("+", F.array_sort(F.collect_set(F.when(F.col("wins") & (F.col("entry") == "poll"), word)))),
+                # Whoever else was heard at the instant may keep the state alive for longer.
+                F.concat_ws("+", F.array_sort(F.collect_set("stream_id"))),
+            ).alias("said"),
+            F.max(F.col("state").isin(*NEVER_EXPIRE).cast("int")).alias("stays"),
+        )
+        .select(
+            *_INSTANT,
+            *((F.col("said") if name == side else F.lit(None).cast("string")).alias(name) for name in ("was", "will")),
+            "stays",
+        )
+    )
 
 
 def _reaches(
@@ -142,8 +151,11 @@ def _reaches(
         }
     ).withColumn("next_own", F.when(F.col("is_event"), F.lead("micros").over(own)))
     line = line.join(points, "charge_point_id", "left")
+    is_left = F.col("is_event") & F.col("will").isNotNull()
+    later = Window.partitionBy("charge_point_id").orderBy("micros").rangeBetween(1, Window.unboundedFollowing)
+    line = line.withColumn("next_left", F.min(F.when(is_left, F.col("micros"))).over(later))
     whole = Window.partitionBy("charge_point_id")
-    left = F.max((F.col("is_event") & F.col("will").isNotNull()).cast("int")).over(whole)
+    left = F.max(is_left.cast("int")).over(whole)
     first = F.unix_micros("first_event_at")
     had_before = F.coalesce(first < F.min("micros").over(whole), F.lit(False))
     line = line.withColumns(
@@ -157,8 +169,8 @@ def _reaches(
     until = F.when((F.col("stays") == 1) | F.col("first"), end).otherwise(F.col("quiet_end"))
     hour = F.lit(FLAPPING // dt.timedelta(microseconds=1))
     event_end = F.greatest(F.least(F.coalesce("next_own", until), until), F.col("micros") + hour)
-    # Nothing of it is left: there is no next event that would begin anything.
-    event_end = F.when(F.col("first") & (F.col("left") == 0), end).otherwise(event_end)
+    # What was unobserved or will be ends with the next event that is left; without any, it does not end.
+    event_end = F.when(F.col("first"), F.greatest(event_end, F.coalesce("next_left", end))).otherwise(event_end)
     poll_end = end if spell is None else F.col("micros") + spell
     return reached.where("differs").select(
         F.when(F.col("is_event") & F.col("first"), F.least(F.col("micros"), F.lit(_micros(feed_first))))

@@ -1,8 +1,9 @@
 """How every charge point spent its day (DEFINITIONS 2). Pure Spark: no files, no warehouse, no Dagster.
 
-A timeline is built from entries: events (a state begins) and confirmations (a poll saw the charge point). Entries
-before a window may be given whole or as edges, one small row per charge point and date: the days come out the same, so
-that any day can be computed without those before it. All time is in whole microseconds; nothing is divided.
+A timeline is built from entries: events (a state begins) and polls (a feed lists the state at a moment, and says since
+when it holds). Entries around a window may be given whole or as edges, one small row per charge point and date: the
+days come out the same, so that any day can be computed without those before it. All time is in whole microseconds;
+nothing is divided.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from cic_assets.facts.restatement import NEVER_EXPIRE
 from cic_assets.quality.rules import CROSS_RULES
-from cic_assets.streams.vocabulary import FOLD_ORDER, STATES, WORST_FIRST
+from cic_assets.streams.vocabulary import FOLD_ORDER, NEVER_EXPIRE, STATES, WORST_FIRST
 
 # The whole charge point, in OCPP 1.6; what it says of being out of order holds for all connectors.
 WHOLE = "0"
@@ -27,9 +27,11 @@ UNUSABLE = ("INOPERATIVE", "OUTOFORDER")
 FLAPPING_CHANGES = 6
 HOUR_MICROS = 3_600_000_000
 ENTRY_COLUMNS = (
-    "charge_point_id", "connector_id", "stream_id", "entry", "at", "state", "arrived_at", "source_file", "source_line",
-    "is_record", "flags",
+    "charge_point_id", "connector_id", "stream_id", "entry", "at", "since_at", "state", "arrived_at", "source_file",
+    "source_line", "flags",
 )  # fmt: skip
+TWO_PLACES = "two_places"
+STANDS_STILL = CROSS_RULES["E07"].mark
 DISPOSITIONS = ("in_facts", "duplicates", "superseded")
 
 
@@ -40,8 +42,10 @@ class Feed:
     Attributes:
         silence: how long a state is believed after the last word; None for ever.
         cover_at: up to when its deliveries cover time; None: it has delivered nothing.
-        first_at: its first entry ever; its charge points have days since then, unobserved until they are first heard.
+        first_at: from when its deliveries cover time: its first poll, or the first entry of a log. Its charge points
+            have days since then, unobserved until they are first heard.
         reports_use: whether its states say if a charge point is in use.
+        ends: the last local day of a feed that has ended.
     """
 
     stream_id: str
@@ -52,6 +56,16 @@ class Feed:
     cover_at: dt.datetime | None
     first_at: dt.datetime | None
     reports_use: bool = True
+    ends: dt.date | None = None
+
+    def days(self, now: dt.datetime) -> tuple[dt.date, dt.date] | None:
+        """The first and last local day that its charge points have: to yesterday, or to its end; None before any."""
+        if self.first_at is None:
+            return None
+        zone = ZoneInfo(self.zone)
+        first = self.first_at.astimezone(zone).date()
+        last = min(now.astimezone(zone).date() - dt.timedelta(days=1), self.ends or dt.date.max)
+        return (first, last) if first <= last else None
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ class StatusFacts:
     """The facts of one window of local dates, lazily.
 
     Attributes:
-        day: one row per charge point and local date since its feed's first entry; columns of
+        day: one row per charge point and local date that its feeds have (`Feed.days`); columns of
             `facts.charge_point_status_day`.
         disposition: per stream, arrival and local date, what became of the records; columns of
             `quality.status_disposition`.
@@ -69,9 +83,10 @@ class StatusFacts:
     disposition: DataFrame
 
 
-def feeds_table(feeds: Iterable[Feed]) -> pa.Table:
-    """Feeds as the functions here take them."""
+def feeds_table(feeds: Iterable[Feed], now: dt.datetime) -> pa.Table:
+    """Feeds as the functions here take them; their days end before `now`'s."""
     micros = dt.timedelta(microseconds=1)
+    found = [(feed, feed.days(now) or (None, None)) for feed in feeds]
     rows = [
         {
             "stream_id": feed.stream_id,
@@ -80,14 +95,20 @@ def feeds_table(feeds: Iterable[Feed]) -> pa.Table:
             "zone": feed.zone,
             "silence": None if feed.silence is None else feed.silence // micros,
             "cover": None if feed.cover_at is None else _micros(feed.cover_at),
-            "first_date": None if feed.first_at is None else feed.first_at.astimezone(ZoneInfo(feed.zone)).date(),
+            "first_at": feed.first_at,
+            "first_date": first,
+            "last_date": last,
             "reports_use": feed.reports_use,
         }
-        for feed in feeds
+        for feed, (first, last) in found
     ]
     texts = [(name, pa.string()) for name in ("stream_id", "provider_id", "authority_id", "zone")]
     schema = pa.schema([*texts, ("silence", pa.int64()), ("cover", pa.int64())])
-    schema = schema.append(pa.field("first_date", pa.date32())).append(pa.field("reports_use", pa.bool_()))
+    for name, kind in (
+        ("first_at", pa.timestamp("us", tz="UTC")), ("first_date", pa.date32()), ("last_date", pa.date32()),
+        ("reports_use", pa.bool_()),
+    ):  # fmt: skip
+        schema = schema.append(pa.field(name, kind))
     return pa.Table.from_pylist(rows, schema=schema)
 
 
@@ -126,7 +147,8 @@ def status_facts(
     """Facts of all local days in `days`.
 
     Args:
-        entries: `ENTRY_COLUMNS` of all entries before the window's end, those before its start whole or as edges.
+        entries: `ENTRY_COLUMNS` of all entries before the window's end, those before its start whole or as edges, and
+            the first poll after it: it may say that a state began within the window.
         points: charge_point_id and stream_id of all charge points that are ever heard, also after the window.
         records: the entries of the window with `arrival_date` and `status_date`, for what became of them.
         feeds: `feeds_table`.
@@ -135,32 +157,93 @@ def status_facts(
         now: nothing is known after it.
         checkpoint: writes a frame and reads it back, so that its plan is not computed again for each use.
     """
-    line = checkpoint(_line(resolve(entries), points, feeds, days))
+    line = checkpoint(_line(resolve(entries, feeds), points, feeds, days))
     spent = _spent(line, now)
     day = _per_day(spent).join(_flapping(line), ["charge_point_id", "status_date"], "left")
     return StatusFacts(_finished(day, feeds, registry), _disposition(records))
 
 
-def _newest_first() -> list[Column]:
-    """Which of several words about one instant wins (DEFINITIONS 2): the last arrival, else the worse state."""
-    worst = F.array(*(F.lit(state) for state in WORST_FIRST))
+def newest_first() -> list[Column]:
+    """Which of several words about one instant wins (DEFINITIONS 2): the last arrival, else the worse state.
+
+    Within one delivery that has an id at two places, a copy that is REMOVED loses, else the worse state holds (E08).
+    """
+    worst = F.array_position(F.array(*(F.lit(state) for state in WORST_FIRST)), F.col("state"))
+    gone_last = F.when(F.col("state") == "REMOVED", len(WORST_FIRST)).otherwise(worst)
     return [
-        F.col("arrived_at").desc(), F.col("source_file").desc(), F.col("source_line").desc(),
-        F.array_position(worst, F.col("state")).asc(),
+        F.col("arrived_at").desc(), F.col("source_file").desc(),
+        F.when(F.array_contains("flags", TWO_PLACES), gone_last).otherwise(0).asc(),
+        F.col("source_line").desc(), worst.asc(),
     ]  # fmt: skip
 
 
-def resolve(entries: DataFrame) -> DataFrame:
-    """Adds `wins`: one event per charge point, connector and instant does, and one confirmation of each stream.
+_CONNECTOR = ("charge_point_id", "connector_id")
 
-    What loses is still a word: its stream was heard at that instant.
-    """
-    heard_by = F.when(F.col("entry") != "event", F.col("stream_id"))
-    one = Window.partitionBy("charge_point_id", "connector_id", "at", "entry", heard_by).orderBy(*_newest_first())
+
+def _ranked(entries: DataFrame, *same: str) -> DataFrame:
+    """Adds `wins`: one of the entries that are the same by these columns and the instant does."""
+    one = Window.partitionBy(*_CONNECTOR, *same, "at").orderBy(*newest_first())
     return entries.withColumn("wins", F.row_number().over(one) == 1)
 
 
-_COUNTS = ("event_count", "confirmation_count", "unmapped_count")
+def resolve(entries: DataFrame, feeds: DataFrame) -> DataFrame:
+    """Adds the events that polls give, and `wins`: one event per connector and instant does, one poll of each stream.
+
+    What loses is still a word: its stream was heard at that instant. Entries `heard` are nothing but that.
+    """
+    polls = _ranked(entries.where("entry = 'poll'"), "stream_id")
+    events = entries.where("entry = 'event'").unionByName(polled_events(polls.where("wins").drop("wins"), feeds))
+    heard = entries.where("entry = 'heard'").withColumn("wins", F.lit(False))
+    return _ranked(events).unionByName(polls).unionByName(heard)
+
+
+def polled_events(polls: DataFrame, feeds: DataFrame | None) -> DataFrame:
+    """The changes of state that a stream's polls show, as events; one poll per connector and instant given.
+
+    A poll is evidence (DEFINITIONS 2): its state began where the feed says, if that is after the poll before. An older
+    instant can't be: if the state is another one, it is dated by the poll that saw it first, and flagged (E07). Of the
+    time before a feed's first poll nothing is known but what survived until then, so nothing begins before it. A poll
+    without `since_at` shows no change; it is there for the one that follows.
+
+    Args:
+        polls: `ENTRY_COLUMNS`.
+        feeds: stream_id and first_at; without them each date (UTC) is looked at by itself, and its first poll, of
+            which the one before is not known, gives nothing.
+    """
+    nothing = F.lit(None).cast("timestamp")
+    if feeds is None:
+        line = Window.partitionBy(*_CONNECTOR, "stream_id", "event_date").orderBy("at")
+        seen = polls.withColumn("covers_from", nothing)
+    else:
+        line = Window.partitionBy(*_CONNECTOR, "stream_id").orderBy("at")
+        firsts = feeds.select("stream_id", F.col("first_at").alias("covers_from"))
+        seen = polls.join(F.broadcast(firsts), "stream_id")
+    seen = seen.withColumns(
+        {
+            "before_at": F.lag("at").over(line),
+            "before": F.lag("state").over(line),
+            # Some feeds' clocks are ahead of their own response's.
+            "since": F.when(F.col("since_at").isNotNull(), F.least("since_at", "at")),
+        }
+    )
+    is_first = F.col("before_at").isNull()
+    began = (
+        F.when(F.col("since").isNull(), nothing)
+        .when(is_first, nothing if feeds is None else F.greatest("since", "covers_from"))
+        .when(F.col("since") > F.col("before_at"), F.col("since"))
+        .when(F.col("state") != F.col("before"), F.col("at"))
+    )
+    stands_still = ~is_first & (F.col("since") <= F.col("before_at"))
+    none = F.array().cast("array<string>")
+    return (
+        seen.withColumns({"began": began, "marks": F.when(stands_still, F.array(F.lit(STANDS_STILL))).otherwise(none)})
+        .where(F.col("began").isNotNull())
+        .withColumns({"entry": F.lit("event"), "at": F.col("began"), "flags": F.col("marks")})
+        .select(*polls.columns)
+    )
+
+
+_COUNTS = ("event_count", "confirmation_count", "unmapped_count", "standing_count", "places_count")
 
 
 def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
@@ -196,11 +279,12 @@ def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFr
             "next_at": F.lead("at").over(in_order),
         }
     )
-    # The number of midnights passed tells the day; the midnight that closes the window has no date.
+    # The number of midnights passed tells the day; the midnight that closes the window has no date, nor has what is
+    # said after the last day of a feed that has ended.
     day = Window.partitionBy("charge_point_id", "midnights")
-    return carried.withColumns({"status_date": F.max("status_date").over(day), "ends": F.max("ends").over(day)}).drop(
-        "is_midnight", "midnights", "until", "home"
-    )
+    dated = carried.withColumns({"status_date": F.max("status_date").over(day), "ends": F.max("ends").over(day)})
+    within = F.when(F.col("at") < F.col("ends"), F.col("status_date"))
+    return dated.withColumn("status_date", within).drop("is_midnight", "midnights", "until", "home")
 
 
 def _with_nulls(frame: DataFrame, **kinds: str) -> DataFrame:
@@ -219,8 +303,10 @@ def _heard(micros: DataFrame, feeds: DataFrame) -> DataFrame:
             F.max("until").alias("until"),
             F.max("stream_id").alias("stream_id"),
             _wins(F.col("entry") == "event").alias("event_count"),
-            _wins(F.col("entry") == "confirmation").alias("confirmation_count"),
+            _wins(F.col("entry") == "poll").alias("confirmation_count"),
             _wins(F.array_contains("flags", "unmapped_status")).alias("unmapped_count"),
+            _wins(F.array_contains("flags", STANDS_STILL)).alias("standing_count"),
+            _wins(F.array_contains("flags", TWO_PLACES)).alias("places_count"),
         )
     )
 
@@ -230,15 +316,16 @@ def _wins(condition: Column) -> Column:
 
 
 def _midnights(points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
-    """The beginnings of each charge point's days, since its feed's first entry, and the one that closes the window."""
+    """The beginnings of the days that each charge point's feeds have, and the one that closes the window."""
     homes = points.join(F.broadcast(feeds), "stream_id").groupBy("charge_point_id")
     homes = homes.agg(
         F.min("stream_id").alias("home"),
         F.min_by("zone", "stream_id").alias("zone"),
         F.min("first_date").alias("first_date"),
+        F.max("last_date").alias("last_date"),
     )
-    begun = F.col("status_date").isNull() | (F.col("status_date") >= F.col("first_date"))
-    begins = homes.join(F.broadcast(days), "zone").where(begun)
+    exists = F.col("status_date").isNull() | F.col("status_date").between(F.col("first_date"), F.col("last_date"))
+    begins = homes.join(F.broadcast(days), "zone").where(exists)
     return begins.select(
         "charge_point_id", "home", F.col("begins").alias("at"), "status_date", "ends", F.lit(1).alias("is_midnight")
     )
@@ -293,7 +380,7 @@ def _per_day(spent: DataFrame) -> DataFrame:
     return spent.groupBy("charge_point_id", "status_date").agg(
         *(value.alias(name) for name, value in sums.items()),
         F.sum("span").alias("day"),
-        *(F.sum(name).alias(name) for name in ("event_count", "confirmation_count", "unmapped_count")),
+        *(F.sum(name).alias(name) for name in _COUNTS),
         F.max_by("stream_id", "at").alias("stream_id"),
     )
 
@@ -326,6 +413,8 @@ def _finished(day: DataFrame, feeds: DataFrame, registry: DataFrame) -> DataFram
     marks = [
         (F.col("unmapped_count") > 0, "unmapped_status"),
         (F.col("flaps"), CROSS_RULES["E04"].mark),
+        (F.col("standing_count") > 0, STANDS_STILL),
+        (F.col("places_count") > 0, TWO_PLACES),
         (F.col("has_registry") & F.col("is_listed").isNull(), CROSS_RULES["E05"].mark),
     ]
     words = F.array(*(F.when(condition, F.lit(word)) for condition, word in marks))
@@ -342,16 +431,15 @@ def _finished(day: DataFrame, feeds: DataFrame, registry: DataFrame) -> DataFram
 
 
 def _disposition(records: DataFrame) -> DataFrame:
-    """What became of each record: one word per charge point, connector and instant is in facts.
+    """What became of each record: one word per connector and instant is in facts, and one poll of each stream.
 
     The same word again is a duplicate, another word about the same instant that came earlier is superseded.
     """
-    same = ("charge_point_id", "connector_id", "entry", "at")
-    # Copies made of polls that repeat an event count for nothing and win nothing.
-    counted = records.where("is_record")
-    copies = Window.partitionBy(*same, "state").orderBy(*_newest_first())
-    ranked = counted.withColumn("copy", F.row_number().over(copies))
-    words = Window.partitionBy(*same).orderBy((F.col("copy") > 1).cast("int"), *_newest_first())
+    polled_by = F.when(F.col("entry") == "poll", F.col("stream_id"))
+    same = (*_CONNECTOR, polled_by, F.col("at"))
+    copies = Window.partitionBy(*same, "state", "since_at").orderBy(*newest_first())
+    ranked = records.withColumn("copy", F.row_number().over(copies))
+    words = Window.partitionBy(*same).orderBy((F.col("copy") > 1).cast("int"), *newest_first())
     placed = ranked.withColumn("word", F.row_number().over(words)).withColumn(
         "disposition",
         F.when(F.col("copy") > 1, "duplicates").when(F.col("word") > 1, "superseded").otherwise("in_facts"),
@@ -366,15 +454,23 @@ def _disposition(records: DataFrame) -> DataFrame:
 
 EDGE_COLUMNS = (
     "charge_point_id", "connector_id", "stream_id", "event_date", "entry_count", "first_event_at", "last_event_at",
-    "last_state", "last_heard_at", "arrived_at", "source_file", "source_line",
+    "last_state", "last_heard_at", "arrived_at", "source_file", "source_line", "first_poll_at", "first_poll_since_at",
+    "first_poll_state", "first_poll_arrived_at", "first_poll_source_file", "first_poll_source_line", "last_poll_at",
+    "last_poll_state",
 )  # fmt: skip
 
 
 def edges(entries: DataFrame) -> DataFrame:
-    """One row per charge point, connector, stream and UTC date: all that later days need to know of that date."""
-    key = ("charge_point_id", "connector_id", "stream_id", "event_date")
-    last = Window.partitionBy(*key).orderBy(F.col("at").desc(), *_newest_first())
-    events = entries.where("entry = 'event'").withColumn("rank", F.row_number().over(last)).where("rank = 1")
+    """One row per charge point, connector, stream and UTC date: all that other days need to know of that date.
+
+    Of polls: the first and the last one, and the last event among those that the date's polls show by themselves. What
+    the first one shows is seen beside the last one of an earlier date (`lake/timeline.py`).
+    """
+    key = (*_CONNECTOR, "stream_id", "event_date")
+    polls = _ranked(entries.where("entry = 'poll'"), "stream_id").where("wins").drop("wins")
+    told = entries.where("entry = 'event'").unionByName(polled_events(polls, None))
+    last = Window.partitionBy(*key).orderBy(F.col("at").desc(), *newest_first())
+    events = told.withColumn("rank", F.row_number().over(last)).where("rank = 1")
     heard = entries.groupBy(*key).agg(
         F.count(F.lit(1)).alias("entry_count"),
         F.min(F.when(F.col("entry") == "event", F.col("at"))).alias("first_event_at"),
@@ -384,4 +480,11 @@ def edges(entries: DataFrame) -> DataFrame:
         *key, F.col("at").alias("last_event_at"), F.col("state").alias("last_state"), "arrived_at", "source_file",
         "source_line",
     )  # fmt: skip
-    return heard.join(states, list(key), "left").select(*EDGE_COLUMNS)
+    names = ("at", "since_at", "state", "arrived_at", "source_file", "source_line")
+    ends = polls.groupBy(*key).agg(F.min(F.struct(*names)).alias("first"), F.max(F.struct("at", "state")).alias("last"))
+    ends = ends.select(
+        *key,
+        *(F.col("first").getField(name).alias(f"first_poll_{name}") for name in names),
+        *(F.col("last").getField(name).alias(f"last_poll_{name}") for name in ("at", "state")),
+    )
+    return heard.join(states, list(key), "left").join(ends, list(key), "left").select(*EDGE_COLUMNS)

@@ -44,7 +44,7 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
     frame = frame.withColumns(
         {
             "event_at": F.col("changed_at"),
-            "heard_at": F.greatest("changed_at", "confirmed_at"),
+            "heard_at": F.coalesce("confirmed_at", "changed_at"),
             "confirms": F.lit(confirms),
             "mapped_state": mapped,
             "dst_twice": F.col("changed_twice") | F.col("confirmed_twice"),
@@ -58,7 +58,20 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
             "covers_until": F.when(F.col("covers_until").isNotNull(), F.least("covers_until", "arrived_at")),
         }
     )
-    return owned(frame, stream)
+    return owned(_with_two_places(frame, stream), stream)
+
+
+def _with_two_places(frame: DataFrame, stream: StatusStream) -> DataFrame:
+    """Adds `two_places`: one delivery of a polled feed lists the connector at one moment in two ways (E08)."""
+    if not stream.is_polled:
+        return frame.withColumn("two_places", F.lit(False))
+    # What is rejected anyway contradicts nothing.
+    is_said = F.col("charge_point").isNotNull() & F.col("event_at").isNotNull() & ~F.col("marked_invalid")
+    one = Window.partitionBy("source_file", "arrived_at", "charge_point", "connector_id", "heard_at", is_said)
+    differs = (F.min("state").over(one) != F.max("state").over(one)) | (
+        F.min("event_at").over(one) != F.max("event_at").over(one)
+    )
+    return frame.withColumn("two_places", F.coalesce(differs & is_said, F.lit(False)))
 
 
 def _mapped(word: Column, states: Mapping[str, str]) -> Column:
@@ -77,21 +90,17 @@ def _timed(frame: DataFrame, edge: str, stream: StatusStream) -> DataFrame:
 def entries(judged: DataFrame, stream: StatusStream) -> DataFrame:
     """What accepted records say, as entries of a charge point's timeline; columns of `lake.tables.ACCEPTED_STATUS`.
 
-    A record is an event at `event_at` and, where it comes from a poll, a confirmation at the poll's time. Each stands
-    under its own date, so that a day is read without looking at all later polls. Polls that repeat an old event give
-    that event once per arrival. `is_record` marks the one entry by which a record is counted.
+    A record of a poll is a `poll` at the poll's time, which says since when the state holds; any other is an `event` at
+    its instant. Which events polls give is decided on read, over all of them (`facts/status.py`).
     """
     is_poll = F.col("confirmed_at").isNotNull()
-    events = judged.withColumns({"entry": F.lit("event"), "at": F.col("event_at"), "is_record": ~is_poll})
-    newest = Window.partitionBy("arrival_date", "charge_point_id", "connector_id", "event_at", "state").orderBy(
-        F.col("arrived_at").desc(), F.col("source_file").desc(), F.col("source_line").desc()
-    )
-    repeated = events.where(is_poll).withColumn("copy", F.row_number().over(newest)).where("copy = 1").drop("copy")
-    polls = judged.where(is_poll).withColumns(
-        {"entry": F.lit("confirmation"), "at": F.col("confirmed_at"), "is_record": F.lit(True)}
-    )
-    rows = events.where(~is_poll).unionByName(repeated).unionByName(polls)
-    return rows.withColumns(
+    return judged.withColumns(
+        {
+            "entry": F.when(is_poll, "poll").otherwise("event"),
+            "at": F.coalesce("confirmed_at", "event_at"),
+            "since_at": F.when(is_poll, F.col("event_at")),
+        }
+    ).withColumns(
         {
             "event_date": F.col("at").cast("date"),
             "status_date": F.from_utc_timestamp(F.col("at"), stream.zone).cast("date"),

@@ -52,6 +52,7 @@ class IngestCount:
         newest: the latest moment among accepted rows.
         unmapped: word that no vocabulary knows → rows.
         cover_at: up to when the arrival covers time; None where it covers none or its kind has no cover.
+        first_at: from when it does.
         new_columns: fields of its files that no earlier arrival had.
     """
 
@@ -66,6 +67,7 @@ class IngestCount:
     unmapped: dict[str, int] = field(default_factory=dict)
     cover_at: dt.datetime | None = None
     new_columns: tuple[str, ...] = ()
+    first_at: dt.datetime | None = None
 
 
 # Says whether an arrival may be replaced.
@@ -185,23 +187,25 @@ def _counted(
                 f"{stream.id}, arrival {day}: {expected} records were decoded and {rows_in} came out of harmonising; "
                 "nothing was replaced"
             )
-        newest, cover_at = summary.get(day, (None, None))
+        newest, cover_at, first_at = summary.get(day, (None, None, None))
         counts.append(
             IngestCount(
                 stream.id, day, rows_in, rows_in - rejected, rejected,
                 {rule: fired for rule, (fired, _) in rules.items()},
                 {rule: wrong for rule, (_, wrong) in rules.items()},
-                newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()),
+                newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()), first_at,
             )
         )  # fmt: skip
     return counts
 
 
 def _summary(judged: DataFrame, newest: str, kind: str) -> dict[dt.date, tuple[dt.datetime | None, ...]]:
-    """Per arrival: the latest moment, and for status the moment up to which time is covered."""
-    cover = F.greatest("heard_at", "covers_until") if kind == "status" else F.lit(None).cast("timestamp")
-    rows = judged.where(is_accepted()).groupBy("arrival_date").agg(F.max(newest).alias("n"), F.max(cover).alias("c"))
-    return {row["arrival_date"]: (row["n"], row["c"]) for row in rows.toArrow().to_pylist()}
+    """Per arrival: the latest moment, and for status the moments up to which and from which time is covered."""
+    none = F.lit(None).cast("timestamp")
+    cover, first = (F.greatest("heard_at", "covers_until"), F.col("heard_at")) if kind == "status" else (none, none)
+    rows = judged.where(is_accepted()).groupBy("arrival_date")
+    found = rows.agg(F.max(newest).alias("n"), F.max(cover).alias("c"), F.min(first).alias("f")).toArrow().to_pylist()
+    return {row["arrival_date"]: (row["n"], row["c"], row["f"]) for row in found}
 
 
 def _unmapped(judged: DataFrame) -> dict[dt.date, dict[str, int]]:
@@ -227,7 +231,7 @@ def _replace(
     accepted = _rows(KINDS[stream.kind].entries(known.where(is_accepted()), stream), KINDS[stream.kind].schema)
     quarantined = _rows(known.where(~is_accepted()), tables.QUARANTINE)
     removed, added = _changed(lake, stream, days, accepted)
-    covers = {count.arrival_date: count.cover_at for count in kept}
+    covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
     touched = touch.touched_by(settings, spark, stream, removed, added, covers)
     dates = {date for rows in (removed, added) for date in rows["event_date"].unique().to_pylist()}
     _mark(settings, stream, touched, dates)
@@ -322,5 +326,9 @@ def _record(
                 [[*key, word, rows] for word, rows in count.unmapped.items()],
             )
             if count.cover_at is not None:
-                cursor.execute("insert into catalogue.stream_cover values (%s, %s, %s)", [*key, count.cover_at])
+                cursor.execute(
+                    "insert into catalogue.stream_cover (stream_id, arrival_date, cover_at, first_at)"
+                    " values (%s, %s, %s, %s)",
+                    [*key, count.cover_at, count.first_at],
+                )
     catalogue.register_streams(connection, [stream], settings.rule_set)

@@ -56,7 +56,7 @@ KINDS: dict[str, Kind] = {
         status.entries,
         "heard_at",
         (
-            "source_file", "source_line", "arrived_at", "entry", "at", "is_record", "charge_point_id", "connector_id",
+            "source_file", "source_line", "arrived_at", "entry", "at", "since_at", "charge_point_id", "connector_id",
             "state", "source_status", "status_date", "authority_id", "covers_until", "flags",
         ),
     ),

@@ -66,7 +66,8 @@ ACCEPTED_STATUS = pa.schema(
         ("connector_id", pa.string()),
         ("entry", pa.string()),
         ("at", _INSTANT),
-        ("is_record", pa.bool_()),
+        # Of a poll: since when the feed says that the state holds.
+        ("since_at", _INSTANT),
         ("state", pa.string()),
         ("source_status", pa.string()),
         ("status_date", pa.date32()),

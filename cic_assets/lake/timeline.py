@@ -1,4 +1,4 @@
-"""What a window of status facts reads: entries from the lake, and what came before them as edges from Postgres.
+"""What a window of status facts reads: entries from the lake, and what came before and after as edges from Postgres.
 
 Edges are small and can be made anew from `accepted` (`facts/status.py:edges`). An ingest marks the dates whose edges
 are old; whoever computes facts renews them first, so that there is one place where they are made.
@@ -7,7 +7,7 @@ are old; whoever computes facts renews them first, so that there is one place wh
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -37,33 +37,30 @@ _ENTRIES = pa.schema(
         ("stream_id", pa.string()),
         ("entry", pa.string()),
         ("at", _INSTANT),
+        ("since_at", _INSTANT),
         ("state", pa.string()),
         ("arrived_at", _INSTANT),
         ("source_file", pa.string()),
         ("source_line", pa.int64()),
-        ("is_record", pa.bool_()),
         ("flags", pa.list_(pa.string())),
     ]
 )
 
 
 def feeds_of(settings: Settings, streams: Iterable[Stream]) -> list[Feed]:
-    """The status streams, with the span that their deliveries cover; after `renew_edges`."""
+    """The status streams, with the span of time that their deliveries cover."""
     with connect(settings) as connection:
-        covers = dict(
-            connection.execute(
-                "select stream_id, max(cover_at) from catalogue.stream_cover group by stream_id"
+        spans = {
+            stream_id: (first_at, cover_at)
+            for stream_id, first_at, cover_at in connection.execute(
+                "select stream_id, min(first_at), max(cover_at) from catalogue.stream_cover group by stream_id"
             ).fetchall()
-        )
-        firsts = dict(
-            connection.execute(
-                "select stream_id, min(least(first_event_at, last_heard_at)) from facts.charge_point_edge group by 1"
-            ).fetchall()
-        )
+        }
     return [
         Feed(
-            stream.id, stream.provider.id, stream.authority.id, stream.zone, stream.silence, covers.get(stream.id),
-            firsts.get(stream.id), stream.reports_use,
+            stream.id, stream.provider.id, stream.authority.id, stream.zone, stream.silence,
+            spans.get(stream.id, (None, None))[1], spans.get(stream.id, (None, None))[0], stream.reports_use,
+            stream.ends,
         )
         for stream in streams
         if isinstance(stream, StatusStream)
@@ -153,43 +150,102 @@ def window_entries(
     """What `status_facts` needs for start <= local date < end.
 
     Returns:
-        (entries, with edges in place of what is older; all charge points; the window's records).
+        (entries, with edges in place of what is older or later; all charge points; the window's records).
     """
-    first = start - MARGIN
-    recent = _entries(settings, spark, first, end + MARGIN)
+    first, last = start - MARGIN, end + MARGIN
+    recent = _entries(settings, spark, first, last)
     with connect(settings) as connection:
-        older = _edge_entries(connection, first)
+        around = pa.concat_tables([edges_before(connection, first), _polls_after(connection, last)])
         heard = connection.execute("select distinct charge_point_id, stream_id from facts.charge_point_edge").fetchall()
     names = pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())])
     points = pa.Table.from_pylist([dict(zip(names.names, row, strict=True)) for row in heard], schema=names)
-    entries = recent.select(*ENTRY_COLUMNS).unionByName(tables.hand_over(spark, older).select(*ENTRY_COLUMNS))
+    entries = recent.select(*ENTRY_COLUMNS).unionByName(tables.hand_over(spark, around).select(*ENTRY_COLUMNS))
     records = recent.where((F.col("status_date") >= F.lit(start)) & (F.col("status_date") < F.lit(end)))
     return entries, tables.hand_over(spark, points), records
 
 
-def _edge_entries(connection: Connection, before: dt.date) -> pa.Table:
-    """The newest edges before a date, in the shape of entries: each connector's last event, each feed's last word."""
-    events = connection.execute(
-        "select distinct on (charge_point_id, connector_id, stream_id) charge_point_id, connector_id, stream_id,"
-        " last_event_at, last_state, arrived_at, source_file, source_line from facts.charge_point_edge"
-        " where event_date < %s and last_state is not null"
-        " order by charge_point_id, connector_id, stream_id, event_date desc",
-        [before],
-    ).fetchall()
-    heard = connection.execute(
-        "select charge_point_id, stream_id, max(last_heard_at) from facts.charge_point_edge where event_date < %s"
-        " group by charge_point_id, stream_id",
-        [before],
-    ).fetchall()
+# Of each connector and stream, the last event before a date: that of a log; of polls, what the last date shows by
+# itself, else what its first poll shows beside the one before (`facts/status.py:polled_events`, in SQL).
+_EVENTS_BEFORE = """
+with covered as (
+  select stream_id, min(first_at) as first_at from catalogue.stream_cover group by stream_id
+),
+dated as (
+  select e.*, least(e.first_poll_since_at, e.first_poll_at) as since_at, c.first_at as covers_from,
+    lag(e.last_poll_at) over line as before_at, lag(e.last_poll_state) over line as before
+  from facts.charge_point_edge as e left join covered as c using (stream_id)
+  where e.event_date < %(date)s and (%(points)s::text[] is null or charge_point_id = any(%(points)s::text[]))
+  window line as (partition by e.charge_point_id, e.connector_id, e.stream_id order by e.event_date)
+),
+told as (
+  select *, case
+      when before_at is null then greatest(since_at, covers_from)
+      when since_at > before_at then since_at
+      when first_poll_state <> before then first_poll_at
+    end as began
+  from dated
+)
+select distinct on (charge_point_id, connector_id, stream_id) charge_point_id, connector_id, stream_id,
+  coalesce(last_event_at, began), coalesce(last_state, first_poll_state),
+  case when last_state is null then first_poll_arrived_at else arrived_at end,
+  case when last_state is null then first_poll_source_file else source_file end,
+  case when last_state is null then first_poll_source_line else source_line end
+from told
+where coalesce(last_event_at, began) is not null
+order by charge_point_id, connector_id, stream_id, event_date desc
+"""
+_POLLS_BEFORE = """
+select distinct on (charge_point_id, connector_id, stream_id) charge_point_id, connector_id, stream_id, last_poll_at,
+  last_poll_state
+from facts.charge_point_edge as e
+where event_date < %(date)s and last_poll_at is not null
+  and (%(points)s::text[] is null or charge_point_id = any(%(points)s::text[]))
+order by charge_point_id, connector_id, stream_id, event_date desc
+"""
+_HEARD_BEFORE = """
+select charge_point_id, stream_id, max(last_heard_at) from facts.charge_point_edge as e
+where event_date < %(date)s and (%(points)s::text[] is null or charge_point_id = any(%(points)s::text[]))
+group by charge_point_id, stream_id
+"""
+_POLLS_AFTER = """
+select k.charge_point_id, k.connector_id, k.stream_id, n.first_poll_at, n.first_poll_since_at, n.first_poll_state,
+  n.first_poll_arrived_at, n.first_poll_source_file, n.first_poll_source_line
+from (
+  select distinct charge_point_id, connector_id, stream_id from facts.charge_point_edge where first_poll_at is not null
+) as k
+cross join lateral (
+  select * from facts.charge_point_edge as e
+  where e.charge_point_id = k.charge_point_id and e.connector_id = k.connector_id and e.stream_id = k.stream_id
+    and e.event_date >= %(date)s and e.first_poll_at is not null
+  order by e.event_date limit 1
+) as n
+"""
+_WORD = ("charge_point_id", "connector_id", "stream_id", "at", "state", "arrived_at", "source_file", "source_line")
+_POLL = (*_WORD[:4], "since_at", *_WORD[4:])
+
+
+def edges_before(connection: Connection, before: dt.date, points: list[str] | None = None) -> pa.Table:
+    """The newest edges before a UTC date, in the shape of entries; of some charge points, or of all.
+
+    Each connector's last event, its last poll (which shows no change of its own), each feed's last word.
+    """
+    values = {"date": before, "points": points}
     rows = [
-        {
-            "charge_point_id": point, "connector_id": connector, "stream_id": stream, "entry": "event", "at": at,
-            "state": state, "arrived_at": arrived_at, "source_file": file, "source_line": line,
-        }
-        for point, connector, stream, at, state, arrived_at, file, line in events
-    ] + [
-        {"charge_point_id": point, "connector_id": "", "stream_id": stream, "entry": "confirmation", "at": at}
-        for point, stream, at in heard
-    ]  # fmt: skip
-    empty: dict[str, object] = {"is_record": False, "flags": []}
-    return pa.Table.from_pylist([row | empty for row in rows], schema=_ENTRIES)
+        *_as_entries("event", _WORD, connection.execute(_EVENTS_BEFORE, values).fetchall()),
+        *_as_entries("poll", _WORD[:5], connection.execute(_POLLS_BEFORE, values).fetchall()),
+        *_as_entries(
+            "heard", ("charge_point_id", "stream_id", "at"), connection.execute(_HEARD_BEFORE, values).fetchall()
+        ),
+    ]
+    return pa.Table.from_pylist(rows, schema=_ENTRIES)
+
+
+def _polls_after(connection: Connection, after: dt.date) -> pa.Table:
+    """Each connector's and feed's first poll on or after a UTC date: its state may have begun before."""
+    found = connection.execute(_POLLS_AFTER, {"date": after}).fetchall()
+    return pa.Table.from_pylist(_as_entries("poll", _POLL, found), schema=_ENTRIES)
+
+
+def _as_entries(entry: str, names: Sequence[str], rows: list[tuple[object, ...]]) -> list[dict[str, object]]:
+    empty: dict[str, object] = {"entry": entry, "connector_id": "", "flags": []}
+    return [empty | dict(zip(names, row, strict=True)) for row in rows]

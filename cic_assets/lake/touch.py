@@ -7,7 +7,7 @@ far is in `facts/restatement.py`; here are the facts' names, the catalogue, and 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,9 @@ from psycopg import sql
 
 from cic_assets.facts.charge_points import registry
 from cic_assets.facts.restatement import affected_months, affected_spans
+from cic_assets.facts.status import ENTRY_COLUMNS
 from cic_assets.lake import tables
+from cic_assets.lake.timeline import edges_before
 from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
@@ -25,12 +27,15 @@ from cic_assets.warehouse.connect import Connection, connect
 from cic_assets.warehouse.load import insert_staged, mark_stale, stage_rows
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 SESSIONS = "charging_session"
 STATUS = "charge_point_status"
 CHARGE_POINTS = "charge_point_month"
 Touched = set[tuple[str, dt.date]]
+Cover = tuple[dt.datetime | None, dt.datetime | None]
+# What is read of the lake before a change, so that polls find the ones before them; what is older stands in edges.
+LOOKBACK = dt.timedelta(days=3)
 
 
 def mark(settings: Settings, stream: Stream, touched: Touched) -> None:
@@ -45,7 +50,7 @@ def touched_by(
     stream: Stream,
     removed: pa.Table,
     added: pa.Table,
-    covers: Mapping[dt.date, dt.datetime | None],
+    covers: Mapping[dt.date, Cover],
 ) -> Touched:
     """What a change of accepted rows makes stale, before it happens.
 
@@ -55,7 +60,7 @@ def touched_by(
         stream: whose rows they are.
         removed: accepted rows that will go.
         added: accepted rows that will come.
-        covers: arrival date → up to when the arrival covers time, as it will be.
+        covers: arrival date → from when and up to when the arrival covers time, as it will be.
     """
     if isinstance(stream, StatusStream):
         return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers)}
@@ -74,44 +79,45 @@ def _status_days(
     stream: StatusStream,
     removed: pa.Table,
     added: pa.Table,
-    covers: Mapping[dt.date, dt.datetime | None],
+    covers: Mapping[dt.date, Cover],
 ) -> set[dt.date]:
     """Local days that may differ: those that changed rows reach, or are counted in, or that the cover moved over."""
     zone = ZoneInfo(stream.zone)
-    names = ["charge_point_id", "at", "is_record", "status_date"]
+    names = ["charge_point_id", "at", "status_date"]
     changed = pa.concat_tables([removed.select(names), added.select(names)])
-    first_at = pc.min(changed["at"]).as_py()
+    changed_at = pc.min(changed["at"]).as_py()
+    points = pc.unique(changed["charge_point_id"]).to_pylist()
     with connect(settings) as connection:
-        before, after = _covers(connection, stream.id, covers)
+        (first_before, before), (first_after, after) = _covers(connection, stream.id, covers)
         computed = _last_computed(connection, STATUS)
         silence = _longest_silence(connection, stream)
-        points = _points(connection, pc.unique(changed["charge_point_id"]).to_pylist())
         believed_since = _read_otherwise(connection, stream)
-        feed_first = _feed_first(connection, stream)
     reached = [moment.astimezone(zone).date() for moment in (before, after) if moment is not None]
     horizon = max([*reached, *([computed] if computed else [])], default=None)
     if horizon is None:
         return set()
     # What became of a record is counted on its day, also if it only says again what is known.
-    days = set(changed.filter(changed["is_record"])["status_date"].to_pylist())
-    if before != after:
-        # Of a first delivery, all of it: days on which a charge point said nothing are unreported, not missing.
-        edges = [*reached, *([first_at.astimezone(zone).date()] if before is None and first_at else [])]
-        days |= _days(min(edges), max(edges))
+    days = set(changed["status_date"].to_pylist())
+    for edges in ((before, after), (first_before, first_after)):
+        moved = [moment.astimezone(zone).date() for moment in edges if moment is not None]
+        if edges[0] != edges[1]:
+            days |= _days(min(moved), max(moved))
     if believed_since is not None:
         days |= _days(believed_since, horizon)
-    if first_at is not None and feed_first is not None and first_at < feed_first:
-        # All charge points of the feed have days since its first entry.
-        days |= _days(first_at.astimezone(zone).date(), feed_first.astimezone(zone).date())
-    if first_at is not None:
+    if changed_at is not None:
+        with connect(settings) as connection:
+            known = _known_since(connection, settings, spark, changed_at.date() - LOOKBACK, points)
+            feeds = _firsts(connection, stream, [m for m in (first_before, first_after) if m is not None])
+            firsts = _points(connection, points)
         spans = affected_spans(
             tables.hand_over(spark, removed),
             tables.hand_over(spark, added),
-            tables.read_accepted(spark, settings.spark, lake_of(settings), "status", first_at.date()),
-            tables.hand_over(spark, points),
+            known,
+            tables.hand_over(spark, firsts),
+            tables.hand_over(spark, feeds),
             zone=stream.zone,
             silence=silence,
-            feed_first=min(first_at, feed_first or first_at),
+            feed_first=min(m for m in (first_before, first_after) if m is not None),
             horizon=dt.datetime.combine(horizon, dt.time(23, 59, 59), zone),
         )
         for first, last in spans:
@@ -119,16 +125,36 @@ def _status_days(
     return days
 
 
-def _covers(
-    connection: Connection, stream_id: str, covers: Mapping[dt.date, dt.datetime | None]
-) -> tuple[dt.datetime | None, dt.datetime | None]:
-    """Up to when the stream covers time now, and will once the arrivals are replaced."""
+def _known_since(
+    connection: Connection, settings: Settings, spark: SparkSession, first: dt.date, points: list[str]
+) -> DataFrame:
+    """The entries since a date, and edges in place of what is older, as far as edges are not old themselves.
+
+    Without the poll before, a poll reaches further than it does: too many days are made stale, never too few.
+    """
+    row = connection.execute(
+        "select exists (select from catalogue.stale_edge where event_date < %s)", [first]
+    ).fetchone()
+    recent = tables.read_accepted(spark, settings.spark, lake_of(settings), "status", first).select(*ENTRY_COLUMNS)
+    if row and row[0]:
+        return recent
+    older = edges_before(connection, first, points)
+    return recent.unionByName(tables.hand_over(spark, older).select(*ENTRY_COLUMNS))
+
+
+def _covers(connection: Connection, stream_id: str, covers: Mapping[dt.date, Cover]) -> tuple[Cover, Cover]:
+    """From when and up to when the stream covers time now, and will once the arrivals are replaced."""
     rows = connection.execute(
-        "select arrival_date, cover_at from catalogue.stream_cover where stream_id = %s", [stream_id]
+        "select arrival_date, first_at, cover_at from catalogue.stream_cover where stream_id = %s", [stream_id]
     ).fetchall()
-    kept = [cover for day, cover in rows if day not in covers]
-    coming = [cover for cover in covers.values() if cover is not None]
-    return max((cover for _, cover in rows), default=None), max([*kept, *coming], default=None)
+    kept = [(first, last) for day, first, last in rows if day not in covers]
+    return _span([(first, last) for _, first, last in rows]), _span([*kept, *covers.values()])
+
+
+def _span(covers: Iterable[Cover]) -> Cover:
+    spans = list(covers)
+    firsts = [first for first, _ in spans if first is not None]
+    return min(firsts, default=None), max((last for _, last in spans if last is not None), default=None)
 
 
 def counted_since(connection: Connection, first: dt.date) -> list[dt.date]:
@@ -163,7 +189,8 @@ def _read_otherwise(connection: Connection, stream: StatusStream) -> dt.date | N
     A day earlier than the first date in UTC, as the zone may be another one.
     """
     row = connection.execute(
-        "select min(e.event_date) - 1 from facts.charge_point_edge as e join catalogue.stream as s using (stream_id)"
+        "select (min(c.first_at) at time zone 'UTC')::date - 1"
+        " from catalogue.stream_cover as c join catalogue.stream as s using (stream_id)"
         " where s.stream_id = %s and (s.max_silence, s.reports_use, s.zone, s.authority_id)"
         " is distinct from (%s::interval, %s::boolean, %s::text, %s::text)",
         [stream.id, stream.silence, stream.reports_use, stream.zone, stream.authority.id],
@@ -171,18 +198,22 @@ def _read_otherwise(connection: Connection, stream: StatusStream) -> dt.date | N
     return row[0] if row else None
 
 
-def _feed_first(connection: Connection, stream: StatusStream) -> dt.datetime | None:
-    row = connection.execute(
-        "select min(least(first_event_at, last_heard_at)) from facts.charge_point_edge where stream_id = %s",
-        [stream.id],
-    ).fetchone()
-    return row[0] if row else None
+def _firsts(connection: Connection, stream: StatusStream, mine: list[dt.datetime]) -> pa.Table:
+    """From when each feed covers time; of the stream itself, before or after the change, whichever is earlier."""
+    rows = connection.execute(
+        "select stream_id, min(first_at) from catalogue.stream_cover where stream_id <> %s group by 1", [stream.id]
+    ).fetchall()
+    found = [(stream.id, min(mine, default=None)), *rows]
+    schema = pa.schema([("stream_id", pa.string()), ("first_at", pa.timestamp("us", tz="UTC"))])
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in found], schema=schema)
 
 
 def _points(connection: Connection, charge_points: list[str]) -> pa.Table:
-    """First event of charge points, and whether they ever were PLANNED or REMOVED, as far as edges know."""
+    """First word of charge points, and whether they ever were PLANNED or REMOVED, as far as edges know."""
     rows = connection.execute(
-        "select charge_point_id, min(first_event_at), bool_or(coalesce(last_state in ('PLANNED', 'REMOVED'), false))"
+        "select charge_point_id, min(least(first_event_at, first_poll_at)),"
+        " bool_or(coalesce('PLANNED' in (last_state, last_poll_state) or 'REMOVED' in (last_state, last_poll_state),"
+        " false))"
         " from facts.charge_point_edge where charge_point_id = any(%s) group by charge_point_id",
         [charge_points],
     ).fetchall()

@@ -201,6 +201,14 @@ RULES: tuple[Rule, ...] = (
         flag="unmapped_status",
     ),
     Rule(
+        "E08", "flag", "one id stands at two places in one delivery",
+        predicate="two_places",
+        holds="not two_places",
+        source="ours",
+        kinds=("status",),
+        flag="two_places",
+    ),
+    Rule(
         "E06", "reject", "the feed itself marks the record as invalid",
         predicate="marked_invalid",
         holds="not marked_invalid",
@@ -264,6 +272,12 @@ CROSS_RULES = {
         CrossRule("S11", "overlaps another session on the same connector", "OCPI"),
         CrossRule("S12", "the charge point is not in its provider's registry", "Atlas"),
         CrossRule("E04", "more than 6 changes within an hour", "ours", "flapping"),
+        CrossRule(
+            "E07",
+            "a poll contradicts an earlier poll by an older instant: the feed changes states without saying when",
+            "ours",
+            "instant_stands_still",
+        ),
         CrossRule("E05", "the charge point is not in its provider's registry", "ours"),
     )
 }

@@ -283,6 +283,14 @@ class StatusStream(Stream):
     period: dt.timedelta | None = None
     # ISO 8601 too; `none`: a state holds until the next event or the feed's last cover.
     max_silence: dt.timedelta | Literal["none"] | None = None
+    # The last local day of a feed that has ended; without it, its charge points have days until yesterday.
+    ends: dt.date | None = None
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether a delivery lists what there is at one moment, in place of telling what has changed."""
+        confirms = any(f"confirmed_{way}" in self.columns for way in ("local", "at"))
+        return confirms or self.reads_sightings or self.period is not None
 
     @property
     def silence(self) -> dt.timedelta | None:

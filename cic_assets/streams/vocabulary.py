@@ -37,6 +37,8 @@ STANDARDS: dict[Standard, dict[str, State]] = {
 FOLD_ORDER: tuple[State, ...] = (
     "CHARGING", "RESERVED", "AVAILABLE", "BLOCKED", "INOPERATIVE", "OUTOFORDER", "UNKNOWN", "PLANNED", "REMOVED",
 )  # fmt: skip
+# States that hold without any further word (DEFINITIONS 2, Silence).
+NEVER_EXPIRE: tuple[State, ...] = ("PLANNED", "REMOVED")
 # Two words at one instant that nothing else tells apart: the worse one, from the worst.
 WORST_FIRST: tuple[State, ...] = (
     "OUTOFORDER", "INOPERATIVE", "UNKNOWN", "REMOVED", "PLANNED", "BLOCKED", "RESERVED", "CHARGING", "AVAILABLE",

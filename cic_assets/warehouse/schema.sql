@@ -79,6 +79,17 @@ create table if not exists catalogue.stream_cover (
   primary key (stream_id, arrival_date)
 );
 
+-- From when an arrival covers time: its first poll, or the first entry of a log. The feed's days begin with the earliest.
+alter table catalogue.stream_cover add column if not exists first_at timestamptz;
+
+-- Periods that a feed has by the calendar alone, up to yesterday or its end, as far as they have been marked as touched:
+-- days of a status stream; months that count charge points, under the fact's name.
+create table if not exists catalogue.feed_span (
+  feed text primary key,
+  first_date date not null,
+  last_date date not null
+);
+
 -- Periods (months, or local days, by fact) that an ingest may have changed. Never deleted: a period is stale while its
 -- touch is newer than its facts.
 create sequence if not exists catalogue.touch_id;
@@ -179,7 +190,7 @@ create table if not exists facts.charging_session_day (
 );
 create index if not exists charging_session_day_start_date on facts.charging_session_day (start_date);
 
--- How a charge point spent a local day; a row for every day since its feed's first entry. The states, unreported and unobserved
+-- How a charge point spent a local day; a row for every day from its feed's first cover to yesterday or its end. The states, unreported and unobserved
 -- add up to the day, to the microsecond. D, the denominator, is the day without unobserved, PLANNED and REMOVED time.
 create table if not exists facts.charge_point_status_day (
   charge_point_id text not null,
@@ -228,8 +239,8 @@ create table if not exists facts.charge_point_status_day (
 );
 create index if not exists charge_point_status_day_date on facts.charge_point_status_day (status_date);
 
--- All that later days must know of a charge point's date (UTC): the state at midnight and the first event ever come from
--- the newest such row before a window. Can be made anew from `accepted`.
+-- All that other days must know of a charge point's date (UTC): the state at midnight comes from the newest such rows
+-- before a window, and the first poll after it may say since when a state holds. Can be made anew from `accepted`.
 create table if not exists facts.charge_point_edge (
   charge_point_id text not null,
   connector_id text not null,
@@ -245,6 +256,15 @@ create table if not exists facts.charge_point_edge (
   source_line bigint,
   primary key (charge_point_id, connector_id, stream_id, event_date)
 );
+alter table facts.charge_point_edge
+  add column if not exists first_poll_at timestamptz,
+  add column if not exists first_poll_since_at timestamptz,
+  add column if not exists first_poll_state text,
+  add column if not exists first_poll_arrived_at timestamptz,
+  add column if not exists first_poll_source_file text,
+  add column if not exists first_poll_source_line bigint,
+  add column if not exists last_poll_at timestamptz,
+  add column if not exists last_poll_state text;
 create index if not exists charge_point_edge_date on facts.charge_point_edge (event_date);
 
 -- The registry as locations streams give it, with its history: what held from valid_from until valid_to.

@@ -28,7 +28,14 @@ from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import Window, claim_window, swap_window
-from cic_assets.work import days_work, months_work, pending_arrivals, stale_days, stale_months
+from cic_assets.work import (
+    days_work,
+    months_work,
+    pending_arrivals,
+    stale_days,
+    stale_months,
+    touch_elapsed_days,
+)
 
 WAREHOUSE_TABLES = (
     "facts.charging_session",
@@ -69,6 +76,7 @@ def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.dat
 
 
 def run_days(settings: Settings, streams: dict[str, Stream]) -> None:
+    touch_elapsed_days(settings, streams.values(), dt.datetime.now(dt.UTC))
     stale, _ = stale_days(settings, dt.date(2027, 1, 1), asked_for=True)
     for work in days_work(stale):
         compute_status(settings, streams, work.first, work.last + dt.timedelta(days=1))

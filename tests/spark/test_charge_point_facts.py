@@ -84,7 +84,9 @@ def test_charge_points_are_counted_by_class_and_may_be_heard_without_being_regis
     }  # fmt: skip
 
 
-KNOWN = [entry(noon(1)), entry(noon(10), "CHARGING"), entry(noon(20), "AVAILABLE"), poll(noon(22))]
+KNOWN = [
+    entry(noon(1)), entry(noon(10), "CHARGING"), entry(noon(20), "AVAILABLE"), poll(noon(22), since=noon(20)),
+]  # fmt: skip
 
 
 FIRST, LAST = noon(1), noon(30)
@@ -94,9 +96,11 @@ def spans(spark, removed=(), added=(), known=KNOWN, silence=3 * DAY, ever_stays=
     names = [("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))]
     point = {"charge_point_id": "p/1", "first_event_at": FIRST, "ever_stays": ever_stays}
     firsts = pa.Table.from_pylist([point], schema=pa.schema([*names, ("ever_stays", pa.bool_())]))
+    feeds = pa.table({"stream_id": ["s", "t"], "first_at": pa.array([FIRST] * 2, pa.timestamp("us", tz="UTC"))})
     found = affected_spans(
         entries_frame(spark, list(removed)), entries_frame(spark, list(added)), entries_frame(spark, list(known)),
-        hand_over(spark, firsts), zone="Europe/London", silence=silence, feed_first=FIRST, horizon=LAST,
+        hand_over(spark, firsts), hand_over(spark, feeds), zone="Europe/London", silence=silence, feed_first=FIRST,
+        horizon=LAST,
     )  # fmt: skip
     return [(since.day, until.day) for since, until in found]
 
@@ -124,8 +128,9 @@ def test_a_new_first_event_reaches_back_to_the_feeds_first_and_on_while_there_is
 
 
 def test_a_confirmation_reaches_to_the_end_of_its_silence(spark):
-    assert spans(spark, added=[poll(noon(14))]) == [(14, 17)]
     assert spans(spark, removed=[KNOWN[3]]) == [(22, 25)]
+    polls = [poll(noon(day), since=noon(2)) for day in (2, 22)]
+    assert spans(spark, known=polls, added=[poll(noon(14), since=noon(2))]) == [(14, 17)]
 
 
 def test_each_connector_keeps_its_state_until_its_own_next_event(spark):
@@ -143,7 +148,9 @@ def test_removed_or_planned_before_or_withdrawn_reaches_on(spark):
 
 
 def test_a_charge_point_that_loses_all_its_events_reaches_to_the_end(spark):
-    assert spans(spark, removed=KNOWN[:3]) == [(1, 30)]
+    # What the poll says is left: it began on the 20th, and what comes before is unobserved now.
+    assert spans(spark, removed=KNOWN[:3]) == [(1, 20), (10, 13)]
+    assert spans(spark, removed=KNOWN) == [(1, 30), (22, 25)]
     assert spans(spark, known=KNOWN[:1], removed=KNOWN[:1]) == [(1, 30)]
 
 
@@ -154,13 +161,13 @@ def test_a_word_that_a_map_learns_and_flapping_restate_flags(spark):
     assert spans(spark, known=[KNOWN[0], entry(late + HOUR / 4)], added=[entry(late, "CHARGING")]) == [(4, 5)]
 
 
-def test_a_feed_that_changes_states_without_their_instant_is_no_endless_restatement(spark):
-    both = [
-        entry(noon(2), "AVAILABLE", arrived_at=noon(7)),
-        entry(noon(2), "CHARGING", arrived_at=noon(8)),
-        poll(noon(8)),
-    ]
-    again = [entry(noon(2), "CHARGING", arrived_at=noon(9)), poll(noon(9))]
-    assert spans(spark, known=both, added=again) == [(9, 12)]
-    back = [entry(noon(2), "AVAILABLE", arrived_at=noon(9))]
-    assert spans(spark, known=both, added=back) == [(2, 11)]
+def test_a_poll_reaches_to_where_its_state_may_have_begun_and_the_next_poll_too(spark):
+    """A poll in between says when the next one's state can have begun at the earliest."""
+    polls = [poll(noon(2), since=noon(1)), poll(noon(8), "CHARGING", noon(4))]
+    # The state was seen on the 8th as one that began on the 4th; on the 6th the old one is seen: it began on the 8th.
+    assert spans(spark, known=polls, added=[poll(noon(6), since=noon(1))], silence=None) == [(4, 8), (6, 30), (8, 30)]
+    assert spans(spark, known=polls, added=[poll(noon(12), "CHARGING", noon(4))]) == [(12, 15)]
+    # A stamp that stands still while the state changes does not reach back.
+    assert spans(spark, known=polls, added=[poll(noon(12), "AVAILABLE", noon(4))]) == [(12, 15)]
+    again = [*polls, poll(noon(12), "AVAILABLE", noon(4))]
+    assert spans(spark, known=again, added=[poll(noon(13), "AVAILABLE", noon(4))]) == [(13, 16)]

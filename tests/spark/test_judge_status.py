@@ -78,7 +78,8 @@ WORDS = {
 def test_words_of_the_standards_and_of_the_feed_keep_their_spelling_beside_the_state(spark, standard):
     words = {**WORDS[standard], "KAPUTT": "OUTOFORDER"}
     vocabulary = {"standard": standard, "words": {"Kaputt": "OUTOFORDER"}}
-    found = judged(spark, *({**GOOD, "word": word} for word in words), vocabulary=vocabulary)
+    rows = [{**GOOD, "cp": f"E{number}", "word": word} for number, word in enumerate(words)]
+    found = judged(spark, *rows, vocabulary=vocabulary)
     assert {row["source_status"]: row["state"] for row in found} == {
         word.strip(): state for word, state in words.items()
     }
@@ -103,7 +104,8 @@ CASES = {
 
 
 def test_each_rule_fires_on_its_row_and_unknown_words_become_unknown(spark):
-    found = judged(spark, *({**GOOD, **changes} for changes, _, _ in CASES.values()))
+    rows = [{**GOOD, "cp": f"E{number}", **changes} for number, (changes, _, _) in enumerate(CASES.values())]
+    found = judged(spark, *rows)
     assert {case: (row["reasons"], row["flags"]) for case, row in zip(CASES, found, strict=True)} == {
         case: (reasons, flags) for case, (_, reasons, flags) in CASES.items()
     }
@@ -131,15 +133,39 @@ def test_wall_clocks_are_read_as_for_sessions(spark):
     assert [row["flags"] for row in found] == [["dst"], ["dst"], []]
 
 
-def test_a_record_of_a_poll_is_an_event_and_a_confirmation_and_counts_once(spark):
-    stream = parse_stream(STATUS)
-    since, word = "2026-10-20T08:00:00Z", "AVAILABLE"
-    rows = [{"cp": "E1", "word": word, "since": since, "seen": f"2026-11-01T{hour}:00:00Z"} for hour in (10, 11, 12)]
-    rules = rules_of("default", "status")
-    found = status.entries(judge(status.harmonise(records(spark, stream, rows), stream), rules, {}), stream)
-    entries = sorted((str(row["event_date"]), row["entry"], row["is_record"]) for row in found.toArrow().to_pylist())
-    # Three polls, and the one event that all of them repeat, under its own date.
-    assert entries == [("2026-10-20", "event", False), *[("2026-11-01", "confirmation", True)] * 3]
+def test_a_record_of_a_poll_is_a_poll_and_any_other_an_event(spark):
+    since, seen = "2026-10-20T08:00:00Z", "2026-11-01T23:30:00Z"
+    push = {name: text for name, text in STATUS["columns"].items() if name != "confirmed_at"}
+    found = []
+    for columns in (STATUS["columns"], push):
+        stream = parse_stream({**STATUS, "columns": columns, "zone": "Europe/Berlin"})
+        rows = records(spark, stream, [{**GOOD, "since": since, "seen": seen}])
+        judged_rows = judge(status.harmonise(rows, stream), rules_of("default", "status"), {})
+        (row,) = status.entries(judged_rows, stream).toArrow().to_pylist()
+        moments = (row["at"], row["since_at"])
+        found.append((row["entry"], *(moment and f"{moment:%d %H}" for moment in moments), str(row["status_date"])))
+    assert found == [("poll", "01 23", "20 08", "2026-11-02"), ("event", "20 08", None, "2026-10-20")]
+
+
+TWO = {
+    "other state": ([{}, {"word": "CHARGING"}], True),
+    "other instant": ([{}, {"since": "2026-11-01T09:00:00Z"}], True),
+    "three, two alike": ([{}, {}, {"word": "REMOVED"}], True),
+    "said twice": ([{}, {}], False),
+    "another poll": ([{}, {"word": "CHARGING", "seen": "2026-11-02T04:00:00Z"}], False),
+    "another delivery": ([{}, {"word": "CHARGING", "source_file": "g.csv"}], False),
+    "the other is rejected": ([{}, {"word": "CHARGING", "bad": "true"}], False),
+}
+
+
+def test_one_id_at_two_places_of_one_poll_is_flagged(spark):
+    rows = [{**GOOD, "cp": name, **change} for name, (changes, _) in TWO.items() for change in changes]
+    found = judged(spark, *rows)
+    marked = {row["charge_point"] for row in found if "two_places" in row["flags"]}
+    assert marked == {name for name, (_, two) in TWO.items() if two}
+    # Changes that a log tells at one instant are no places: the last one holds.
+    columns = {name: text for name, text in STATUS["columns"].items() if name != "confirmed_at"}
+    assert all(row["flags"] == [] for row in judged(spark, *rows, columns=columns))
 
 
 BREAKS = [

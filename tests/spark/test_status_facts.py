@@ -51,7 +51,7 @@ def days(spark, rows, first, last, feeds=None, listed=None, now=NOW, older=None)
     end = last + DAY
     records = entries.where((entries.status_date >= first) & (entries.status_date < end))
     found = status_facts(
-        entries, spark.createDataFrame(point_rows), records, spark.createDataFrame(feeds_table(feeds)),
+        entries, spark.createDataFrame(point_rows), records, spark.createDataFrame(feeds_table(feeds, now)),
         spark.createDataFrame(days_table(["Europe/London"], first, end)), listed or registry(spark), now,
     )  # fmt: skip
     table = found.day.toArrow().to_pylist()
@@ -132,11 +132,10 @@ def test_a_poll_that_repeats_an_old_last_updated_restarts_the_silence(spark):
     half_hour = [feed(silence=HOUR / 2)]
     since = at(2026, 5, 3, 8)
     rows = [
-        entry(since, "CHARGING", is_record=False),
-        poll(at(2026, 5, 3, 8, 10), "CHARGING"),
+        poll(at(2026, 5, 3, 8), "CHARGING", since),
+        poll(at(2026, 5, 3, 8, 10), "CHARGING", since),
         # Nothing for nearly three hours; the state goes on when the poll comes back.
-        entry(since, "CHARGING", is_record=False, arrived_at=at(2027, 1, 1)),
-        poll(at(2026, 5, 3, 11), "CHARGING"),
+        poll(at(2026, 5, 3, 11), "CHARGING", since),
     ]
     believed = 40 * 60 + 30 * 60
     assert one(spark, rows, D(2026, 5, 3), feeds=half_hour) == {
@@ -144,12 +143,103 @@ def test_a_poll_that_repeats_an_old_last_updated_restarts_the_silence(spark):
     }  # fmt: skip
 
 
-def test_a_poll_that_goes_back_to_an_older_event_confirms_and_changes_nothing(spark):
+def test_a_poll_that_goes_back_to_an_older_event_of_a_log_confirms_and_changes_nothing(spark):
     rows = [
         entry(at(2026, 5, 3, 8), "AVAILABLE"), entry(at(2026, 5, 3, 9), "CHARGING"),
-        entry(at(2026, 5, 3, 8), "AVAILABLE", is_record=False), poll(at(2026, 5, 3, 10), "AVAILABLE"),
+        poll(at(2026, 5, 3, 10), "AVAILABLE", at(2026, 5, 3, 8), stream_id="t"),
     ]  # fmt: skip
-    assert one(spark, rows, D(2026, 5, 3))["charging"] == 15 * 3600
+    feeds = [feed("s"), feed("t", first=at(2026, 5, 3, 8))]
+    assert one(spark, rows, D(2026, 5, 3), feeds=feeds)["charging"] == 15 * 3600
+
+
+MAY_2 = at(2026, 5, 2)
+STANDING = {
+    # Polls at 0, 6, 12, 18 and 24 o'clock: state, and the instant that the feed gives with it.
+    "the stamp stands still": (["A", "A", "A", "O", "O"], [MAY_2] * 5, {"available": 18, "outoforder": 6}, True),
+    "and the state goes back": (["A", "O", "A", "A", "A"], [MAY_2] * 5, {"available": 18, "outoforder": 6}, True),
+    "the stamp moves, to before the last poll": (
+        ["A", "A", "O", "O", "O"], [MAY_2] * 2 + [at(2026, 5, 3, 5)] * 3, {"available": 12, "outoforder": 12}, True,
+    ),
+    "the stamp moves, and the state does not": (
+        ["A"] * 5, [MAY_2] * 2 + [at(2026, 5, 3, 5)] * 3, {"available": 24}, False,
+    ),
+    "the stamp says when": (
+        ["A", "A", "O", "O", "O"], [MAY_2] * 2 + [at(2026, 5, 3, 7)] * 3, {"available": 7, "outoforder": 17}, False,
+    ),
+    "the stamp is ahead of the poll": (
+        ["A", "A", "O", "O", "O"], [MAY_2] * 2 + [at(2026, 5, 3, 13)] * 3, {"available": 12, "outoforder": 12}, False,
+    ),
+    "two changes, one stamp each": (
+        ["A", "C", "O", "O", "O"], [MAY_2, at(2026, 5, 3, 2), *[at(2026, 5, 3, 8)] * 3],
+        {"available": 2, "charging": 6, "outoforder": 16}, False,
+    ),
+}  # fmt: skip
+LETTERS = {"A": "AVAILABLE", "O": "OUTOFORDER", "C": "CHARGING"}
+
+
+def test_a_poll_is_evidence_that_no_later_stamp_rewrites(spark):
+    rows = []
+    for name, (states, since, _, _) in STANDING.items():
+        for hour, letter, stamp in zip((0, 6, 12, 18, 24), states, since, strict=True):
+            rows.append(poll(MAY_3 + hour * HOUR, LETTERS[letter], stamp, charge_point_id=name))
+    feeds = [feed(first=MAY_3, cover=MAY_3 + DAY)]
+    found, placed = days(spark, rows, D(2026, 5, 1), D(2026, 5, 3), feeds=feeds)
+    assert {point: spent(row) for (point, _), row in found.items()} == {
+        name: {state: hours * 3600 for state, hours in expected.items()}
+        for name, (_, _, expected, _) in STANDING.items()
+    }
+    marked = {point for (point, _), row in found.items() if "instant_stands_still" in row["flags"]}
+    assert marked == {name for name, (*_, still) in STANDING.items() if still}
+    assert sum(row["in_facts"] for row in placed) == 4 * len(STANDING)
+
+
+def test_of_the_time_before_the_first_poll_nothing_is_known_and_there_are_no_days(spark):
+    rows = [
+        poll(at(2026, 5, 3, 6), "OUTOFORDER", at(2025, 1, 1)),
+        poll(at(2026, 5, 3, 18), "OUTOFORDER", at(2025, 1, 1)),
+        # Listed later; the state began after the feed's first poll, or before it.
+        poll(at(2026, 5, 3, 18), "CHARGING", at(2026, 5, 3, 9), charge_point_id="p/2"),
+        poll(at(2026, 5, 3, 18), "CHARGING", at(2026, 5, 2), charge_point_id="p/3"),
+    ]
+    feeds = [feed(first=at(2026, 5, 3, 6), cover=at(2026, 5, 3, 18))]
+    found, _ = days(spark, rows, D(2026, 4, 25), D(2026, 5, 3), feeds=feeds)
+    assert {point: spent(row) for (point, _), row in found.items()} == {
+        "p/1": {"unobserved": 6 * 3600, "outoforder": 12 * 3600, "unreported": 6 * 3600},
+        "p/2": {"unobserved": 9 * 3600, "charging": 9 * 3600, "unreported": 6 * 3600},
+        "p/3": {"unobserved": 6 * 3600, "charging": 12 * 3600, "unreported": 6 * 3600},
+    }
+
+
+def test_one_id_at_two_places_holds_the_worse_state_but_what_is_removed(spark):
+    places = {
+        "p/1": (["AVAILABLE", "OUTOFORDER"], "outoforder"),
+        "p/2": (["REMOVED", "AVAILABLE"], "available"),
+        "p/3": (["CHARGING", "UNKNOWN"], "unknown"),
+    }
+    two = {"flags": ["two_places"]}
+    rows = [
+        poll(MAY_3, state, charge_point_id=point, source_line=line, **two)
+        for point, (states, _) in places.items()
+        for line, state in enumerate(states)
+    ]
+    for order in (1, -1):
+        found, placed = days(spark, rows[::order], D(2026, 5, 3), D(2026, 5, 3), feeds=[feed(first=MAY_3)])
+        assert {point: (spent(row), row["flags"]) for (point, _), row in found.items()} == {
+            point: ({state: 86400}, ["two_places"]) for point, (_, state) in places.items()
+        }
+        assert [(row["in_facts"], row["superseded"]) for row in placed] == [(3, 3)]
+
+
+def test_days_end_with_yesterday_or_with_the_feed(spark):
+    rows = [entry(at(2026, 5, 3)), entry(at(2026, 5, 6, 12), "CHARGING")]
+    feeds = [feed(ends=D(2026, 5, 4), silence=None)]
+    found, placed = days(spark, rows, D(2026, 5, 1), D(2026, 5, 10), feeds=feeds)
+    assert sorted(found) == [("p/1", D(2026, 5, day)) for day in (3, 4)] and spent(found["p/1", D(2026, 5, 4)]) == {
+        "available": 86400
+    }
+    assert sum(row["in_facts"] for row in placed) == 2
+    found, _ = days(spark, rows, D(2026, 5, 1), D(2026, 5, 10), now=at(2026, 5, 6, 13))
+    assert sorted(found) == [("p/1", D(2026, 5, day)) for day in (3, 4, 5)]
 
 
 def test_nothing_is_known_after_the_cover_or_after_now(spark):
@@ -157,9 +247,10 @@ def test_nothing_is_known_after_the_cover_or_after_now(spark):
     assert one(spark, rows, D(2026, 5, 3), feeds=[feed(cover=at(2026, 5, 3, 7))]) == {
         "available": 7 * 3600, "unreported": 17 * 3600,
     }  # fmt: skip
-    assert one(spark, rows, D(2026, 5, 3), now=at(2026, 5, 3, 6)) == {"available": 6 * 3600, "unreported": 18 * 3600}
+    # A day that is not over has no row; the day before it ends at its midnight.
     removed = [entry(at(2026, 5, 3), "REMOVED")]
-    assert one(spark, removed, D(2026, 5, 3), now=at(2026, 5, 3, 6)) == {"removed": 6 * 3600, "unreported": 18 * 3600}
+    found, _ = days(spark, removed, D(2026, 5, 3), D(2026, 5, 4), now=at(2026, 5, 4, 6))
+    assert {key: spent(row) for key, row in found.items()} == {("p/1", D(2026, 5, 3)): {"removed": 86400}}
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -195,13 +286,13 @@ def test_equal_instants_of_one_arrival_go_by_file_line_and_worse_state(spark, or
 
 
 def test_the_same_word_again_is_a_duplicate_and_the_event_counts_once(spark):
+    since = at(2026, 5, 3)
     rows = [
-        entry(at(2026, 5, 3)),
-        entry(at(2026, 5, 3), source_line=3),
-        poll(at(2026, 5, 3, 1)),
-        poll(at(2026, 5, 3, 1)),
+        entry(since),
+        entry(since, source_line=3),
+        poll(at(2026, 5, 3, 1), since=since),
+        poll(at(2026, 5, 3, 1), since=since, source_line=9),
     ]
-    rows[3]["source_line"] = 9
     found, (placed,) = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3))
     assert found["p/1", D(2026, 5, 3)]["event_count"] == 1
     assert (placed["in_facts"], placed["duplicates"], placed["superseded"]) == (2, 2, 0)
@@ -253,7 +344,7 @@ def test_use_that_is_not_reported_and_what_a_row_says_beside_its_seconds(spark):
     rows = [
         entry(at(2026, 5, 3)),
         entry(at(2026, 5, 3, 4), "UNKNOWN", flags=["unmapped_status"]),
-        poll(at(2026, 5, 3, 8)),
+        poll(at(2026, 5, 3, 8), "UNKNOWN", at(2026, 5, 3, 4)),
     ]
     found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3), feeds=[feed(reports_use=False)])
     row = found["p/1", D(2026, 5, 3)]
@@ -287,7 +378,7 @@ SILENCES = {"s": 2 * DAY, "t": 5 * HOUR}
 
 
 def random_history(seed: int, first: dt.date, length: int) -> list[dict[str, object]]:
-    """Events, polls, repeats and equal instants of a few charge points with one or two connectors and two feeds."""
+    """A log and polls of a few charge points with one or two connectors: equal instants, and stamps of any kind."""
     random = Random(seed)
     start = dt.datetime.combine(first, dt.time(), dt.UTC)
     rows = []
@@ -299,16 +390,53 @@ def random_history(seed: int, first: dt.date, length: int) -> list[dict[str, obj
             moment = begins + random.random() * length * DAY * 0.7
             if random.random() < 0.5:
                 moment = moment.replace(minute=0, second=0, microsecond=0)
-            kind = "event" if random.random() < 0.7 else "confirmation"
-            rows.append(
-                entry(
-                    moment, random.choice(STATES), entry=kind, charge_point_id=f"p/{point}",
-                    stream_id=random.choice("st"), connector_id=random.choice(connectors),
-                    arrived_at=start + random.randrange(5) * DAY,
-                    source_file=random.choice(["a", "b"]), source_line=number,
-                )
-            )  # fmt: skip
+            where = {
+                "charge_point_id": f"p/{point}", "connector_id": random.choice(connectors), "source_line": number,
+                "arrived_at": start + random.randrange(5) * DAY, "source_file": random.choice(["a", "b"]),
+            }  # fmt: skip
+            if random.random() < 0.5:
+                rows.append(entry(moment, random.choice(STATES), stream_id="s", **where))
+            else:
+                # A stamp that stands still, moves back, or says when; some are ahead of the poll.
+                stamp = random.choice([begins, moment - random.random() * 20 * DAY, moment - HOUR, moment + HOUR])
+                rows.append(poll(moment, random.choice(STATES[:4]), stamp, stream_id="t", **where))
     return rows
+
+
+BADNESS = [
+    "AVAILABLE", "CHARGING", "RESERVED", "BLOCKED", "PLANNED", "REMOVED", "UNKNOWN", "INOPERATIVE", "OUTOFORDER",
+]  # fmt: skip
+
+
+def order(row):
+    return row["arrived_at"], row["source_file"], row["source_line"], BADNESS.index(row["state"])
+
+
+def change(before, seen, covers_from):
+    """The event that a poll shows, in view of the connector's poll before it; as DEFINITIONS 2 says it."""
+    since = min(seen["since_at"], seen["at"])
+    if before is None:
+        began = max(since, covers_from)
+    elif since > before["at"]:
+        began = since
+    elif seen["state"] != before["state"]:
+        began = seen["at"]
+    else:
+        return None
+    return {**seen, "entry": "event", "at": began}
+
+
+def shown(rows, covers_from):
+    """The rows, and the events that polls show."""
+    found = list(rows)
+    for key in {(row["charge_point_id"], row["connector_id"]) for row in rows}:
+        seen = {}
+        for row in rows:
+            if (row["charge_point_id"], row["connector_id"], row["entry"]) == (*key, "poll"):
+                seen[row["at"]] = max(seen.get(row["at"], row), row, key=order)
+        line = [None, *(seen[moment] for moment in sorted(seen))]
+        found += [event for pair in pairwise(line) if (event := change(*pair, covers_from))]
+    return found
 
 
 def oracle(rows, feeds, first, last, now):
@@ -325,7 +453,8 @@ def oracle(rows, feeds, first, last, now):
         ]
         moments = {*(m for pair in heard for m in pair), *midnights, now}
         for since, until in pairwise(sorted(moments)):
-            if not midnights[0] <= since < midnights[-1]:
+            # A day that is not over has no row.
+            if not midnights[0] <= since < min(midnights[-1], max(m for m in midnights if m <= now)):
                 continue
             date = max(date for date, midnight in zip(dates, midnights, strict=True) if midnight <= since)
             state = state_at(mine, since)
@@ -339,22 +468,7 @@ def oracle(rows, feeds, first, last, now):
 def state_at(rows, moment):
     last = {}
     events = [row for row in rows if row["entry"] == "event" and row["at"] <= moment]
-    badness = [
-        "AVAILABLE",
-        "CHARGING",
-        "RESERVED",
-        "BLOCKED",
-        "PLANNED",
-        "REMOVED",
-        "UNKNOWN",
-        "INOPERATIVE",
-        "OUTOFORDER",
-    ]
-
-    def order(row):
-        return row["at"], row["arrived_at"], row["source_file"], row["source_line"], badness.index(row["state"])
-
-    for row in sorted(events, key=order):
+    for row in sorted(events, key=lambda row: (row["at"], *order(row))):
         last[row["connector_id"]] = row["state"]
     return min(last.values(), key=FOLD_ORDER.index) if last else None
 
@@ -377,39 +491,63 @@ def test_a_random_year_equals_the_oracle_and_ten_days_alone_equal_the_year(spark
         for word in words
         if row[f"{word}_seconds"]
     }
-    assert found == oracle(rows, feeds, first, last, now)
+    assert found == oracle(shown(rows, begins), feeds, first, last, now)
 
     # Ten days on edges, as the platform computes them: what is older is one small row per charge point and date.
     start = first + 230 * DAY
     older = [row for row in rows if row["event_date"] < start - 2 * DAY]
-    recent = [row for row in rows if row["event_date"] >= start - 2 * DAY]
-    carried = carry(edges(entries_frame(spark, older)).toArrow().to_pylist())
-    alone, _ = days(spark, recent + carried, start, start + 9 * DAY, feeds=feeds, now=now, older=older)
+    later = [row for row in rows if row["event_date"] >= start + 12 * DAY]
+    recent = [row for row in rows if start - 2 * DAY <= row["event_date"] < start + 12 * DAY]
+    carried = carry(edges(entries_frame(spark, older)).toArrow().to_pylist(), begins)
+    carried += coming(edges(entries_frame(spark, later)).toArrow().to_pylist())
+    alone, _ = days(spark, recent + carried, start, start + 9 * DAY, feeds=feeds, now=now, older=rows)
     assert len(alone) == 40
     assert alone == {key: row for key, row in whole.items() if start <= key[1] <= start + 9 * DAY}
 
 
-def carry(found):
-    """Edges as entries: the newest of each connector and feed."""
+def carry(found, covers_from):
+    """Older edges as entries: of each connector and feed the last event and the last poll, and what was heard last."""
+    lines = {}
+    for row in sorted(found, key=lambda row: row["event_date"]):
+        lines.setdefault((row["charge_point_id"], row["connector_id"], row["stream_id"]), []).append(row)
     rows = []
-    for key in {(row["charge_point_id"], row["connector_id"], row["stream_id"]) for row in found}:
-        mine = [row for row in found if (row["charge_point_id"], row["connector_id"], row["stream_id"]) == key]
-        point, connector, stream = key
-        names = {"charge_point_id": point, "connector_id": connector, "stream_id": stream}
-        events = [row for row in mine if row["last_state"]]
-        if events:
-            newest = max(events, key=lambda row: row["event_date"])
-            said = {name: newest[name] for name in ("arrived_at", "source_file", "source_line")}
-            rows.append(entry(newest["last_event_at"], newest["last_state"], **names, **said))
-        rows.append(poll(max(row["last_heard_at"] for row in mine), **names))
+    for key, line in lines.items():
+        names = dict(zip(("charge_point_id", "connector_id", "stream_id"), key, strict=True))
+        last = event = None
+        for row in line:
+            if row["first_poll_at"]:
+                event = change(last, first_poll(row), covers_from) or event
+                last = poll(row["last_poll_at"], row["last_poll_state"], **names)
+            if row["last_state"]:
+                said = {name: row[name] for name in ("arrived_at", "source_file", "source_line")}
+                event = entry(row["last_event_at"], row["last_state"], **names, **said)
+        rows += [event] if event else []
+        rows += [{**last, "since_at": None}] if last else []
+        rows.append(entry(max(row["last_heard_at"] for row in line), None, entry="heard", **names))
     return rows
+
+
+def first_poll(row):
+    names = ("charge_point_id", "connector_id", "stream_id")
+    said = {name: row[f"first_poll_{name}"] for name in ("arrived_at", "source_file", "source_line")}
+    return poll(
+        row["first_poll_at"], row["first_poll_state"], row["first_poll_since_at"], **said,
+        **{name: row[name] for name in names},
+    )  # fmt: skip
+
+
+def coming(found):
+    """Later edges as entries: each connector's and feed's first poll."""
+    polled = sorted((row for row in found if row["first_poll_at"]), key=lambda row: row["event_date"], reverse=True)
+    first = {(row["charge_point_id"], row["connector_id"], row["stream_id"]): first_poll(row) for row in polled}
+    return list(first.values())
 
 
 def test_no_entries_give_no_rows(spark):
     empty = entries_frame(spark, [])
     nothing = hand_over(spark, pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())]).empty_table())
     found = status_facts(
-        empty, nothing, empty, spark.createDataFrame(feeds_table([feed()])),
+        empty, nothing, empty, spark.createDataFrame(feeds_table([feed()], NOW)),
         spark.createDataFrame(days_table(["Europe/London"], D(2026, 5, 3), D(2026, 5, 4))), registry(spark), NOW,
     )  # fmt: skip
     assert (found.day.toArrow().num_rows, found.disposition.toArrow().num_rows) == (0, 0)
