@@ -27,7 +27,7 @@ def rows(settings: Settings, query: str):
 
 @pytest.mark.parametrize(("silence", "reference"), [("none", ""), (dt.timedelta(minutes=30), "_cap30")])
 def test_dusseldorf_per_charge_point_and_day(settings, data, silence, reference):
-    """Equal within 1 ms on 18 to 30 July; on 17 and 31 July after clipping to the first and last poll."""
+    """Equal within 1 ms on 17 to 31 July; what lies outside of the polls is unobserved and unreported here."""
     streams = load_streams(settings.streams)
     stream = streams["dusseldorf_status"].model_copy(update={"max_silence": silence})
     streams = {stream.id: stream}
@@ -68,12 +68,13 @@ def test_dusseldorf_per_charge_point_and_day(settings, data, silence, reference)
 def test_chargeplace_scotlands_snapshot_folds_connectors_and_takes_the_polls_time(settings, data):
     """2,725 posts, their 6,040 connectors folded here in plain Python; the feed says no time of its own."""
     streams = load_streams(settings.streams)
-    streams = {"chargeplace_scotland_status": streams["chargeplace_scotland_status"]}
+    stream = streams["chargeplace_scotland_status"].model_copy(update={"ends": dt.date(2026, 5, 3)})
+    streams = {stream.id: stream}
     path = data / "status" / "cps_live_snapshot.json.gz"
     seen_at = dt.datetime(2026, 5, 3, 11, tzinfo=dt.UTC)
-    land(settings, streams["chargeplace_scotland_status"], path, seen_at)
+    land(settings, stream, path, seen_at)
     # The same bytes six hours later are another poll: the state goes on to then.
-    land(settings, streams["chargeplace_scotland_status"], path, seen_at + dt.timedelta(hours=6))
+    land(settings, stream, path, seen_at + dt.timedelta(hours=6))
     run_ingest(settings, streams)
     run_days(settings, streams)
     states = {"AVAILABLE": "available", "AVALIABLE": "available", "OCCUPIED": "charging", "UNAVAILABLE": "inoperative"}
@@ -112,13 +113,12 @@ def test_chargy_says_nothing_of_use_and_lists_its_points(settings, data):
     run_days(settings, streams)
     found = rows(
         settings,
-        "select charge_point_id, status_date::text, available_seconds, unreported_seconds, charging_pct, flags"
-        " from facts.charge_point_status_day where status_date = '2026-07-27' order by 1",
+        "select charge_point_id, unobserved_seconds, unreported_seconds, charging_pct, flags, confirmation_count"
+        " from facts.charge_point_status_day where status_date <= '2026-07-27' order by 1",
     )
-    # The response is of 27 July, 22:10:22 in London; the second point's last update was at 21:10:34 on that day.
+    # One response, of 27 July, 22:10:22 in London: what held before it, only what survived until then can tell.
     assert found == [
-        ("GB*CGY/GB*CGY*E*00022", "2026-07-27", Decimal(79_822), Decimal(6_578), None, []),
-        ("GB*CGY/GB*CGY*E*00024", "2026-07-27", Decimal(3_588), Decimal(6_578), None, []),
+        (f"GB*CGY/GB*CGY*E*000{number}", Decimal(79_822), Decimal(6_578), None, [], 1) for number in (22, 24)
     ]
     registry = rows(settings, "select charge_point_id, rated_power_kw, device_id from facts.charge_point order by 1")
     assert [row[1:] for row in registry] == [(Decimal("5.0600"), "00022"), (Decimal("5.0600"), "00024")]
@@ -132,7 +132,7 @@ def test_ocpis_own_example_is_read_with_its_evses_and_connectors(settings, data)
     content |= {"id": "example", "zone": "Europe/Brussels", "provider": {"id": "BE*BEC", "name": "BeCharged"}}
     content["format"] = {"type": "jsonl", "each": ["evses"]}
     content["columns"].pop("confirmed_at")
-    content |= {"max_silence": "none", "period": None}
+    content |= {"max_silence": "none", "period": None, "ends": "2015-06-29"}
     stream = parse_stream(content)
     example = json.loads((data / "ocpi" / "spec" / "location_example.json").read_text())
     path = settings.home / "example.jsonl"

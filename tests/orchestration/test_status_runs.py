@@ -19,7 +19,7 @@ from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
-from cic_assets.work import stale_days, stale_months
+from cic_assets.work import stale_days, stale_months, touch_elapsed_days
 from tests.end_to_end.steps import checksum, compute_status, run_days, run_ingest
 from tests.orchestration.test_runs import instance, rows, runner
 
@@ -179,8 +179,8 @@ POLL = {
     "id": "acme_status", "kind": "status", "description": "d", "provider": {"id": "GB*ACM", "name": "Acme"},
     "authority": {"id": "a", "name": "A"}, "zone": "Europe/London", "format": {"type": "jsonl"}, "claims": ["acme*"],
     "columns": {"charge_point": "cp", "status": "word", "changed_at": "since", "confirmed_at": "seen"},
-    "optional_fields": ["seen"], "vocabulary": {"standard": "OCPI 2.2.1"}, "max_silence": "P2D", "licence": "l",
-    "contact": "c",
+    "optional_fields": ["seen"], "vocabulary": {"standard": "OCPI 2.2.1"}, "max_silence": "P2D", "ends": "2026-01-12",
+    "licence": "l", "contact": "c",
 }  # fmt: skip
 PUSH = {**POLL, "columns": {name: text for name, text in POLL["columns"].items() if name != "confirmed_at"}}
 
@@ -239,17 +239,18 @@ def test_what_a_late_event_touches_is_restated_and_equals_one_run_over_all(setti
     )
     assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(2, 10)]
     run_days(settings, feed.streams)
-    assert feed.seconds("unreported") == {f"2026-01-{day:02d}": 86400 for day in range(4, 9)} | {
+    # Each day has a row, to the end that the feed declares; nothing was reported after its last word.
+    assert feed.seconds("unreported") == {f"2026-01-{day:02d}": 86400 for day in (*range(4, 9), 10, 11, 12)} | {
         "2026-01-09": 12 * 3600
     }
-    # Late: from its own day to the end of its silence; the days after the old cover; nothing else.
+    # Late: from its own day to the end of its silence; the days after the old cover, and E2's two days; nothing else.
     feed.deliver("2026-01-11T06:00", ("E1", "OUTOFORDER", at(4, 6)), ("E2", "AVAILABLE", at(10, 6)))
-    assert feed.ingest() == ["2026-01-04", "2026-01-05", "2026-01-06", "2026-01-09", "2026-01-10"]
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in (4, 5, 6, 9, 10, 11, 12)]
     run_days(settings, feed.streams)
     assert feed.seconds("outoforder") == {"2026-01-04": 18 * 3600, "2026-01-05": 86400, "2026-01-06": 6 * 3600}
     # A new charge point is unobserved since the feed's first entry.
     feed.deliver("2026-01-12T06:00", ("E3", "AVAILABLE", at(8)))
-    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(2, 11)]
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(2, 13)]
     run_days(settings, feed.streams)
     assert set(feed.seconds("unobserved", "E3")) == {f"2026-01-{day:02d}" for day in range(2, 8)}
     # A word that is known already changes nothing; it is counted as a duplicate on its day.
@@ -259,7 +260,7 @@ def test_what_a_late_event_touches_is_restated_and_equals_one_run_over_all(setti
     run_days(settings, feed.streams)
     assert rows(settings, "select sum(duplicates), sum(unresolved) from quality.reconciliation") == [(1, 0)]
     assert feed.timeline() == before
-    compute_status(settings, feed.streams, D(2026, 1, 2), D(2026, 1, 11))
+    compute_status(settings, feed.streams, D(2026, 1, 2), D(2026, 1, 13))
     assert feed.timeline() == before
 
 
@@ -302,9 +303,10 @@ def test_a_repeated_last_updated_keeps_a_state_alive_without_touching_its_day(se
     run_days(settings, feed.streams)
     feed.deliver("2026-01-04T06:00", ("E1", "AVAILABLE", at(2), at(4, 5)))
     feed.deliver("2026-01-05T06:00", ("E1", "AVAILABLE", at(2), at(5, 5)))
-    assert feed.ingest() == ["2026-01-03", "2026-01-04", "2026-01-05"]
+    # From the first new poll to the end of the last one's silence; not the 2nd, whose instant they repeat.
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(3, 8)]
     run_days(settings, feed.streams)
-    assert feed.seconds("available") == {at(2)[:10]: 86400, at(3)[:10]: 86400, at(4)[:10]: 86400, at(5)[:10]: 5 * 3600}
+    assert feed.seconds("available") == {at(3)[:10]: 19 * 3600, at(4)[:10]: 86400, at(5)[:10]: 5 * 3600}
     placed = "select sum(rows_in), sum(in_facts), sum(unresolved) from quality.reconciliation"
     assert rows(settings, placed) == [(3, 3, 0)]
 
@@ -314,9 +316,9 @@ def test_another_silence_in_the_stream_file_restates_its_days(settings, feed, tm
     feed.ingest()
     run_days(settings, feed.streams)
     feed.stream = parse_stream({**PUSH, "max_silence": "none"})
-    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(1, 10)]
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(1, 13)]
     run_days(settings, feed.streams)
-    assert feed.seconds("unreported") == {"2026-01-09": 86400}
+    assert feed.seconds("unreported") == {f"2026-01-{day:02d}": 86400 for day in range(9, 13)}
 
 
 def test_removed_and_silent_has_no_measures(settings, feed):
@@ -332,7 +334,7 @@ def test_removed_and_silent_has_no_measures(settings, feed):
         " order by status_date",
     )
     assert measures[0] == (D(2026, 1, 3), Decimal(100), Decimal(100), Decimal(0), Decimal(0))
-    assert [row[1:] for row in measures[1:]] == [(None,) * 4] * 6
+    assert [row[1:] for row in measures[1:]] == [(None,) * 4] * 9
 
 
 def test_the_daily_schedule_asks_for_yesterday_and_for_touched_days(settings, feed, tmp_path):
@@ -366,7 +368,7 @@ def test_edges_that_a_crash_left_old_are_made_anew_before_they_are_used(settings
         stale = connection.execute("select event_date from catalogue.stale_edge").fetchall()
     assert stale == [(D(2026, 1, 3),)]
     # Far later, so that the state comes from edges alone.
-    feed.stream = parse_stream({**PUSH, "max_silence": "none"})
+    feed.stream = parse_stream({**PUSH, "max_silence": "none", "ends": "2026-01-31"})
     feed.deliver("2026-01-30T06:00", ("E2", "AVAILABLE", at(29)))
     feed.ingest()
     compute_status(settings, feed.streams, D(2026, 1, 20), D(2026, 1, 21))
@@ -378,12 +380,32 @@ def test_another_authority_or_zone_restates_every_day_of_the_stream(settings, fe
     feed.ingest()
     run_days(settings, feed.streams)
     feed.stream = parse_stream({**PUSH, "authority": {"id": "b", "name": "B"}, "zone": "America/New_York"})
-    assert feed.ingest() == ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(1, 13)]
     run_days(settings, feed.streams)
     found = rows(settings, "select status_date, authority_id from facts.charge_point_status_day order by 1")
-    # The last word was at 21:00 on the 3rd in New York; the day after it was computed before, so it stays, unreported.
-    assert found == [(D(2026, 1, day), "b") for day in (1, 2, 3, 4)]
+    assert found == [(D(2026, 1, day), "b") for day in range(1, 13)]
     assert feed.seconds("unobserved") == {"2026-01-01": 19 * 3600}
+
+
+def test_days_exist_by_the_feed_alone_as_time_goes_by_and_when_it_ends(settings, feed):
+    """Another feed, landed before or after, years apart, changes no row of this one."""
+    feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "AVAILABLE", at(9)))
+    feed.ingest()
+    feed.stream = parse_stream({**PUSH, "ends": None})
+    for now, last in ((dt.datetime(2026, 1, 15, 5, tzinfo=dt.UTC), 14), (dt.datetime(2026, 1, 19, tzinfo=dt.UTC), 18)):
+        touch_elapsed_days(settings, feed.streams.values(), now)
+        stale, _ = stale_days(settings, D(2027, 1, 1), asked_for=True)
+        assert max(day for day, _ in stale) == D(2026, 1, last)
+        compute_status(settings, feed.streams, stale[0][0], stale[-1][0] + DAY)
+        # Asked again, nothing is new.
+        touch_elapsed_days(settings, feed.streams.values(), now)
+        assert stale_days(settings, D(2027, 1, 1), asked_for=True) == ([], [])
+    days = "select min(status_date), max(status_date), count(*) from facts.charge_point_status_day"
+    assert rows(settings, days) == [(D(2026, 1, 2), D(2026, 1, 18), 17)]
+    # The feed is said to have ended: rows after it go.
+    feed.stream = parse_stream({**PUSH, "ends": "2026-01-10"})
+    run_days(settings, feed.streams)
+    assert rows(settings, days) == [(D(2026, 1, 2), D(2026, 1, 10), 9)]
 
 
 REGISTRY = {
@@ -395,6 +417,7 @@ REGISTRY = {
 
 def test_a_registry_that_comes_later_restates_flags_ratings_and_all_months(settings, instance, feed, tmp_path):
     settings.home.mkdir(parents=True, exist_ok=True)
+    feed.stream = parse_stream({**PUSH, "ends": "2026-02-10"})
     feed.deliver(
         "2026-03-05T06:00", *((point, "AVAILABLE", f"2026-0{m}-02T00:00:00Z") for point in ("E1", "E2") for m in (1, 2))
     )
@@ -409,7 +432,7 @@ def test_a_registry_that_comes_later_restates_flags_ratings_and_all_months(setti
     listed.deliver("2026-03-15T06:00", ("E1", "100"), name="list_1.jsonl")
     run_ingest(settings, streams)
     days = [str(day) for day, _ in stale_days(settings, D(2027, 1, 1), asked_for=True)[0]]
-    assert (days[0], days[-1], len(days)) == ("2026-01-02", "2026-02-02", 32)
+    assert (days[0], days[-1], len(days)) == ("2026-01-02", "2026-02-10", 40)
     run_days(settings, streams)
     flagged = "select distinct charge_point_id from facts.charge_point_status_day where 'E05' = any(flags)"
     assert rows(settings, flagged) == [("GB*ACM/E2",)]
