@@ -234,10 +234,10 @@ def _newcomers(pattern: ChargePoint, provider: Provider, era: Era) -> list[Charg
 Setup = tuple[Sequence[Feed], Callable[[], None]]
 
 
-def _tellers(county: County, era: Era, points: Sequence[ChargePoint]) -> Tellers:
-    days = (era.end - era.start) // DAY
-    first = date_of(era.start)
-    return Tellers(county, points, midnight(first), midnight(first + dt.timedelta(days=days)))
+def _tellers(county: County, era: Era, points: Sequence[ChargePoint], opens: int | None = None) -> Tellers:
+    """The timelines of days since the feed's first word: `opens`, or the era's start."""
+    last = date_of(era.start) + dt.timedelta(days=(era.end - era.start) // DAY)
+    return Tellers(county, points, midnight(date_of(opens or era.start)), midnight(last))
 
 
 def _poll(county: County, era: Era, plan: Plan, points: Sequence[ChargePoint]) -> Setup:
@@ -278,7 +278,8 @@ def _ocpp(county: County, era: Era, plan: Plan, points: Sequence[ChargePoint]) -
 def _works(county: County, era: Era, plan: Plan, points: Sequence[ChargePoint]) -> Setup:
     """A statutory open feed, pulled each morning, that only says whether a point works."""
     exchange = Exchange(county, "locations", era.seed, plan.dirt) if _exchanged(plan, county.provider) else None
-    feed = OpenFeed(county, era, _tellers(county, era, points), exchange)
+    opens = era.start + DAY + OpenFeed.PULL
+    feed = OpenFeed(county, era, _tellers(county, era, points, opens), exchange, opens)
     return [feed], feed.finish
 
 

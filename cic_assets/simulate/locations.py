@@ -108,9 +108,9 @@ class OpenFeed:
     SILENCE = 3 * DAY
     PULL = 5 * HOUR + 30 * MINUTE
 
-    def __init__(self, county: County, era: Era, tellers: Tellers, exchange: Exchange | None) -> None:
-        """Opens the feed; its locations also go to the exchange where there is one."""
-        self.stream_id = f"{county.provider.name}_status"
+    def __init__(self, county: County, era: Era, tellers: Tellers, exchange: Exchange | None, opens: int) -> None:
+        """Opens the feed with its first pull; its locations also go to the exchange where there is one."""
+        self._opens, self.stream_id = opens, f"{county.provider.name}_status"
         self._county, self._era, self._tellers, self._exchange = county, era, tellers, exchange
         works: dict[State, str] = {"AVAILABLE": "WORKING", "CHARGING": "WORKING"}
         self._snapshots = Snapshots(county, {**works, "OUTOFORDER": "FAULTED", "INOPERATIVE": "FAULTED"})
@@ -120,7 +120,7 @@ class OpenFeed:
     def week(self, week: Week, happened: Happened) -> None:
         """Sends the pulls of a week; the last one comes after the last day."""
         places = dict.fromkeys((point.name for point, _ in happened), 0)
-        pulls = [day + self.PULL for day in range(week.since, week.until, DAY) if day > self._era.start]
+        pulls = [day + self.PULL for day in range(week.since, week.until, DAY) if day + self.PULL >= self._opens]
         for pull in [*pulls, *([self._era.end + self.PULL] if week.is_last else [])]:
             for point, changes in happened:
                 self._learn(point, changes, places, pull)
@@ -138,7 +138,8 @@ class OpenFeed:
         for point, change in seen:
             told, state = self._tellers.by_name[point.name], "AVAILABLE" if change.state in WORKS else "OUTOFORDER"
             if told.state != state:
-                told.say(change.at, state, self.SILENCE)  # type: ignore[arg-type]
+                # Of the time before the first pull nothing is told but what survived until then.
+                told.say(max(change.at, self._opens), state, self.SILENCE)  # type: ignore[arg-type]
             told.hear(pull, self.SILENCE)
         provider, day = self._county.provider.name, date_of(pull)
         streams = (self.stream_id, f"{provider}_locations")

@@ -48,8 +48,6 @@ def found(settings: Settings) -> tuple[Counter[str], Counter[str]]:
     counts: tuple[Counter[str], Counter[str]] = Counter(), Counter()
     for kind in ("sessions", "status"):
         accepted = DeltaTable(f"{settings.lake}/accepted/{kind}").to_pyarrow_table()
-        if kind == "status":
-            accepted = accepted.filter(accepted.column("is_record"))
         counts[0].update(accepted.column("source_file").to_pylist())
         rejected = DeltaTable(f"{settings.lake}/quarantine/{kind}").to_pyarrow_table()
         counts[1].update(rejected.column("source_file").to_pylist())

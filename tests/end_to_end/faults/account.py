@@ -55,8 +55,7 @@ def _id(row: Row) -> RowId:
 
 
 def _rows(settings: Settings, table: str, kind: str) -> list[Row]:
-    found = [row for rows in lake_rows(settings, table, kind).values() for row in rows]
-    return [row for row in found if row.get("is_record", True)]
+    return [row for rows in lake_rows(settings, table, kind).values() for row in rows]
 
 
 def _stored(settings: Settings) -> list[RowId]:
