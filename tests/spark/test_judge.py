@@ -34,7 +34,7 @@ GOOD = {
 
 
 def harmonised(spark, rows, stream):
-    names = ["source_file", "cic.raw", "cic.fault", "cic.fault_text", *stream.fields]
+    names = ["source_file", "cic.raw", "cic.fault", "cic.fault_text", "cic.content", *stream.fields]
     table = pa.table(
         {
             **{name: pa.array([row.get(name) for row in rows], pa.string()) for name in names},
