@@ -130,6 +130,21 @@ def test_active_sessions_are_open_and_not_erroneous(spark):
     assert (row["reasons"], row["is_open"]) == ([], True)
 
 
+def test_rows_are_equal_in_what_was_sent_and_in_what_was_read(spark):
+    without_id = replace_columns(STREAM, "session_id")
+    sent = [("f.csv", "x"), ("f.csv", "x"), ("f.csv", "y"), ("swapped.csv", "x")]
+    rows = [{"source_file": file, **GOOD, "start": "2026-01-02 10:00:00", "stop": "2026-01-02 12:00:00",
+             "cic.content": content} for file, content in sent]  # fmt: skip
+    found = harmonised(spark, rows, without_id).select("source_line", "session_id", "content_hash").toArrow()
+    ids = [row["session_id"] for row in sorted(found.to_pylist(), key=lambda row: row["source_line"])]
+    assert ids[0] == ids[1] and len(set(ids)) == 3
+
+
+def replace_columns(stream, *names):
+    kept = {name: text for name, text in stream.columns.items() if name not in names}
+    return parse_stream({**stream.model_dump(mode="json", by_alias=True), "columns": kept})
+
+
 def test_undecodable_rows_break_no_other_rule(spark):
     (row,) = judged(spark, {"source_file": "f.csv", "cic.fault": "D01", "cic.raw": "half a li"})
     assert (row["reasons"], row["flags"], row["raw"]) == (["D01"], [], "half a li")
