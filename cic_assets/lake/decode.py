@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from cic_assets.lake import catalogue
 from cic_assets.lake.bounds import NAMES_KEPT
 from cic_assets.lake.catalogue import LandedObject
-from cic_assets.lake.json_text import AmbiguousError, compact, parse
+from cic_assets.lake.json_text import compact, parse
 from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.lake.zones import decoded_path, lake_of
 from cic_assets.settings import Settings
@@ -155,7 +156,14 @@ def content_of(stream: Stream, values: dict[str, str | None]) -> str | None:
     said = [(name, text) for name, text in values.items() if text is not None and name not in others]
     if stream.format.type in ("json", "jsonl"):
         said = [(name, _in_order(text)) for name, text in said]
-    return hashlib.sha256(json.dumps(sorted(said)).encode()).hexdigest()
+    # No text holds NUL (`storable`), so nothing else gives the same bytes.
+    return hashlib.sha256("\0".join(chain.from_iterable(sorted(said))).encode()).hexdigest()
+
+
+_WITHOUT_NULLS = json.JSONDecoder(
+    object_pairs_hook=lambda pairs: {key: value for key, value in pairs if value is not None},
+    parse_float=str, parse_int=str, parse_constant=str,
+)  # fmt: skip
 
 
 def _in_order(text: str) -> str:
@@ -163,17 +171,9 @@ def _in_order(text: str) -> str:
     if not text.startswith("["):
         return text
     # A text that only looks like a list stays as it is.
-    with suppress(ValueError, AmbiguousError):
-        return compact(_sorted(parse(text)))
+    with suppress(ValueError, RecursionError):
+        return json.dumps(_WITHOUT_NULLS.decode(text), sort_keys=True)
     return text
-
-
-def _sorted(content: Any) -> Any:
-    if isinstance(content, list):
-        return [_sorted(item) for item in content]
-    if isinstance(content, dict):
-        return {key: _sorted(content[key]) for key in sorted(content) if content[key] is not None}
-    return content
 
 
 def _raw_without(stream: Stream, reading: Reading, record: Record, key: bytes) -> str:

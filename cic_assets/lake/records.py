@@ -227,17 +227,21 @@ def _csv(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> It
         fault = fault or "; ".join(faults) or None
         if fault is None and all(map(is_blank, cells)):
             continue
-        fault = fault or _cell_fault(cells, len(reading.columns), form.delimiter)
+        fault = fault or _cell_fault(cells, len(reading.columns))
+        if fault is None and len(taken) > 1 and _holds_rows(cells, len(reading.columns), form.delimiter):
+            fault = "a quoted cell holds lines that look like rows: a quote is missing"
         yield Record(line, raw, None if fault else _cells(cells, reading.columns), fault)
 
 
-def _cell_fault(cells: list[str], width: int, delimiter: str) -> str | None:
+def _cell_fault(cells: list[str], width: int) -> str | None:
     if len(cells) < width or not all(map(is_blank, cells[width:])):
         return f"{len(cells)} cells under a header of {width}"
-    within = [line for cell in cells for line in cell.splitlines()[1:]]
-    if width >= _COLUMNS_OF_A_TABLE and any(line.count(delimiter) >= width - 1 for line in within):
-        return "a quoted cell holds lines that look like rows: a quote is missing"
     return None
+
+
+def _holds_rows(cells: list[str], width: int, delimiter: str) -> bool:
+    within = (line for cell in cells for line in cell.splitlines()[1:])
+    return width >= _COLUMNS_OF_A_TABLE and any(line.count(delimiter) >= width - 1 for line in within)
 
 
 def _cells(cells: Sequence[str | None], columns: list[str]) -> dict[str, str | None]:

@@ -70,6 +70,7 @@ EQUAL_JSON = [
 OTHER_JSON = [
     {**EQUAL_JSON[0], "y": 1}, {**EQUAL_JSON[0], "x": {"b": 1, "c": 2, "d": 0}}, {**EQUAL_JSON[0], "cp": "B"},
     {**EQUAL_JSON[0], "l": [{"p": 2, "r": {"s": 1, "t": 2}}]}, {**EQUAL_JSON[0], "l": "[not a list"},
+    {**EQUAL_JSON[0], "l": "[" * 100_000},
 ]  # fmt: skip
 
 
