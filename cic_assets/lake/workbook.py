@@ -21,6 +21,8 @@ from cic_assets.lake.bounds import UnreadableError
 
 # What Excel calls the last row; a workbook can name any.
 MAX_SHEET_ROWS = 1_048_576
+# openpyxl finds no row in a sheet of this namespace; its root element stands at the start.
+_STRICT, _STRICT_WITHIN = b"purl.oclc.org/ooxml/spreadsheetml", 4096
 
 
 class Row(NamedTuple):
@@ -45,11 +47,17 @@ def sheets(content: bytes, name: str | None) -> Iterator[tuple[str, Iterator[Row
         reader.read_workbook()
         apply_stylesheet(reader.archive, reader.wb)
         found = [(sheet.name, rel.target) for sheet, rel in reader.parser.find_sheets() if "chartsheet" not in rel.Type]
+        parts = set(reader.archive.namelist())
     except Exception as error:
         raise _unreadable(error) from error
     names = [title for title, _ in found]
     if name is not None and name not in names:
         raise UnreadableError(f"no sheet {name!r}, only {', '.join(names)}")
+    # A strict workbook (ISO/IEC 29500 Strict) names its sheets in words that openpyxl does not know.
+    lost = [sheet.name for sheet in reader.parser.sheets if not sheet.id]
+    lost += [title for title, part in found if part not in parts]
+    if (lost and name is None) or not names:
+        raise UnreadableError(f"sheets without content: {', '.join(lost)}; have it saved as an Excel workbook (.xlsx)")
     for title, part in found:
         if name in (None, title):
             yield title, _rows(reader, part)
@@ -73,6 +81,8 @@ class _Parser(WorkSheetParser):
 def _rows(reader: ExcelReader, part: str) -> Iterator[Row]:
     book, last = reader.wb, 0
     try:
+        if _STRICT in reader.archive.open(part).read(_STRICT_WITHIN):
+            raise UnreadableError("a sheet in Strict Open XML; have it saved as an Excel workbook (.xlsx)")
         with reader.archive.open(part) as source:
             parser = _Parser(
                 source, reader.shared_strings, data_only=True, epoch=book.epoch, date_formats=book._date_formats,

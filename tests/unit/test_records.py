@@ -188,11 +188,16 @@ def workbook(content, **states):
 
 def with_sheet(old: str, new: str, content: bytes) -> bytes:
     """The workbook with another text in its first sheet's XML."""
+    return with_part("sheet1.xml", old, new, content)
+
+
+def with_part(ending: str, old: str, new: str, content: bytes) -> bytes:
+    """The workbook with another text in a part."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(out, "w") as target:
         for name in source.namelist():
             part = source.read(name)
-            if name.endswith("sheet1.xml"):
+            if name.endswith(ending):
                 assert re.search(old, part.decode())
                 part = re.sub(old, new, part.decode()).encode()
             target.writestr(name, part)
@@ -227,6 +232,20 @@ def test_a_row_is_read_whatever_the_sheet_says_of_itself(lie):
     assert columns == ["id", "kWh"]
     assert [r.values for r in found] == [{"id": f"{n}", "kWh": f"{n}0"} for n in (1, 2, 3)]
     assert len({r.line for r in found}) == 3
+
+
+def test_sheets_that_openpyxl_passes_over_are_told():
+    content = workbook({"s": TABLE, "t": TABLE})
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    strict = with_part("sheet2.xml", main, "http://purl.oclc.org/ooxml/spreadsheetml/main", content)
+    found, _ = read(strict, type="xlsx")
+    assert [r.fault is None for r in found] == [True, True, True, False] and "Strict Open XML" in str(found[3].fault)
+    for part, old, new in (
+        ("workbook.xml", r'r:id="rId2"|(<sheet [^>]*)r:id="rId2"', r"\1"),
+        ("workbook.xml.rels", "sheet2.xml", "sheet9.xml"),
+    ):
+        (found,) = read(with_part(part, old, new, content), type="xlsx")[0]
+        assert "sheets without content: t" in str(found.fault)
 
 
 def test_two_values_for_one_cell_are_a_fault_of_the_row():
