@@ -13,7 +13,7 @@ from cic_assets.streams.columns import COLUMNS
 from cic_assets.streams.model import Stream
 
 # What a decoded record brings with it, and the file it came from.
-PROVENANCE = ("arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail")
+PROVENANCE = ("arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail", "content")
 HOUR_MICROS = 3_600_000_000
 # 0001-01-01 and the end of 9999, UTC.
 _FIRST_MICROS, _LAST_MICROS = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -37,6 +37,7 @@ def given(records: DataFrame, stream: Stream) -> DataFrame:
         "arrived_at",
         F.col("`cic.fault`").alias("decode_fault"),
         F.col("`cic.fault_text`").alias("detail"),
+        F.col("`cic.content`").alias("content"),
         *(_expression(stream, name) for name in COLUMNS[stream.kind]),
     )
 

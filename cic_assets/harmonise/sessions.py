@@ -134,10 +134,10 @@ def _like(pattern: str) -> str:
 
 
 def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
-    """Adds ids, local date, durations and the hash of the content, by which equal records are known."""
+    """Adds ids, local date, durations and the hash by which equal records are known: equal as sent, and as read."""
     content = (
-        "given_id", "charge_point", "connector_id", "started_at", "ended_at", "energy_kwh", "cost", "currency",
-        "rated_power_kw", "charging_seconds", "status", "record_kind", "cdr_session_id", "credit",
+        "content", "given_id", "charge_point", "connector_id", "started_at", "ended_at", "energy_kwh", "cost",
+        "currency", "rated_power_kw", "charging_seconds", "status", "record_kind", "cdr_session_id", "credit",
         "credit_reference_id", "last_updated",
     )  # fmt: skip
     text = F.concat_ws("|", *(F.coalesce(F.col(name).cast("string"), F.lit("~")) for name in content))

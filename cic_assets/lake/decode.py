@@ -9,8 +9,11 @@ import csv
 import hashlib
 import hmac
 import io
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -29,7 +32,7 @@ from cic_assets.warehouse.connect import connect
 # A group of rows is held in memory; a record may be as long as a line (16 MiB), so its text is bounded too.
 ROWS_PER_GROUP, TEXT_PER_GROUP = 50_000, 64 << 20
 # Names of ours beside the feed's own; the dot keeps them apart from most feeds.
-PROVENANCE = ("cic.sha256", "cic.line", "cic.raw", "cic.fault", "cic.fault_text")
+PROVENANCE = ("cic.sha256", "cic.line", "cic.raw", "cic.fault", "cic.fault_text", "cic.content")
 WITHHELD = "(withheld: the stream has personal fields and the record could not be parsed)"
 
 
@@ -64,7 +67,7 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
         )
     count = 0
     with lake.read(landed.path) as source, lake.write(path) as target:
-        reading = read_records(source, stream.format)
+        reading = read_records(source, stream.format, stream.record_level)
         with pq.ParquetWriter(target, decoded_schema(stream), compression="zstd") as writer:
             for batch in _batches(settings, stream, landed, reading):
                 writer.write_batch(batch)
@@ -110,27 +113,82 @@ def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record,
         return {**row, "cic.raw": raw, "cic.fault": "D01", "cic.fault_text": text}
     values = record.values
     if stream.personal_fields:
-        values = {name: _pseudonym(key, text) if _is_personal(stream, name) else text for name, text in values.items()}
-        row["cic.raw"] = plain_text(_raw_without(stream, reading.columns, record, key))
-    # A JSON record may leave out what is null; a table's header says for the whole file what is there.
-    if stream.format.type in ("csv", "xlsx"):
-        missing = [name for name in stream.required_fields if name not in reading.columns]
-        if missing:
-            row |= {"cic.fault": "D02", "cic.fault_text": f"no field {', '.join(missing)}"}
-    return {**row, **{name: values.get(name) for name in stream.fields}}
+        values = {
+            name: _pseudonym(key, text) if _is_personal(stream, reading.copies.get(name, name)) else text
+            for name, text in values.items()
+        }
+        row["cic.raw"] = plain_text(_raw_without(stream, reading, record, key))
+    faults = _header_faults(stream, reading)
+    if faults:
+        row |= {"cic.fault": "D02", "cic.fault_text": "; ".join(faults)}
+    content = content_of(stream, values)
+    return {**row, "cic.content": content, **{name: values.get(name) for name in stream.fields}}
 
 
-def _raw_without(stream: Stream, columns: list[str], record: Record, key: bytes) -> str:
+def _header_faults(stream: Stream, reading: Reading) -> list[str]:
+    """Why no row of a table can be taken; nothing for JSON, whose records may leave out what is null."""
+    if stream.format.type not in ("csv", "xlsx"):
+        return []
+    twice = reading.copies.values()
+    missing = [name for name in stream.required_fields if name not in reading.columns and name not in twice]
+    return [*([f"no field {', '.join(missing)}"] if missing else []), *names_twice(stream, reading)]
+
+
+def names_twice(stream: Stream, reading: Reading) -> list[str]:
+    """What to do about each name that the stream reads and a table's header has more than once."""
+    said = []
+    for name in stream.read_fields if reading.copies else ():
+        copies = [f"`{copy}`" for copy, original in reading.copies.items() if original == name]
+        if copies:
+            said.append(f"the header has {name} more than once: read {' or '.join(copies)} in the stream file")
+    return said
+
+
+def content_of(stream: Stream, values: dict[str, str | None]) -> str | None:
+    """What a session's record says, mapped or not, as SHA-256: equal for records that are equal in every field.
+
+    Null and absent are the same, and so are keys in any order. What stands beside the records of a document is not
+    theirs, and row numbers are the file's. Only sessions are told apart by it.
+    """
+    if stream.kind != "sessions":
+        return None
+    others = {*stream.row_number_fields, *(f"document.{name}" for name in stream.format.document)}
+    said = [(name, text) for name, text in values.items() if text is not None and name not in others]
+    if stream.format.type in ("json", "jsonl"):
+        said = [(name, _in_order(text)) for name, text in said]
+    # No text holds NUL (`storable`), so nothing else gives the same bytes.
+    return hashlib.sha256("\0".join(chain.from_iterable(sorted(said))).encode()).hexdigest()
+
+
+_WITHOUT_NULLS = json.JSONDecoder(
+    object_pairs_hook=lambda pairs: {key: value for key, value in pairs if value is not None},
+    parse_float=str, parse_int=str, parse_constant=str,
+)  # fmt: skip
+
+
+def _in_order(text: str) -> str:
+    """The text; a list in JSON with the keys of its objects in order and without nulls among them."""
+    if not text.startswith("["):
+        return text
+    # A text that only looks like a list stays as it is.
+    with suppress(ValueError, RecursionError):
+        return json.dumps(_WITHOUT_NULLS.decode(text), sort_keys=True)
+    return text
+
+
+def _raw_without(stream: Stream, reading: Reading, record: Record, key: bytes) -> str:
     """The record's text with its personal values replaced; written anew, as a value may stand anywhere in a line."""
     if stream.format.type == "csv":
         cells = next(csv.reader(io.StringIO(record.raw), delimiter=stream.format.delimiter))
-        named = zip([*columns, *[""] * len(cells)], cells, strict=False)
+        names = [reading.copies.get(name, name) for name in reading.columns]
+        named = zip([*names, *[""] * len(cells)], cells, strict=False)
         kept = [_pseudonym(key, cell) if name in stream.personal_fields and cell else cell for name, cell in named]
         out = io.StringIO()
         csv.writer(out, delimiter=stream.format.delimiter, lineterminator="").writerow(kept)
         return out.getvalue()
     content = parse(record.raw)
-    for field in stream.personal_fields:
+    copies = [copy for copy, name in reading.copies.items() if name in stream.personal_fields]
+    for field in [*stream.personal_fields, *copies]:
         _replace(content, field, key)
     return compact(content)
 

@@ -8,22 +8,20 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import count, zip_longest
 from typing import Any, BinaryIO, NamedTuple
 from xml.etree.ElementTree import ParseError
-
-import openpyxl
 
 from cic_assets.lake.bounds import MAX_DEPTH, MAX_LINE_BYTES, MAX_PARTS_CHARS, NAMES_KEPT, START_KEPT, UnreadableError
 from cic_assets.lake.inflate import inflated, workbook_bytes
 from cic_assets.lake.json_text import AmbiguousError, array_elements, compact, is_deeper, parse, scalars
+from cic_assets.lake.workbook import Row, sheets
 from cic_assets.streams.model import FeedFormat
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -38,8 +36,11 @@ _DISGUISES = {
     codecs.BOM_UTF16_BE: "UTF-16 text",
     GZIP_MAGIC: "packed twice",
 }
-# What Excel calls the last row; a workbook can name any, and openpyxl would make up all rows before it.
-MAX_SHEET_ROWS = 1_048_576
+# Signs of no width, and the mark at a file's start, that exports leave around names and in cells that show nothing.
+_UNSEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_AROUND = _UNSEEN + "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
+# From so many columns on, a line with as many delimiters inside a cell is a row that stray quotes drew in.
+_COLUMNS_OF_A_TABLE = 4
 csv.field_size_limit(MAX_LINE_BYTES)
 
 
@@ -63,31 +64,66 @@ class Record:
 
 @dataclass
 class Reading:
-    """Records of one file, and the field names seen in its header (CSV, XLSX) or records (JSON)."""
+    """Records of one file, and the names of its fields.
+
+    Attributes:
+        records: read as they are asked for.
+        columns: field names seen in the header (CSV, XLSX) or records (JSON) so far; a name that stands twice in a
+            header is numbered (`kWh (1)`, `kWh (2)`).
+        copies: numbered name → the name in the header.
+    """
 
     records: Iterator[Record]
     columns: list[str]
+    copies: dict[str, str] = field(default_factory=dict)
+
+    def open_table(self, header: list[str]) -> None:
+        """Takes the names of a table's header."""
+        names = [name.strip(_AROUND) for name in header]
+        twice = {name for name in names if name and names.count(name) > 1}
+        for name in names:
+            numbered = _numbered(name, {*names, *self.columns}) if name in twice else name
+            self.columns.append(numbered)
+            if name in twice:
+                self.copies[numbered] = name
 
 
-def read_records(handle: BinaryIO, form: FeedFormat) -> Reading:
-    """The records of one file. Faults of the file itself (truncated gzip, broken document) become a last record."""
+def _numbered(name: str, taken: set[str]) -> str:
+    return next(text for number in count(1) if (text := f"{name} ({number})") not in taken)
+
+
+def read_records(handle: BinaryIO, form: FeedFormat, record_level: int | None = None) -> Reading:
+    """The records of one file. Faults of the file itself (truncated gzip, broken document) become a last record.
+
+    Args:
+        handle: the bytes.
+        form: how they are read.
+        record_level: how many of `form.each`, outer to inner, a record needs; where a deeper list is empty or absent,
+            what stands around it is a record. All if not said.
+    """
     reading = Reading(iter(()), [])
-    reading.records = _guarded(handle, form, reading.columns)
+    level = len(form.each) if record_level is None else record_level
+    reading.records = _guarded(handle, form, reading, level)
     return reading
+
+
+def is_blank(text: str | None) -> bool:
+    """Whether a cell shows nothing: empty, or only spaces and signs of no width."""
+    return text is None or not text.strip(_AROUND)
 
 
 _CONTENT_FAULTS = (
     gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, ParseError, csv.Error, RecursionError, UnreadableError,
 )  # fmt: skip
-Reader = Callable[[BinaryIO, FeedFormat, list[str]], Iterator[Record]]
+Reader = Callable[[BinaryIO, FeedFormat, Reading, int], Iterator[Record]]
 
 
-def _guarded(handle: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+def _guarded(handle: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
     line = 0
     try:
         source = _unpacked(handle)
         _refuse_disguise(source, form)
-        for record in _READERS[form.type](source, form, columns):
+        for record in _READERS[form.type](source, form, reading, level):
             line = record.line
             yield record
     except _CONTENT_FAULTS as error:
@@ -153,7 +189,7 @@ def _physical(source: BinaryIO) -> Iterator[tuple[bytes, int]]:
         yield line, length
 
 
-def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+def _csv(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
     taken: list[str] = []
     faults: list[str] = []
 
@@ -176,7 +212,7 @@ def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Rec
         raise UnreadableError("its first line has no names")
     if "\0" in "".join(header):
         raise UnreadableError(f"the header holds NUL: it is not {form.encoding}")
-    columns.extend(name.strip() for name in header)
+    reading.open_table(header)
     while True:
         line, fault = rows.line_num + 1, None
         taken.clear()
@@ -188,29 +224,43 @@ def _csv(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Rec
         if cells is None:
             return
         raw = "".join(taken).rstrip("\r\n")
-        if raw:
-            fault = fault or "; ".join(faults) or _cell_fault(cells, columns)
-            yield Record(line, raw, None if fault else _cells(cells, columns), fault)
+        fault = fault or "; ".join(faults) or None
+        if fault is None and all(map(is_blank, cells)):
+            continue
+        fault = fault or _cell_fault(cells, len(reading.columns))
+        if fault is None and len(taken) > 1 and _holds_rows(cells, len(reading.columns), form.delimiter):
+            fault = "a quoted cell holds lines that look like rows: a quote is missing"
+        yield Record(line, raw, None if fault else _cells(cells, reading.columns), fault)
 
 
-def _cell_fault(cells: list[str], columns: list[str]) -> str | None:
-    surplus = [cell for cell in cells[len(columns) :] if cell]
-    if len(cells) < len(columns) or surplus:
-        return f"{len(cells)} cells under a header of {len(columns)}"
+def _cell_fault(cells: list[str], width: int) -> str | None:
+    if len(cells) < width or not all(map(is_blank, cells[width:])):
+        return f"{len(cells)} cells under a header of {width}"
     return None
 
 
-def _cells(cells: list[str], columns: list[str]) -> dict[str, str | None]:
-    """First column of a name wins; an empty cell is null."""
+def _holds_rows(cells: list[str], width: int, delimiter: str) -> bool:
+    within = (line for cell in cells for line in cell.splitlines()[1:])
+    return width >= _COLUMNS_OF_A_TABLE and any(line.count(delimiter) >= width - 1 for line in within)
+
+
+def _cells(cells: Sequence[str | None], columns: list[str]) -> dict[str, str | None]:
+    """An empty cell is null; what stands under no name is a text, or several as a JSON list, under the empty name."""
     values: dict[str, str | None] = {}
-    for name, cell in zip(columns, cells, strict=False):
-        values.setdefault(name, cell or None)
+    unnamed = []
+    for name, cell in zip_longest(columns, cells, fillvalue=None):
+        if name:
+            values[name] = cell or None
+        elif not is_blank(cell):
+            unnamed.append(cell)
+    if "" in columns or unnamed:
+        values[""] = compact(unnamed) if len(unnamed) > 1 else next(iter(unnamed), None)
     return values
 
 
-def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+def _jsonl(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
     for number, line in enumerate(_lines(source, form.encoding), start=1):
-        raw = line.text.strip()
+        raw = line.text.strip(_AROUND)
         if not raw:
             continue
         if line.fault:
@@ -222,11 +272,11 @@ def _jsonl(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[R
             yield Record(number, raw, None, f"not JSON: {error}")
             continue
         # The line is where it stands in the file, for each of the records that it holds.
-        for record in _records(content, raw, form, {}, columns):
+        for record in _records(content, raw, form, {}, reading.columns, level):
             yield Record(number, *record)
 
 
-def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
+def _json(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
     """An array of objects somewhere in a document, read as a stream."""
     beside = _beside(source, form) if form.document else {}
     ordinal = 0
@@ -235,7 +285,7 @@ def _json(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Re
             ordinal += 1
             yield Record(ordinal, element.text, None, element.fault)
             continue
-        for record in _records(element.value, None, form, beside, columns):
+        for record in _records(element.value, None, form, beside, reading.columns, level):
             ordinal += 1
             yield Record(ordinal, *record)
 
@@ -256,7 +306,7 @@ _Read = tuple[str, dict[str, str | None] | None, str | None]
 
 
 def _records(
-    content: Any, raw: str | None, form: FeedFormat, beside: dict[str, str], columns: list[str]
+    content: Any, raw: str | None, form: FeedFormat, beside: dict[str, str], columns: list[str], level: int
 ) -> Iterator[_Read]:
     """(raw, values, fault) of each record that a piece of JSON holds; without `raw` as received, it is written anew."""
     if is_deeper(content, MAX_DEPTH):
@@ -265,40 +315,65 @@ def _records(
     if not isinstance(content, dict):
         yield raw or compact(content), None, "not a JSON object"
         return
-    written = 0
-    for part in _parts(content, form.each):
+    written, is_empty = 0, True
+    for part in _parts(content, form.each, level):
+        is_empty = False
         whole = {**part, "document": beside} if beside else part
         text = raw if raw and whole is content else compact(whole)
         written += len(text)
         if written > MAX_PARTS_CHARS:
             # Each element of a list repeats what stands around it: 1 MB around a list of 1 M would be a terabyte.
             raise UnreadableError(f"the parts of one record have more than {MAX_PARTS_CHARS:,} characters together")
-        values = dict(_flat(whole))
-        if len(columns) < NAMES_KEPT:
-            columns.extend(name for name in values if name not in columns)
-        yield text, values, None
+        pairs = list(_flat(whole))
+        values = dict(pairs)
+        _note(values, columns)
+        if len(values) < len(pairs):
+            yield text, None, "a field stands twice, under its dotted name and in its object"
+        else:
+            yield text, values, None
+    if is_empty:
+        # No record, but where its lists go by another name than the stream file says, somebody must see the name.
+        _note(dict(_flat(content)), columns)
 
 
-def _parts(content: dict[str, Any], each: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """The record once per element of a list in it, the element in the list's place; nothing where the list is empty."""
+def _note(names: Iterable[str], columns: list[str]) -> None:
+    if len(columns) < NAMES_KEPT:
+        columns.extend(name for name in names if name not in columns)
+
+
+def _parts(content: dict[str, Any], each: tuple[str, ...], level: int) -> Iterator[dict[str, Any]]:
+    """The record once per element of a list in it, the element in the list's place.
+
+    Where the list is empty, null or absent, which are the same: once without it if no more than `level` = 0 lists are
+    needed, else nothing.
+    """
     if not each:
         yield content
         return
     path = each[0].split(".")
-    holder: Any = content
-    for key in path[:-1]:
-        holder = holder.get(key) if isinstance(holder, dict) else None
-    elements = holder.get(path[-1]) if isinstance(holder, dict) else None
-    if not isinstance(elements, list):
+    found = _at(content, path)
+    if found is not None and not isinstance(found, list):
         # No list where the stream file says there is one: kept, so that the judge sees a record without its fields.
         yield content
         return
+    elements = [element for element in found or () if element is not None]
+    if not elements and level <= 0:
+        yield content if found is None else _with(content, path, None)
     for element in elements:
         if not isinstance(element, dict):
             yield _with(content, path, element)
         else:
-            for part in _parts(element, each[1:]):
+            for part in _parts(element, each[1:], level - 1):
                 yield _with(content, path, part)
+
+
+def _at(content: Any, path: list[str]) -> Any:
+    """The value at a path; None where there is none, and what stands in the way if that is no object."""
+    for key in path:
+        if not isinstance(content, dict):
+            return content
+        content = content.get(key)
+    return content
 
 
 def _with(content: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
@@ -320,47 +395,40 @@ def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str 
             yield name, None if value in (None, "") else str(value)
 
 
-def _xlsx(source: BinaryIO, form: FeedFormat, columns: list[str]) -> Iterator[Record]:
-    rows = _sheet_rows(workbook_bytes(source), form.sheet)
-    columns.extend((_text(cell) or "").strip() for cell in next(rows, ()))
-    if not any(columns):
+def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
+    """The named sheet; else the first that is not empty and all others under the same header.
+
+    A sheet under another header is a fault of its own. Lines run on from sheet to sheet.
+    """
+    line, header = 0, None
+    for name, found in sheets(workbook_bytes(source), form.sheet):
+        offset, rows = line, (row for row in found if not all(map(is_blank, row.cells)))
+        first = next(rows, None)
+        if first is None:
+            continue
+        names = [(cell or "").strip(_AROUND) for cell in first.cells] if first.number == 1 else []
+        while names and not names[-1]:
+            names.pop()
+        line = offset + first.number
+        if header is None:
+            if not names:
+                raise UnreadableError("the sheet's first row has no names")
+            header = names
+            reading.open_table(header)
+        if names != header:
+            said = f"the sheet {name!r} was not read, its header is another: say in format.sheet which sheet to read"
+            yield Record(line, "", None, said)
+            continue
+        for row in rows:
+            line = offset + row.number
+            yield _sheet_record(line, row, reading.columns)
+    if header is None:
         raise UnreadableError("the sheet's first row has no names")
-    for line, cells in enumerate(rows, start=2):
-        if line > MAX_SHEET_ROWS:
-            raise UnreadableError(f"a sheet has at most {MAX_SHEET_ROWS:,} rows")
-        texts = [_text(cell) for cell in cells]
-        if any(texts):
-            values: dict[str, str | None] = {}
-            for name, cell in zip(columns, texts, strict=False):
-                values.setdefault(name, cell)
-            yield Record(line, json.dumps(values, ensure_ascii=False), values)
 
 
-def _sheet_rows(content: bytes, name: str | None) -> Iterator[tuple[object, ...]]:
-    """The rows of a sheet, formulas as the results that the sender's program kept with them."""
-    try:
-        # The zip's directory is at its end: openpyxl needs to seek.
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        if name is not None and name not in book.sheetnames:
-            raise UnreadableError(f"no sheet {name!r}, only {', '.join(book.sheetnames)}")
-        sheet = book[name] if name else book.worksheets[0]
-        yield from islice(sheet.iter_rows(values_only=True), MAX_SHEET_ROWS + 1)
-    except UnreadableError:
-        raise
-    except Exception as error:
-        # openpyxl raises what zipfile, its XML parser and its own casts raise, of no common class; all of it is in
-        # memory by now, so no fault is the disk's. Its words may quote a cell, so only the class is told.
-        raise UnreadableError(f"no XLSX workbook: {type(error).__name__}") from error
-
-
-def _text(cell: object) -> str | None:
-    """A cell as text: ISO for dates, `5` and not `5.0` for whole numbers."""
-    if cell is None or cell == "":
-        return None
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    isoformat = getattr(cell, "isoformat", None)
-    return isoformat() if isoformat else str(cell)
+def _sheet_record(line: int, row: Row, columns: list[str]) -> Record:
+    values = _cells(row.cells, columns)
+    return Record(line, json.dumps(values, ensure_ascii=False), None if row.fault else values, row.fault)
 
 
 _READERS: dict[str, Reader] = {"csv": _csv, "json": _json, "jsonl": _jsonl, "xlsx": _xlsx}

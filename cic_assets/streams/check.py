@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from cic_assets.harmonise.swap import SwapEvidence, swap_evidence
-from cic_assets.lake.decode import storable
+from cic_assets.lake.decode import content_of, names_twice, storable
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.records import Reading, read_records
 from cic_assets.lake.tables import hand_over
@@ -62,14 +62,16 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
         OSError: the sample can't be read.
     """
     with sample.open("rb") as handle:
-        reading = read_records(handle, stream.format)
+        reading = read_records(handle, stream.format, stream.record_level)
         table = _sample_table(stream, sample, reading)
-    missing = [name for name in stream.required_fields if name not in reading.columns]
+    known_names = {*reading.columns, *reading.copies.values()}
+    missing = [name for name in stream.required_fields if name not in known_names]
     harmonised = KINDS[stream.kind].harmonise(hand_over(spark, table), stream)
     judged = judge(harmonised, rules_of(stream.rule_set, stream.kind), stream.overrides)
     known = judged.where(is_accepted())
     swap = _swap(judged) if isinstance(stream, SessionsStream) and "started_local" in stream.columns else None
     problems = [f"the sample has no field {', '.join(missing)}; it has {', '.join(reading.columns)}"] if missing else []
+    problems += names_twice(stream, reading)
     if isinstance(stream, SessionsStream):
         problems += _swap_problems(stream, sample, swap)
     if stream.kind == "status":
@@ -96,6 +98,7 @@ def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
         "cic.raw",
         "cic.fault",
         "cic.fault_text",
+        "cic.content",
         *stream.fields,
     ]
     kinds = {"arrival_date": pa.date32(), "cic.line": pa.int64(), "arrived_at": pa.timestamp("us", tz="UTC")}
@@ -110,6 +113,7 @@ def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
             "cic.raw": record.raw or f"({record.fault})",
             "cic.fault": None if record.values is not None else "D01",
             "cic.fault_text": record.fault,
+            "cic.content": content_of(stream, record.values or {}),
         }
         for record in map(storable, reading.records)
     ]

@@ -34,7 +34,7 @@ GOOD = {
 
 
 def harmonised(spark, rows, stream):
-    names = ["source_file", "cic.raw", "cic.fault", "cic.fault_text", *stream.fields]
+    names = ["source_file", "cic.raw", "cic.fault", "cic.fault_text", "cic.content", *stream.fields]
     table = pa.table(
         {
             **{name: pa.array([row.get(name) for row in rows], pa.string()) for name in names},
@@ -128,6 +128,21 @@ def test_academic_rule_set(spark, changes, kept):
 def test_active_sessions_are_open_and_not_erroneous(spark):
     row = one(spark, status="ACTIVE", stop=None, kwh=None)
     assert (row["reasons"], row["is_open"]) == ([], True)
+
+
+def test_rows_are_equal_in_what_was_sent_and_in_what_was_read(spark):
+    without_id = replace_columns(STREAM, "session_id")
+    sent = [("f.csv", "x"), ("f.csv", "x"), ("f.csv", "y"), ("swapped.csv", "x")]
+    rows = [{"source_file": file, **GOOD, "start": "2026-01-02 10:00:00", "stop": "2026-01-02 12:00:00",
+             "cic.content": content} for file, content in sent]  # fmt: skip
+    found = harmonised(spark, rows, without_id).select("source_line", "session_id", "content_hash").toArrow()
+    ids = [row["session_id"] for row in sorted(found.to_pylist(), key=lambda row: row["source_line"])]
+    assert ids[0] == ids[1] and len(set(ids)) == 3
+
+
+def replace_columns(stream, *names):
+    kept = {name: text for name, text in stream.columns.items() if name not in names}
+    return parse_stream({**stream.model_dump(mode="json", by_alias=True), "columns": kept})
 
 
 def test_undecodable_rows_break_no_other_rule(spark):

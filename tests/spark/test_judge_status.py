@@ -32,7 +32,7 @@ GOOD = {"cp": "E1", "word": "AVAILABLE", "since": "2026-11-01T10:00:00Z", "seen"
 
 
 def records(spark, stream, rows):
-    names = ["source_file", "cic.raw", "cic.fault", "cic.fault_text", *stream.fields]
+    names = ["source_file", "cic.raw", "cic.fault", "cic.fault_text", "cic.content", *stream.fields]
     return hand_over(
         spark,
         pa.table(

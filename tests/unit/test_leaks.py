@@ -47,7 +47,7 @@ def test_rows_drawn_into_a_cell_are_withheld_where_there_are_personal_fields():
 )
 def test_personal_values_go_in_every_shape(content):
     records, reading = read(json.dumps(content).encode(), "jsonl")
-    assert "SECRET" not in _raw_without(JSONL, [], records[0], b"k")
+    assert "SECRET" not in _raw_without(JSONL, reading, records[0], b"k")
     assert "SECRET" not in str(_row(JSONL, LANDED, reading, records[0], b"k"))
 
 

@@ -4,6 +4,8 @@ import datetime as dt
 import gzip
 import io
 import json
+import re
+import zipfile
 
 import openpyxl
 import pytest
@@ -39,8 +41,49 @@ def test_ragged_rows_are_faulty_and_trailing_empty_cells_are_not():
     assert [r.fault for r in found] == ["1 cells under a header of 2", "3 cells under a header of 2", None]
 
 
-def test_the_first_of_two_equal_names_wins():
-    assert read(b"a,a,\n1,2,3\n")[0][0].values == {"a": "1", "": "3"}
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("a,a,", ["a (1)", "a (2)", ""]),
+        (" a ,b,a", ["a (1)", "b", "a (2)"]),
+        ("a,a (1),a,,", ["a (2)", "a (1)", "a (3)", "", ""]),
+        ("\ufeffa,\u00a0b\u200b,a\u2060", ["a (1)", "b", "a (2)"]),
+    ],
+)
+def test_names_that_stand_twice_are_numbered_in_every_table(header, columns):
+    cells = header.split(",")
+    for kind, content in (("csv", f"{header}\n{header}\n".encode()), ("xlsx", workbook({"s": [cells, cells]}))):
+        # An empty cell at a sheet's end is no cell.
+        expected = columns if kind == "csv" else columns[: len([name for name in columns if name])]
+        assert read(content, type=kind)[1] == expected
+
+
+def test_what_stands_under_no_name_is_kept():
+    (one, two), _ = read(b"a,,\n1,2,\n1,2,3\n")
+    assert (one.values, two.values) == ({"a": "1", "": "2"}, {"a": "1", "": '["2","3"]'})
+    assert read(workbook({"s": [["a"], [1, None, "note"]]}), type="xlsx")[0][0].values == {"a": "1", "": "note"}
+
+
+BLANK = ["", " ", "\u00a0", "\u200b\ufeff", None]
+
+
+def test_rows_that_show_nothing_are_no_records():
+    lines = [",".join([cell or "" for cell in BLANK[:width]]) for width in (1, 2, 3, 5)]
+    found, _ = read("\n".join(["a,b,c", *lines, '"","",', "1,2,3", ",,,,,,", ""]).encode())
+    assert [(r.line, r.values) for r in found] == [(7, {"a": "1", "b": "2", "c": "3"})]
+    found, _ = read(workbook({"s": [["a", "b"], BLANK, [1, 2], [None, " "], ["\u00a0"] * 9]}), type="xlsx")
+    assert [(r.line, r.values) for r in found] == [(3, {"a": "1", "b": "2"})]
+
+
+def test_a_bad_byte_is_told_in_a_row_that_shows_nothing_else():
+    assert "not utf-8" in str(read(b"a,b\n\xff,\n")[0][0].fault)
+
+
+def test_rows_that_stray_quotes_draw_into_a_cell_are_told():
+    found, _ = read(b'a,b,c,d\n1,x,y,"z\n2,x,y,z\n3,x,y,z"\n4,"Road\nTown, County",y,"z\n"\n')
+    assert [(r.line, r.fault) for r in found] == [
+        (2, "a quoted cell holds lines that look like rows: a quote is missing"), (5, None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "xlsx"])
@@ -93,6 +136,27 @@ def test_gzip_is_known_by_its_bytes_and_a_truncated_one_says_where_it_ends():
     assert all(r.fault is None for r in found[:-1])
 
 
+def test_packed_pieces_in_a_row_are_one_file_and_what_follows_them_is_told():
+    pieces = gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"") + gzip.compress(b"3,4\n")
+    for content, faults in ((pieces, 0), (pieces + b"\0" * 512, 0), (pieces + b"5,6\n", 1)):
+        found, _ = read(content)
+        assert [r.values for r in found if r.values] == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+        assert len(found) == 2 + faults
+
+
+def test_a_second_document_or_an_array_that_comes_again_is_not_passed_over():
+    found, _ = read(b'{"data":[{"a":1}]}\n{"data":[{"a":2}]}', type="json", records="data")
+    assert found[0].values == {"a": "1"} and "text follows the document" in str(found[1].fault)
+    found, _ = read(b'{"data":[{"a":1}],"data":[{"a":2}]}', type="json", records="data")
+    assert [r.values for r in found] == [{"a": "1"}, {"a": "2"}]
+    assert [r.fault is None for r in read(b'{"a":1}{"a":2}\n{"a":3}\n', type="jsonl")[0]] == [False, True]
+
+
+def test_a_field_under_its_dotted_name_and_in_its_object_is_a_fault():
+    found, _ = read(b'{"a":{"b":1},"a.b":2}\n{"a.b":2}\n', type="jsonl")
+    assert [r.values for r in found] == [None, {"a.b": "2"}] and "stands twice" in str(found[0].fault)
+
+
 def test_json_lines_flatten_objects_and_keep_half_a_line():
     content = b'{"a":{"b":1.50,"c":[1,2.5]},"d":true,"e":"","f":0}\n\n[1]\n{"a":{"b":\n'
     found, columns = read(content, type="jsonl")
@@ -106,6 +170,124 @@ def test_a_json_document_is_read_at_its_path_and_up_to_its_break():
     assert [(r.line, r.values) for r in found] == [(1, {"a": "1"}), (2, {"a": "2"})]
     broken, _ = read(b'{"data":[{"a":1},{"a"', type="json", records="data")
     assert [r.fault is None for r in broken] == [True, False]
+
+
+def workbook(content, **states):
+    """A workbook of sheets: name → rows; and the state of some."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in content.items():
+        sheet = book.create_sheet(name)
+        sheet.sheet_state = states.get(name, "visible")
+        for row in rows:
+            sheet.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def with_sheet(old: str, new: str, content: bytes) -> bytes:
+    """The workbook with another text in its first sheet's XML."""
+    return with_part("sheet1.xml", old, new, content)
+
+
+def with_part(ending: str, old: str, new: str, content: bytes) -> bytes:
+    """The workbook with another text in a part."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            part = source.read(name)
+            if name.endswith(ending):
+                assert re.search(old, part.decode())
+                part = re.sub(old, new, part.decode()).encode()
+            target.writestr(name, part)
+    return out.getvalue()
+
+
+TABLE = [["id", "kWh"], [1, 10], [2, 20], [3, 30]]
+# What a sheet says of itself → how many of its rows must be read all the same.
+LIES = {
+    "a dimension of one cell": ('ref="A1:B4"', 'ref="A1"'),
+    "a dimension of two rows": ('ref="A1:B4"', 'ref="A1:B2"'),
+    "a dimension of one column": ('ref="A1:B4"', 'ref="A1:A4"'),
+    "a dimension that starts below": ('ref="A1:B4"', 'ref="B3:B4"'),
+    "a dimension that is none": ('ref="A1:B4"', 'ref=""'),
+    "a row's number twice": ('<row r="4"', '<row r="3"'),
+    "a row's number that goes back": ('<row r="4"', '<row r="1"'),
+    "rows without numbers": ('<row r="[0-9]"', "<row"),
+    "a span of one column": ('spans="1:2"', 'spans="1:1"'),
+    "cells from right to left": ("(<c r=.A3.*?</c>)(<c r=.B3.*?</c>)", r"\2\1"),
+    "cells that name other rows": ('<c r="([AB])3"', r'<c r="\g<1>9"'),
+    "cells without places": ('<c r="[AB][0-9]"', "<c"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_row_is_read_whatever_the_sheet_says_of_itself(lie):
+    old, new = LIES[lie]
+    content = workbook({"s": TABLE})
+    if "spans" in old:
+        content = with_sheet("(<row r=.[0-9].)[^>]*>", r'\1 spans="1:2">', content)
+    found, columns = read(with_sheet(old, new, content), type="xlsx")
+    assert columns == ["id", "kWh"]
+    assert [r.values for r in found] == [{"id": f"{n}", "kWh": f"{n}0"} for n in (1, 2, 3)]
+    assert len({r.line for r in found}) == 3
+
+
+def test_sheets_that_openpyxl_passes_over_are_told():
+    content = workbook({"s": TABLE, "t": TABLE})
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    strict = with_part("sheet2.xml", main, "http://purl.oclc.org/ooxml/spreadsheetml/main", content)
+    found, _ = read(strict, type="xlsx")
+    assert [r.fault is None for r in found] == [True, True, True, False] and "Strict Open XML" in str(found[3].fault)
+    for part, old, new in (
+        ("workbook.xml", r'r:id="rId2"|(<sheet [^>]*)r:id="rId2"', r"\1"),
+        ("workbook.xml.rels", "sheet2.xml", "sheet9.xml"),
+    ):
+        (found,) = read(with_part(part, old, new, content), type="xlsx")[0]
+        assert "sheets without content: t" in str(found.fault)
+
+
+def test_two_values_for_one_cell_are_a_fault_of_the_row():
+    content = with_sheet('<c r="A3"', '<c r="B3"', workbook({"s": TABLE}))
+    assert [r.fault for r in read(content, type="xlsx")[0]] == [None, "two cells in column B", None]
+
+
+def test_a_formula_without_a_kept_result_is_no_empty_cell():
+    found, _ = read(workbook({"s": [["id", "kWh"], [1, "=1+1"]]}), type="xlsx")
+    # openpyxl keeps no results; it writes an empty one, which a sheet means where the result is an empty text.
+    assert found[0].values == {"id": "1", "kWh": None}
+    content = with_sheet("<v ?/>|<v></v>", "", workbook({"s": [["id", "kWh"], [1, "=1+1"]]}))
+    assert read(content, type="xlsx")[0][0].values == {"id": "1", "kWh": "=1+1"}
+
+
+def test_durations_beyond_a_day_are_hours_and_minutes():
+    row = [dt.timedelta(hours=26, minutes=3, seconds=4), dt.timedelta(minutes=7)]
+    assert read(workbook({"s": [["d", "e"], row]}), type="xlsx")[0][0].values == {"d": "26:03:04", "e": "00:07:00"}
+
+
+def test_further_sheets_under_the_same_header_are_read_and_others_are_told():
+    jan, feb = [["id", "kWh "], [1, 10], [None, None], [2, 20]], [["id", " kWh", None], [1, 10]]
+    content = workbook(
+        {"empty": [], "jan": jan, "hidden": [], "feb": feb, "notes": [["hello"], ["x"], ["y"]], "mar": [*feb, [3, 30]]},
+        hidden="hidden", mar="hidden",
+    )  # fmt: skip
+    found, columns = read(content, type="xlsx")
+    assert columns == ["id", "kWh"]
+    lines = [r.line for r in found]
+    assert [(r.values or {}).get("id") for r in found] == ["1", "2", "1", None, "1", "3"]
+    assert lines == sorted(set(lines)) and lines[:3] == [2, 4, 6]
+    # Where it stands makes no difference to a record: the two are equal.
+    assert found[0].raw == found[2].raw == found[4].raw
+    assert (found[3].raw, found[3].fault) == (
+        "", "the sheet 'notes' was not read, its header is another: say in format.sheet which sheet to read",
+    )  # fmt: skip
+    assert [r.values for r in read(content, type="xlsx", sheet="feb")[0]] == [{"id": "1", "kWh": "10"}]
+
+
+def test_a_sheet_whose_first_row_is_empty_has_another_header():
+    found, _ = read(workbook({"a": TABLE, "b": [[], *TABLE]}), type="xlsx")
+    assert [r.fault is None for r in found] == [True, True, True, False] and "'b'" in str(found[3].fault)
 
 
 def test_xlsx_gives_text_and_refuses_what_is_none():
@@ -146,30 +328,69 @@ NESTED = {
 }
 
 
-def nested(each, **more):
+def nested(each, content=NESTED, level=None, **more):
     form = FeedFormat.model_validate({"type": "json", "records": "data", "each": each, **more})
-    return list(read_records(io.BytesIO(json.dumps(NESTED).encode()), form).records)
+    return list(read_records(io.BytesIO(json.dumps(content).encode()), form, level).records)
 
 
 def test_lists_inside_a_record_give_a_record_each_with_what_stands_around_it():
     found = nested(["evses"], document=["timestamp"])
-    assert [record.line for record in found] == [1, 2, 3, 4, 5]
-    assert [(record.values or {}).get("evses.uid") for record in found] == ["1", "2", None, None, "3"]
+    assert [record.line for record in found] == [1, 2, 3, 4]
+    assert [(record.values or {}).get("evses.uid") for record in found] == ["1", "2", None, "3"]
     assert {(record.values or {}).get("document.timestamp") for record in found} == {NESTED["timestamp"], None}
-    # A location without the list is kept, and what is no object is a fault; nothing is lost in silence.
-    assert (found[2].values["id"], found[3].fault) == ("L2", "not a JSON object")
+    # A location without points is no record, and what is no object is a fault.
+    assert found[2].fault == "not a JSON object"
     assert json.loads(found[0].raw)["evses"] == NESTED["data"][0]["evses"][0]
 
 
 def test_lists_in_lists():
     found = nested(["evses", "connectors"])
-    assert [(r.values or {}).get("evses.connectors.id") for r in found] == ["a", "b", None, None, "c"]
+    assert [(r.values or {}).get("evses.connectors.id") for r in found] == ["a", "b", None, "c"]
+
+
+NOTHING = ({"connectors": []}, {"connectors": None}, {"connectors": [None]}, {})
+
+
+@pytest.mark.parametrize(("level", "ids"), [(0, ["1", "2", None]), (1, ["1", "2"]), (2, ["2"])])
+def test_empty_null_and_absent_lists_are_the_same(level, ids):
+    for inner, outer in zip(NOTHING, ({"evses": []}, {"evses": None}, {"evses": [None]}, {}), strict=True):
+        evses = [{"uid": "1", **inner}, {"uid": "2", "connectors": [{"id": "a"}]}]
+        found = nested(["evses", "connectors"], {"data": [{"id": "L1", "evses": evses}, {"id": "L2", **outer}]}, level)
+        said = [{name: text for name, text in r.values.items() if text is not None} for r in found]
+        assert [values.get("evses.uid") for values in said] == ids
+        alone = [values for values in said if values.get("evses.uid") == "1"]
+        assert alone in ([], [{"id": "L1", "evses.uid": "1"}])
+
+
+def test_the_list_may_stand_within_an_object_that_is_absent():
+    for content in (
+        {"id": "1"},
+        {"id": "1", "post": None},
+        {"id": "1", "post": {}},
+        {"id": "1", "post": {"groups": []}},
+    ):
+        assert [r.values["id"] for r in nested(["post.groups"], {"data": [content]}, 0)] == ["1"]
+        assert nested(["post.groups"], {"data": [content]}, 1) == []
+
+
+def test_what_is_no_list_in_a_lists_place_is_kept_for_the_judge():
+    for wrong in ("none", {}, {"uid": "1"}, 7, False, ""):
+        (found,) = nested(["evses"], {"data": [{"id": "L", "evses": wrong}]})
+        assert found.values["id"] == "L"
+    (found,) = nested(["post.groups"], {"data": [{"id": "1", "post": "text"}]})
+    assert found.values["post"] == "text"
+
+
+def test_fields_of_what_is_no_record_are_noted():
+    form = FeedFormat(type="json", each=("evses",))
+    reading = read_records(io.BytesIO(b'[{"id":"L","EVSEs":[{"uid":"1"}]}]'), form)
+    assert list(reading.records) == [] and reading.columns == ["id", "EVSEs"]
 
 
 def test_a_line_of_json_with_a_list_gives_several_records_of_that_line():
     line = b'{"station": "S", "meters": [{"v": 1}, {"v": 2}]}\n{"station": "T"}\n'
     form = FeedFormat.model_validate({"type": "jsonl", "each": ["meters"]})
-    found = list(read_records(io.BytesIO(line), form).records)
+    found = list(read_records(io.BytesIO(line), form, 0).records)
     assert [(r.line, r.values.get("meters.v"), r.values["station"]) for r in found] == [
         (1, "1", "S"), (1, "2", "S"), (2, None, "T"),
     ]  # fmt: skip
