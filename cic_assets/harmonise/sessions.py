@@ -17,7 +17,7 @@ from cic_assets.harmonise.common import (
     text_of,
 )
 from cic_assets.streams.columns import KW_PER, KWH_PER
-from cic_assets.streams.model import SessionsStream
+from cic_assets.streams.model import NO_ID, SessionsStream
 
 OPEN_STATUSES = ("ACTIVE", "PENDING")
 AMOUNT = "decimal(12,4)"
@@ -157,9 +157,18 @@ def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
         )
         .withColumns(
             {
-                "session_id": F.coalesce(F.col("given_id"), F.substring("content_hash", 1, 32)),
+                "session_id": _session_id(stream),
                 "duration_seconds": F.col("duration_micros").cast("decimal(18,0)")
                 * F.lit("0.000001").cast("decimal(7,6)"),
             }
         )
     )
+
+
+def _session_id(stream: SessionsStream) -> Column:
+    """The feed's id; of a stream whose ids are none, what identifies instead; else the content."""
+    if stream.session_id != NO_ID:
+        return F.coalesce(F.col("given_id"), F.substring("content_hash", 1, 32))
+    start = F.unix_micros("started_at").cast("string")
+    text = F.concat_ws("|", F.upper("charge_point"), F.coalesce("connector_id", F.lit("~")), start)
+    return F.substring(F.sha2(text, 256), 1, 32)

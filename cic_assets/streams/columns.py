@@ -4,7 +4,8 @@ from __future__ import annotations
 
 # DEFINITIONS 3; OCPI 2.2.1 CDR and Session.
 SESSION_COLUMNS: dict[str, str] = {
-    "session_id": "the feed's id of the session or CDR; without it, equal rows are one session",
+    "session_id": "the feed's id of the session or CDR; without it, equal rows are one session; `none` where its ids are "
+    "none: charge point, connector and start identify",
     "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
     "connector_id": "the connector of the charge point",
     "started_local": "start on the wall clock of the stream's zone, timestamp or ISO text",

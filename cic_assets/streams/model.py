@@ -9,7 +9,7 @@ import codecs
 import datetime as dt
 import hashlib
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlglot
@@ -25,6 +25,7 @@ from cic_assets.streams.vocabulary import STANDARDS, Standard, State, folded
 # A hundred years: beyond it a date plus so many days is no date any more.
 MAX_DAYS = 36_525
 Text = Annotated[str, Field(min_length=1)]
+NO_ID = "none"
 
 
 class Part(BaseModel):
@@ -240,6 +241,22 @@ class SessionsStream(Stream):
     date_repair: DateRepair | None = None
     vat_basis: Literal["excluded", "included", "unknown"]
     vat_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
+    # The feed's ids are no ids (DEFINITIONS 3): charge point, connector and start identify. Said here or in `columns`.
+    session_id: Literal["none"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_id_is_said_once(cls, content: Any) -> Any:
+        columns = content.get("columns") if isinstance(content, dict) else None
+        said = columns.get("session_id") if isinstance(columns, dict) else None
+        if not isinstance(columns, dict) or not isinstance(said, str):
+            return content
+        if said.strip().lower() == NO_ID:
+            rest = {name: text for name, text in columns.items() if name != "session_id"}
+            return {**content, "columns": rest, "session_id": NO_ID}
+        if content.get("session_id") == NO_ID:
+            raise ValueError("session_id: none, or columns.session_id, not both")
+        return content
 
     @model_validator(mode="after")
     def _rate_is_said(self) -> SessionsStream:

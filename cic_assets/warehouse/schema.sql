@@ -144,10 +144,13 @@ create table if not exists facts.charging_session (
   flags text[] not null,
   rated_power_kw numeric(12, 4),
   record_kind text not null,
-  arrival_date date not null,
-  -- The date is in the key because a session that moved to another month is in both until both are restated.
-  primary key (provider_id, record_kind, session_id, start_date)
+  arrival_date date not null
 );
+-- The date is in the key because a session that moved to another month is in both until both are restated; charge point,
+-- connector and start because an id may be no id (S16).
+alter table facts.charging_session drop constraint if exists charging_session_pkey;
+create unique index if not exists charging_session_key on facts.charging_session
+(provider_id, record_kind, session_id, start_date, charge_point_id, connector_id, started_at) nulls not distinct;
 create index if not exists charging_session_start_date on facts.charging_session (start_date);
 
 create table if not exists facts.charging_session_day (
