@@ -26,8 +26,10 @@ from cic_assets.assets.accepted import ACCEPTED
 from cic_assets.assets.expected import demand_expected
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.windows import materialized, pending_restatement
+from cic_assets.facts.identity import identified
 from cic_assets.facts.sessions import DISPOSITIONS, named_ids, session_facts
 from cic_assets.lake import tables
+from cic_assets.lake.identity import aliases_of
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.touch import SESSIONS
 from cic_assets.lake.zones import lake_of
@@ -136,7 +138,10 @@ def session_fact_assets() -> AssetsDefinition:
 def _compute(settings: Settings, spark: SparkResource, start: dt.date, end: dt.date) -> Computed:
     number = count()
     with staging_folder(settings) as staging:
-        accepted = tables.read_accepted(spark.session, settings.spark, lake_of(settings), "sessions")
+        accepted = identified(
+            tables.read_accepted(spark.session, settings.spark, lake_of(settings), "sessions"),
+            aliases_of(settings, spark.session),
+        )
         listed = spark.session.createDataFrame(registered(settings))
         facts = session_facts(
             accepted,

@@ -12,6 +12,7 @@ from cic_assets.harmonise.common import (
     from_wall,
     given,
     instant_of,
+    names_of_point,
     number_of,
     owned,
     text_of,
@@ -49,7 +50,7 @@ def _typed(records: DataFrame, stream: SessionsStream) -> DataFrame:
     return records.select(
         *PROVENANCE,
         text_of("session_id").alias("given_id"),
-        text_of("charge_point").alias("charge_point"),
+        *names_of_point(),
         text_of("connector_id").alias("connector_id"),
         *(F.col(f"given_{edge}_{way}") for edge in ("started", "ended") for way in ("local", "at")),
         number_of("energy", KWH_PER[stream.units.energy]).alias("energy_kwh"),

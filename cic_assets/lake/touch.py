@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from cic_assets.facts.charge_points import registry
+from cic_assets.facts.identity import identified
 from cic_assets.facts.restatement import affected_months, affected_spans
 from cic_assets.lake import tables
+from cic_assets.lake.identity import alias_frame, aliases, aliases_of
 from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
@@ -60,8 +62,10 @@ def touched_by(
     if isinstance(stream, StatusStream):
         return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers)}
     if stream.kind == "sessions" and removed.num_rows + added.num_rows:
-        known = tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions")
-        months = affected_months(tables.hand_over(spark, pa.concat_tables([removed, added])), known)
+        names = aliases_of(settings, spark)
+        known = identified(tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions"), names)
+        changed = identified(tables.hand_over(spark, pa.concat_tables([removed, added])), names)
+        months = affected_months(changed, known)
         with connect(settings) as connection:
             counted = counted_since(connection, min(months, default=dt.date.max))
         return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
@@ -209,12 +213,15 @@ def _renewed(settings: Settings, spark: SparkSession) -> bool:
     """Whether the rows that it read were still the newest when it came to replace the registry."""
     lake = lake_of(settings)
     version = tables.version(lake, "locations")
-    rows = registry(tables.read_accepted(spark, settings.spark, lake, "locations")).toArrow()
+    with connect(settings) as connection:
+        known = aliases(connection)
+    locations = tables.read_accepted(spark, settings.spark, lake, "locations")
+    rows = registry(identified(locations, alias_frame(spark, known))).toArrow()
     names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     with connect(settings) as connection:
         staged = stage_rows(connection, "facts.charge_point", rows)
         connection.execute("lock table facts.charge_point in share row exclusive mode")
-        if tables.version(lake, "locations") != version:
+        if tables.version(lake, "locations") != version or aliases(connection) != known:
             return False
         connection.execute(
             sql.SQL(

@@ -210,8 +210,16 @@ class Stream(Part):
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """The feed's fields that decoding keeps as text, in order: what expressions read, and personal ones."""
-        names = [name for name in self._referenced if name not in PLATFORM_FIELDS]
+        names = [name for name in (*self._referenced, *self.alias_fields) if name not in PLATFORM_FIELDS]
         return tuple(dict.fromkeys([*names, *self.personal_fields]))
+
+    @cached_property
+    def alias_fields(self) -> tuple[str, ...]:
+        """Fields that name the same charge point as the field that `charge_point` is; none where the file says one."""
+        if "charge_point_alias" in self.columns:
+            return ()
+        found = siblings(self.columns.get("charge_point", ""), is_person_near=self.kind == "sessions")
+        return tuple(name for name in found if name not in self.personal_fields)
 
     @cached_property
     def reads_sightings(self) -> bool:
@@ -221,7 +229,9 @@ class Stream(Part):
     @cached_property
     def required_fields(self) -> tuple[str, ...]:
         """Fields without which a file is quarantined whole."""
-        return tuple(name for name in self.fields if name not in {*self.optional_fields, *self.personal_fields})
+        beside = {*self.alias_fields} - {*self._referenced}
+        optional = {*self.optional_fields, *self.personal_fields, *beside}
+        return tuple(name for name in self.fields if name not in optional)
 
     def decode_fingerprint(self) -> str:
         """Changes when decoding would give other records."""
@@ -355,6 +365,25 @@ def referenced_fields(expression: str) -> list[str]:
         raise SqlglotError("a query inside an expression is not supported")
     columns = [column for column in tree.find_all(exp.Column, bfs=False) if not _is_bound(column)]
     return list(dict.fromkeys(".".join(part.name for part in column.parts) for column in columns))
+
+
+def siblings(expression: str, *, is_person_near: bool) -> tuple[str, ...]:
+    """OCPI's other names of the EVSE whose name an expression is, if it is exactly one field.
+
+    Args:
+        expression: of the charge point.
+        is_person_near: whether a `uid` beside it may be a driver's.
+    """
+    try:
+        tree = sqlglot.parse_one(expression, read="spark")
+    except SqlglotError:
+        return ()
+    if not isinstance(tree, exp.Column):
+        return ()
+    path, _, last = ".".join(part.name for part in tree.parts).rpartition(".")
+    others = {"evse_id": ("evse_uid",) if is_person_near else ("uid", "evse_uid"), "uid": ("evse_id",)}
+    others["evse_uid"] = ("evse_id",)
+    return tuple(f"{path}.{name}" if path else name for name in others.get(last, ()))
 
 
 def _is_bound(column: exp.Column) -> bool:

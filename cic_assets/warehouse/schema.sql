@@ -79,6 +79,17 @@ create table if not exists catalogue.stream_cover (
   primary key (stream_id, arrival_date)
 );
 
+-- The ids that an arrival gives charge points (`charge_point_id` with the provider before it), each with another id of the
+-- same one where the feed says it.
+create table if not exists catalogue.charge_point_name (
+  stream_id text not null,
+  arrival_date date not null,
+  provider_id text not null,
+  charge_point_id text not null,
+  charge_point_alias text
+);
+create index if not exists charge_point_name_arrival on catalogue.charge_point_name (stream_id, arrival_date);
+
 -- Periods (months, or local days, by fact) that an ingest may have changed. Never deleted: a period is stale while its
 -- touch is newer than its facts.
 create sequence if not exists catalogue.touch_id;
@@ -249,6 +260,21 @@ create table if not exists facts.charge_point_edge (
   primary key (charge_point_id, connector_id, stream_id, event_date)
 );
 create index if not exists charge_point_edge_date on facts.charge_point_edge (event_date);
+
+-- Ids as feeds give them, and the charge point's id in facts, where that is another one.
+create table if not exists facts.charge_point_alias (
+  charge_point_id text primary key,
+  canonical_id text not null
+);
+
+-- Edges under the charge points' ids in facts; two feeds' edges of one charge point and date are two rows.
+create or replace view facts.charge_point_word as
+select
+  coalesce(a.canonical_id, e.charge_point_id) as charge_point_id, e.connector_id, e.stream_id, e.event_date,
+  e.entry_count, e.first_event_at, e.last_event_at, e.last_state, e.last_heard_at, e.arrived_at, e.source_file,
+  e.source_line
+from facts.charge_point_edge as e
+left join facts.charge_point_alias as a using (charge_point_id);
 
 -- The registry as locations streams give it, with its history: what held from valid_from until valid_to.
 create table if not exists facts.charge_point (
