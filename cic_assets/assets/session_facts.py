@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from dagster import (
     AssetCheckResult,
+    AssetCheckSeverity,
     AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
@@ -25,12 +26,15 @@ from cic_assets.assets.accepted import ACCEPTED
 from cic_assets.assets.expected import demand_expected
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
-from cic_assets.facts.sessions import DISPOSITIONS, session_facts
+from cic_assets.facts.identity import identified
+from cic_assets.facts.sessions import DISPOSITIONS, named_ids, session_facts
 from cic_assets.lake import tables
+from cic_assets.lake.identity import aliases_of
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.touch import SESSIONS
 from cic_assets.lake.zones import lake_of
 from cic_assets.partitions import MONTHS, month_range
+from cic_assets.quality.rules import CROSS_RULES
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings
@@ -75,6 +79,7 @@ def _check_specs() -> list[AssetCheckSpec]:
             blocking=True,
             description="sessions and energy of the days equal those of the sessions, before the swap",
         ),
+        AssetCheckSpec("S16", asset=SESSION, description=f"flag: {CROSS_RULES['S16'].message}"),
         AssetCheckSpec(
             "nothing_unresolved",
             asset=DISPOSITION,
@@ -129,6 +134,7 @@ def session_fact_assets() -> AssetsDefinition:
             {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()},
         )  # fmt: skip
         yield nothing_unresolved(settings, FACT, "sessions", DISPOSITION)
+        yield reused_ids(computed.rows[SESSION])
         yield pending_restatement(settings, FACT, SESSION, "monthly")
         yield from materialized(computed.rows, start, end)
 
@@ -138,7 +144,10 @@ def session_fact_assets() -> AssetsDefinition:
 def _compute(settings: Settings, spark: SparkResource, start: dt.date, end: dt.date) -> Computed:
     number = count()
     with staging_folder(settings) as staging:
-        accepted = tables.read_accepted(spark.session, settings.spark, lake_of(settings), "sessions")
+        accepted = identified(
+            tables.read_accepted(spark.session, settings.spark, lake_of(settings), "sessions"),
+            aliases_of(settings, spark.session),
+        )
         listed = spark.session.createDataFrame(registered(settings))
         facts = session_facts(
             accepted,
@@ -185,6 +194,28 @@ def _audit(computed: Computed) -> list[AssetCheckResult]:
             f"{_total(day, 'energy_kwh_total')} kWh in days",
         ),
     ]
+
+
+def reused_ids(session: pa.Table) -> AssetCheckResult:
+    """A warning that names the ids that do not identify, how often and where they stand, the most frequent first."""
+    rule = CROSS_RULES["S16"]
+    found: dict[str, list[str]] = {}
+    names = ("session_id", "charge_point_id", "flags")
+    for name, point, flags in zip(*(session[column].to_pylist() for column in names), strict=True):
+        if rule.mark in flags:
+            found.setdefault(name, []).append(point)
+    reused = [
+        {"session_id": name, "count": len(points), "points": sorted(set(points))} for name, points in found.items()
+    ]
+    reused.sort(key=lambda row: (-int(str(row["count"])), str(row["session_id"])))
+    return AssetCheckResult(
+        check_name=rule.id,
+        asset_key=SESSION,
+        passed=not reused,
+        severity=AssetCheckSeverity.WARN,
+        description=f"{rule.message}: {len(reused)} ids, such as {named_ids(reused)}" if reused else None,
+        metadata={"id": rule.id, "ids": len(reused), "sessions": sum(map(len, found.values()))},
+    )
 
 
 def _total(rows: pa.Table, column: str) -> Any:

@@ -17,35 +17,43 @@ from cic_assets.streams.vocabulary import NEVER_EXPIRE
 def affected_months(changed: DataFrame, accepted: DataFrame) -> list[dt.date]:
     """Months (their first day) that may differ now.
 
-    They are the months of the changed rows themselves (new ones and ones that vanished), of all versions of the same
-    session, of what a CDR bills or a credit credits, and of sessions that overlap on the same charge point.
+    They are the months of the changed rows themselves (new ones and ones that vanished), of all rows with the same id,
+    of what a CDR bills or a credit credits, and of sessions that overlap any of these on the same charge point: a row
+    that comes may make versions of one session different ones, and the other way round.
 
     Args:
         changed: accepted rows that were added or removed.
         accepted: all accepted rows, as they are now.
     """
-    ids = changed.select(
-        "provider_id", F.explode(F.array("session_id", "cdr_session_id", "credit_reference_id")).alias("id")
-    )
-    ids = ids.where(F.col("id").isNotNull()).distinct()
-    versions = accepted.select(
-        "provider_id",
-        "start_date",
-        F.explode(F.array("session_id", "cdr_session_id", "credit_reference_id")).alias("id"),
-    )
-    related = versions.join(ids, ["provider_id", "id"], "left_semi").select("start_date")
-    mine = changed.select(
+    links = ("session_id", "cdr_session_id", "credit_reference_id")
+    ids = _linked(changed, links)
+    for _ in range(2):
+        # A rival of a linked row may be known by its own id only.
+        known = _linked(accepted, links, "session_id")
+        owners = known.join(ids, ["provider_id", "id"], "left_semi").select("provider_id", "session_id").distinct()
+        ids = known.join(owners, ["provider_id", "session_id"], "left_semi").select("provider_id", "id").distinct()
+    row = ("charge_point_id", "started_at", "ended_at", "start_date")
+    mine = ids.withColumnRenamed("id", "session_id")
+    related = accepted.join(mine, ["provider_id", "session_id"], "left_semi").select(*row)
+    moved = changed.select(*row).unionByName(related).distinct()
+    spans = moved.select(
         "charge_point_id", F.col("started_at").alias("mine_from"), F.col("ended_at").alias("mine_to")
     ).distinct()
     overlapping = (
-        accepted.select("charge_point_id", "started_at", "ended_at", "start_date")
-        .join(mine, "charge_point_id")
+        accepted.select(*row)
+        .join(spans, "charge_point_id")
         .where((F.col("started_at") < F.col("mine_to")) & (F.col("mine_from") < F.col("ended_at")))
         .select("start_date")
     )
-    dates = changed.select("start_date").unionByName(related).unionByName(overlapping)
+    dates = moved.select("start_date").unionByName(overlapping)
     months = dates.select(F.trunc("start_date", "MM").alias("month")).distinct().toArrow().column(0).to_pylist()
     return sorted(month for month in months if month is not None)
+
+
+def _linked(rows: DataFrame, links: tuple[str, ...], *kept: str) -> DataFrame:
+    """The ids by which rows are linked, each once; with which columns of the row."""
+    found = rows.select("provider_id", *kept, F.explode(F.array(*links)).alias("id"))
+    return found.where(F.col("id").isNotNull()).distinct()
 
 
 # E04 looks an hour back, so a change is seen an hour on.

@@ -7,8 +7,9 @@ credits, overlaps (S11). Only exact sums, counts, minima and maxima leave here; 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -16,6 +17,12 @@ from pyspark.sql import functions as F
 DISPOSITIONS = ("in_facts", "open", "duplicates", "superseded")
 # Flags that keep a session out of the statistics; the session stays in charging_session.
 NOT_COUNTED = ("credit", "credited", "credit_without_original", "invalid", "reservation")
+# What an id is unique within, if it is; and what one session's versions share.
+_RECORD = ("provider_id", "record_kind", "session_id")
+_SESSION = (*_RECORD, "told_by")
+# How many ids or charge points a message names.
+SHOWN = 5
+_DAY_MICROS = 24 * 3_600_000_000
 _LINKS = ("session_id", "cdr_session_id", "credit_reference_id")
 _DAY = ("charge_point_id", "provider_id", "authority_id", "stream_id", "start_date", "currency")
 
@@ -107,8 +114,24 @@ def _neighbourhood(accepted: DataFrame, in_window: Column) -> DataFrame:
 
 
 def resolve(rows: DataFrame) -> DataFrame:
-    """Adds `disposition` to accepted rows and completes `flags`. Needs all versions of each session given."""
-    return _flagged(_credited(_billed(_versioned(rows))))
+    """Adds `disposition` to accepted rows and completes `flags`. Needs all rows of each id given."""
+    return _flagged(_credited(_billed(_versioned(told_apart(rows)))))
+
+
+def told_apart(rows: DataFrame) -> DataFrame:
+    """Adds `id_reused`, and `told_by`: what identifies a session beside its id (DEFINITIONS 3, S16).
+
+    An id of which rows stand at two charge points, or with starts more than 24 h apart, does not identify: then charge
+    point, connector and start do. Needs all rows of each id given, open ones too.
+    """
+    same_id = Window.partitionBy(*_RECORD)
+    point, start = F.col("charge_point_id"), F.unix_micros("started_at")
+    reused = (F.min(point).over(same_id) != F.max(point).over(same_id)) | (
+        F.max(start).over(same_id) - F.min(start).over(same_id) > _DAY_MICROS
+    )
+    apart = F.concat_ws("|", point, F.coalesce("connector_id", F.lit("~")), start.cast("string"))
+    rows = rows.withColumn("id_reused", F.coalesce(reused, F.lit(False)))
+    return rows.withColumn("told_by", F.when(F.col("id_reused"), apart).otherwise(""))
 
 
 def _newest_first() -> list[Column]:
@@ -120,12 +143,11 @@ def _newest_first() -> list[Column]:
 
 
 def _versioned(rows: DataFrame) -> DataFrame:
-    """Equal content again is a duplicate; of different versions of one id, all but the newest are superseded."""
-    record = ("provider_id", "record_kind", "session_id")
-    copies = Window.partitionBy(*record, "content_hash").orderBy(*_newest_first())
+    """Equal content again is a duplicate; of different versions of one session, all but the newest are superseded."""
+    copies = Window.partitionBy(*_SESSION, "content_hash").orderBy(*_newest_first())
     ranked = rows.withColumn("copy", F.row_number().over(copies))
     # Copies rank behind all firsts, so that the newest first is number 1.
-    versions = Window.partitionBy(*record).orderBy((F.col("copy") > 1).cast("int"), *_newest_first())
+    versions = Window.partitionBy(*_SESSION).orderBy((F.col("copy") > 1).cast("int"), *_newest_first())
     return ranked.withColumn("version", F.row_number().over(versions)).withColumn(
         "disposition",
         F.when(F.col("copy") > 1, "duplicates").when(F.col("version") > 1, "superseded").otherwise("in_facts"),
@@ -133,30 +155,46 @@ def _versioned(rows: DataFrame) -> DataFrame:
 
 
 def _billed(rows: DataFrame) -> DataFrame:
-    """A Session whose CDR is there is superseded by it (OCPI: CDR.session_id); what is still open is open."""
+    """A Session whose CDR is there is superseded by it (OCPI: CDR.session_id); what is still open is open.
+
+    As ids may be reused, the two must agree on the charge point, and on the start within 24 h.
+    """
     current = F.col("disposition") == "in_facts"
-    bills = rows.where(current & (F.col("record_kind") == "cdr") & F.col("cdr_session_id").isNotNull())
-    bills = bills.select(
-        "provider_id", F.col("cdr_session_id").alias("session_id"), F.lit(True).alias("billed")
-    ).distinct()
-    joined = rows.join(bills, ["provider_id", "session_id"], "left")
-    billed = current & (F.col("record_kind") == "session") & F.coalesce(F.col("billed"), F.lit(False))
+    bills = rows.where(current & (F.col("record_kind") == "cdr")).select(
+        "provider_id", "charge_point_id", F.col("cdr_session_id").alias("session_id"), F.col("started_at").alias("at")
+    )
+    sessions = rows.where(current & (F.col("record_kind") == "session"))
+    found = sessions.join(bills.distinct(), ["provider_id", "charge_point_id", "session_id"]).where(_within_a_day())
+    joined = rows.join(found.select(*_SESSION, F.lit(True).alias("billed")).distinct(), [*_SESSION], "left")
+    billed = current & F.coalesce(F.col("billed"), F.lit(False))
     return joined.withColumn(
         "disposition",
         F.when(billed, "superseded").when(current & F.col("is_open"), "open").otherwise(F.col("disposition")),
     ).drop("billed")
 
 
+def _within_a_day() -> Column:
+    return F.abs(F.unix_micros("started_at") - F.unix_micros("at")) <= _DAY_MICROS
+
+
 def _credited(rows: DataFrame) -> DataFrame:
-    """Marks credit CDRs, what they credit, and credits without an original."""
+    """Marks credit CDRs, what they credit, and credits without an original.
+
+    The two agree on the charge point; where the original's id is reused, on the start within 24 h too.
+    """
     here = rows.where(F.col("disposition") == "in_facts")
-    credits = here.where(F.col("credit")).select("provider_id", F.col("credit_reference_id").alias("session_id"))
-    credits = credits.where(F.col("session_id").isNotNull()).distinct().withColumn("is_credited", F.lit(True))
-    originals = here.where(~F.col("credit")).select("provider_id", F.col("session_id").alias("credit_reference_id"))
-    originals = originals.distinct().withColumn("has_original", F.lit(True))
-    return rows.join(credits, ["provider_id", "session_id"], "left").join(
-        originals, ["provider_id", "credit_reference_id"], "left"
+    credits = here.where(F.col("credit")).select(
+        *(F.col(name).alias(f"credit_{name}") for name in _SESSION),
+        "provider_id", "charge_point_id", F.col("credit_reference_id").alias("session_id"),
+        F.col("started_at").alias("at"),
+    )  # fmt: skip
+    pairs = here.where(~F.col("credit")).join(credits, ["provider_id", "charge_point_id", "session_id"])
+    pairs = pairs.where(~F.col("id_reused") | _within_a_day())
+    originals = pairs.select(*_SESSION, F.lit(True).alias("is_credited")).distinct()
+    owners = pairs.select(
+        *(F.col(f"credit_{name}").alias(name) for name in _SESSION), F.lit(True).alias("has_original")
     )
+    return rows.join(originals, [*_SESSION], "left").join(owners.distinct(), [*_SESSION], "left")
 
 
 def _flagged(rows: DataFrame) -> DataFrame:
@@ -183,10 +221,10 @@ def _flagged(rows: DataFrame) -> DataFrame:
     words = [
         (F.col("credit"), "credit"), (is_credited, "credited"), (orphan, "credit_without_original"),
         (F.col("status") == "INVALID", "invalid"), (F.col("status") == "RESERVATION", "reservation"),
-        (overlaps, "S11"),
+        (overlaps, "S11"), (F.col("id_reused"), "id_reused"),
     ]  # fmt: skip
     found = F.filter(F.array(*(F.when(condition, word) for condition, word in words)), lambda word: word.isNotNull())
-    return rows.withColumn("flags", F.concat("flags", found)).drop("is_credited", "has_original", "counts")
+    return rows.withColumn("flags", F.concat("flags", found)).drop("is_credited", "has_original", "counts", "told_by")
 
 
 def session_day(session: DataFrame) -> DataFrame:
@@ -216,3 +254,16 @@ def session_day(session: DataFrame) -> DataFrame:
 
 def _count(condition: Column) -> Column:
     return F.sum(F.when(condition, 1).otherwise(0)).cast("bigint")
+
+
+def named_ids(reused: Sequence[Mapping[str, Any]]) -> str:
+    """The first few ids that are none, as words: how often each stands, and at which charge points.
+
+    Args:
+        reused: `session_id`, `count` and `points`, a list of charge points, of each id.
+    """
+
+    def where(points: Sequence[str]) -> str:
+        return ", ".join(points[:SHOWN]) + (f" and {len(points) - SHOWN} more" if len(points) > SHOWN else "")
+
+    return "; ".join(f"{row['session_id']!r} {row['count']} times at {where(row['points'])}" for row in reused[:SHOWN])

@@ -44,6 +44,9 @@ def given(records: DataFrame, stream: Stream) -> DataFrame:
 
 def _expression(stream: Stream, name: str) -> Column:
     text = stream.columns.get(name)
+    if name == "charge_point_alias" and stream.alias_fields:
+        beside = [F.col(f"`{field}`") for field in stream.alias_fields]
+        return F.coalesce(*(F.when(F.trim(field) != "", field) for field in beside)).alias(f"given_{name}")
     return (F.expr(text) if text else F.lit(None).cast("string")).alias(f"given_{name}")
 
 
@@ -51,6 +54,12 @@ def text_of(name: str) -> Column:
     """The given column without surrounding space; null where nothing is left."""
     trimmed = F.trim(F.col(f"given_{name}").cast("string"))
     return F.when(trimmed != "", trimmed)
+
+
+def names_of_point() -> tuple[Column, Column]:
+    """`charge_point`, and `charge_point_alias`, another id of it; it stands in where the first one is missing."""
+    alias = text_of("charge_point_alias")
+    return F.coalesce(text_of("charge_point"), alias).alias("charge_point"), alias.alias("charge_point_alias")
 
 
 def number_of(name: str, factor: str = "1") -> Column:

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cic_assets.harmonise.common import PROVENANCE, given, instant_of, number_of, owned, text_of
+from cic_assets.harmonise.common import PROVENANCE, given, instant_of, names_of_point, number_of, owned, text_of
 from cic_assets.streams.columns import KW_PER
 from cic_assets.streams.model import LocationsStream
 
@@ -17,11 +17,11 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
     """Charge points, or their connectors, one row per decoded record; a value that can't be read is null."""
     frame = given(records, stream).select(
         *PROVENANCE,
-        text_of("charge_point").alias("charge_point"),
+        *names_of_point(),
         F.coalesce(text_of("connector_id"), F.lit("")).alias("connector_id"),
         text_of("location_id").alias("location_id"),
         text_of("location_name").alias("location_name"),
-        F.coalesce(text_of("device_id"), text_of("charge_point")).alias("device_id"),
+        F.coalesce(text_of("device_id"), text_of("charge_point"), text_of("charge_point_alias")).alias("device_id"),
         number_of("rated_power", KW_PER[stream.units.power]).alias("rated_power_kw"),
         text_of("latitude").try_cast(_DEGREES).alias("latitude"),
         text_of("longitude").try_cast(_DEGREES).alias("longitude"),

@@ -12,12 +12,13 @@ from cic_assets.harmonise.common import (
     from_wall,
     given,
     instant_of,
+    names_of_point,
     number_of,
     owned,
     text_of,
 )
 from cic_assets.streams.columns import KW_PER, KWH_PER
-from cic_assets.streams.model import SessionsStream
+from cic_assets.streams.model import NO_ID, SessionsStream
 
 OPEN_STATUSES = ("ACTIVE", "PENDING")
 AMOUNT = "decimal(12,4)"
@@ -49,7 +50,7 @@ def _typed(records: DataFrame, stream: SessionsStream) -> DataFrame:
     return records.select(
         *PROVENANCE,
         text_of("session_id").alias("given_id"),
-        text_of("charge_point").alias("charge_point"),
+        *names_of_point(),
         text_of("connector_id").alias("connector_id"),
         *(F.col(f"given_{edge}_{way}") for edge in ("started", "ended") for way in ("local", "at")),
         number_of("energy", KWH_PER[stream.units.energy]).alias("energy_kwh"),
@@ -157,9 +158,18 @@ def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
         )
         .withColumns(
             {
-                "session_id": F.coalesce(F.col("given_id"), F.substring("content_hash", 1, 32)),
+                "session_id": _session_id(stream),
                 "duration_seconds": F.col("duration_micros").cast("decimal(18,0)")
                 * F.lit("0.000001").cast("decimal(7,6)"),
             }
         )
     )
+
+
+def _session_id(stream: SessionsStream) -> Column:
+    """The feed's id; of a stream whose ids are none, what identifies instead; else the content."""
+    if stream.session_id != NO_ID:
+        return F.coalesce(F.col("given_id"), F.substring("content_hash", 1, 32))
+    start = F.unix_micros("started_at").cast("string")
+    text = F.concat_ws("|", F.upper("charge_point"), F.coalesce("connector_id", F.lit("~")), start)
+    return F.substring(F.sha2(text, 256), 1, 32)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
-from cic_assets.harmonise.common import PROVENANCE, from_wall, given, instant_of, owned, text_of
+from cic_assets.harmonise.common import PROVENANCE, from_wall, given, instant_of, names_of_point, owned, text_of
 from cic_assets.streams.model import StatusStream
 
 # The word of a record that has none; no map may know it, so it is flagged like any other unknown word.
@@ -30,7 +30,7 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
     """
     frame = given(records, stream).select(
         *PROVENANCE,
-        text_of("charge_point").alias("charge_point"),
+        *names_of_point(),
         F.coalesce(text_of("connector_id"), F.lit("")).alias("connector_id"),
         F.coalesce(text_of("status"), F.lit(NO_WORD)).alias("source_status"),
         *(F.col(f"given_{edge}_{way}") for edge in ("changed", "confirmed") for way in ("local", "at")),

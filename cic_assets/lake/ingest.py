@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from cic_assets.lake import catalogue, tables, touch
+from cic_assets.lake import catalogue, identity, tables, touch
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.decode import decode, decoded_schema
 from cic_assets.lake.kinds import KINDS
@@ -247,7 +247,9 @@ def _replace(
         staged = stage_rows(connection, "quality.quarantine", quarantined)
         catalogue.demand_claim(connection, stream.id, days, claim)
         _record(connection, settings, stream, kept, staged)
-    if stream.kind == "locations":
+        identity.note_names(connection, stream.id, days, accepted)
+    is_renamed = identity.renew_identity(settings)
+    if stream.kind == "locations" or is_renamed:
         touch.renew_registry(settings, spark)
     _mark(settings, stream, touched, dates)
     # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.

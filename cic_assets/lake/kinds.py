@@ -66,8 +66,8 @@ KINDS: dict[str, Kind] = {
         lambda judged, stream: judged,
         "arrived_at",
         (
-            "source_file", "source_line", "charge_point_id", "connector_id", "location_id", "location_name",
-            "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "authority_id",
+            "source_file", "source_line", "charge_point_id", "charge_point_alias", "connector_id", "location_id",
+            "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "authority_id",
         ),
     ),
 }  # fmt: skip

@@ -42,6 +42,7 @@ ACCEPTED_SESSIONS = pa.schema(
         ("provider_id", pa.string()),
         ("authority_id", pa.string()),
         ("charge_point_id", pa.string()),
+        ("charge_point_alias", pa.string()),
         ("connector_id", pa.string()),
         ("started_at", _INSTANT),
         ("ended_at", _INSTANT),
@@ -63,6 +64,7 @@ ACCEPTED_STATUS = pa.schema(
         ("provider_id", pa.string()),
         ("authority_id", pa.string()),
         ("charge_point_id", pa.string()),
+        ("charge_point_alias", pa.string()),
         ("connector_id", pa.string()),
         ("entry", pa.string()),
         ("at", _INSTANT),
@@ -82,6 +84,7 @@ ACCEPTED_LOCATIONS = pa.schema(
         ("provider_id", pa.string()),
         ("authority_id", pa.string()),
         ("charge_point_id", pa.string()),
+        ("charge_point_alias", pa.string()),
         ("connector_id", pa.string()),
         ("location_id", pa.string()),
         ("location_name", pa.string()),
@@ -179,7 +182,13 @@ def arrival_rows(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.da
     except TableNotFoundError:
         return schema.empty_table()
     filters = [("stream_id", "=", stream_id), ("arrival_date", "in", [day.isoformat() for day in arrivals])]
-    return existing.to_pyarrow_table(partitions=filters, columns=schema.names).cast(schema)
+    # A table of an earlier release may lack a column.
+    there = {field.name for field in existing.schema().fields}
+    rows = existing.to_pyarrow_table(partitions=filters, columns=[name for name in schema.names if name in there])
+    for name in schema.names:
+        if name not in there:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, schema.field(name).type))
+    return rows.select(schema.names).cast(schema)
 
 
 def entry_counts(lake: Lake, kind: str) -> dict[dt.date, int]:
@@ -230,7 +239,10 @@ def read_accepted(
         if not files:
             return hand_over(spark, schema.empty_table())
         return spark.read.option("basePath", uri).schema(spark_schema(schema)).parquet(*files)
-    frame = spark.read.format("delta").load(uri).select(*schema.names)
+    frame = spark.read.format("delta").load(uri)
+    kinds = {field.name: field.dataType for field in spark_schema(schema)}
+    lacking = {name: F.lit(None).cast(kinds[name]) for name in schema.names if name not in frame.columns}
+    frame = frame.withColumns(lacking).select(*schema.names) if lacking else frame.select(*schema.names)
     if start or end:
         frame = frame.where((F.col("event_date") >= F.lit(first)) & (F.col("event_date") < F.lit(last)))
     return frame

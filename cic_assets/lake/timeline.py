@@ -14,8 +14,10 @@ import pyarrow as pa
 from psycopg import sql
 from pyspark.sql import functions as F
 
+from cic_assets.facts.identity import identified
 from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
 from cic_assets.lake import tables
+from cic_assets.lake.identity import alias_frame, aliases
 from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
@@ -150,18 +152,21 @@ def window_entries(
     """What `status_facts` needs for start <= local date < end.
 
     Returns:
-        (entries, with edges in place of what is older or later; all charge points; the window's records).
+        (entries, with edges in place of what is older or later; all charge points; the window's records); all under
+        the charge points' canonical ids.
     """
     first, last = start - MARGIN, end + MARGIN
     recent = _entries(settings, spark, first, last)
     with connect(settings) as connection:
         around = pa.concat_tables([edges_before(connection, first), _polls_after(connection, last)])
         heard = connection.execute("select distinct charge_point_id, stream_id from facts.charge_point_edge").fetchall()
-    names = pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())])
-    points = pa.Table.from_pylist([dict(zip(names.names, row, strict=True)) for row in heard], schema=names)
+        names = alias_frame(spark, aliases(connection))
+    schema = pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())])
+    points = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in heard], schema=schema)
     entries = recent.select(*ENTRY_COLUMNS).unionByName(tables.hand_over(spark, around).select(*ENTRY_COLUMNS))
     records = recent.where((F.col("status_date") >= F.lit(start)) & (F.col("status_date") < F.lit(end)))
-    return entries, tables.hand_over(spark, points), records
+    known = identified(tables.hand_over(spark, points), names).distinct()
+    return identified(entries, names), known, identified(records, names)
 
 
 # Of each connector and stream, the last event before a date: that of a log; of polls, what the last date shows by

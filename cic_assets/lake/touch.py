@@ -16,9 +16,11 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from cic_assets.facts.charge_points import registry
+from cic_assets.facts.identity import identified
 from cic_assets.facts.restatement import affected_months, affected_spans
 from cic_assets.facts.status import ENTRY_COLUMNS
 from cic_assets.lake import tables
+from cic_assets.lake.identity import alias_frame, aliases, aliases_of, with_aliases
 from cic_assets.lake.timeline import edges_before
 from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
@@ -65,8 +67,10 @@ def touched_by(
     if isinstance(stream, StatusStream):
         return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers)}
     if stream.kind == "sessions" and removed.num_rows + added.num_rows:
-        known = tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions")
-        months = affected_months(tables.hand_over(spark, pa.concat_tables([removed, added])), known)
+        names = aliases_of(settings, spark)
+        known = identified(tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions"), names)
+        changed = identified(tables.hand_over(spark, pa.concat_tables([removed, added])), names)
+        months = affected_months(changed, known)
         with connect(settings) as connection:
             counted = counted_since(connection, min(months, default=dt.date.max))
         return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
@@ -83,11 +87,12 @@ def _status_days(
 ) -> set[dt.date]:
     """Local days that may differ: those that changed rows reach, or are counted in, or that the cover moved over."""
     zone = ZoneInfo(stream.zone)
-    names = ["charge_point_id", "at", "status_date"]
-    changed = pa.concat_tables([removed.select(names), added.select(names)])
+    columns = ["charge_point_id", "at", "status_date"]
+    changed = pa.concat_tables([removed.select(columns), added.select(columns)])
     changed_at = pc.min(changed["at"]).as_py()
-    points = pc.unique(changed["charge_point_id"]).to_pylist()
     with connect(settings) as connection:
+        names = aliases(connection)
+        points = with_aliases(names, pc.unique(changed["charge_point_id"]).to_pylist())
         (first_before, before), (first_after, after) = _covers(connection, stream.id, covers)
         computed = _last_computed(connection, STATUS)
         silence = _longest_silence(connection, stream)
@@ -109,10 +114,11 @@ def _status_days(
             known = _known_since(connection, settings, spark, changed_at.date() - LOOKBACK, points)
             feeds = _firsts(connection, stream, [m for m in (first_before, first_after) if m is not None])
             firsts = _points(connection, points)
+        canonical = alias_frame(spark, names)
         spans = affected_spans(
-            tables.hand_over(spark, removed),
-            tables.hand_over(spark, added),
-            known,
+            identified(tables.hand_over(spark, removed), canonical),
+            identified(tables.hand_over(spark, added), canonical),
+            identified(known, canonical),
             tables.hand_over(spark, firsts),
             tables.hand_over(spark, feeds),
             zone=stream.zone,
@@ -211,10 +217,11 @@ def _firsts(connection: Connection, stream: StatusStream, mine: list[dt.datetime
 def _points(connection: Connection, charge_points: list[str]) -> pa.Table:
     """First word of charge points, and whether they ever were PLANNED or REMOVED, as far as edges know."""
     rows = connection.execute(
-        "select charge_point_id, min(least(first_event_at, first_poll_at)),"
-        " bool_or(coalesce('PLANNED' in (last_state, last_poll_state) or 'REMOVED' in (last_state, last_poll_state),"
-        " false))"
-        " from facts.charge_point_edge where charge_point_id = any(%s) group by charge_point_id",
+        "select coalesce(a.canonical_id, e.charge_point_id), min(least(e.first_event_at, e.first_poll_at)),"
+        " bool_or(coalesce(e.last_state in ('PLANNED', 'REMOVED'), false)"
+        "  or coalesce(e.last_poll_state in ('PLANNED', 'REMOVED'), false))"
+        " from facts.charge_point_edge as e left join facts.charge_point_alias as a using (charge_point_id)"
+        " where e.charge_point_id = any(%s) group by 1",
         [charge_points],
     ).fetchall()
     names = [("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))]
@@ -240,12 +247,15 @@ def _renewed(settings: Settings, spark: SparkSession) -> bool:
     """Whether the rows that it read were still the newest when it came to replace the registry."""
     lake = lake_of(settings)
     version = tables.version(lake, "locations")
-    rows = registry(tables.read_accepted(spark, settings.spark, lake, "locations")).toArrow()
+    with connect(settings) as connection:
+        known = aliases(connection)
+    locations = tables.read_accepted(spark, settings.spark, lake, "locations")
+    rows = registry(identified(locations, alias_frame(spark, known))).toArrow()
     names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     with connect(settings) as connection:
         staged = stage_rows(connection, "facts.charge_point", rows)
         connection.execute("lock table facts.charge_point in share row exclusive mode")
-        if tables.version(lake, "locations") != version:
+        if tables.version(lake, "locations") != version or aliases(connection) != known:
             return False
         connection.execute(
             sql.SQL(

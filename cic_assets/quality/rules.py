@@ -271,6 +271,7 @@ CROSS_RULES = {
     for rule in (
         CrossRule("S11", "overlaps another session on the same connector", "OCPI"),
         CrossRule("S12", "the charge point is not in its provider's registry", "Atlas"),
+        CrossRule("S16", "one id at two charge points, or with starts more than 24 h apart", "ours", "id_reused"),
         CrossRule("E04", "more than 6 changes within an hour", "ours", "flapping"),
         CrossRule(
             "E07",

@@ -67,7 +67,7 @@ class Bays:
 
     def _note(self, point: ChargePoint, since: int, until: int, session_id: str) -> None:
         self._table.write(
-            f"{point.bay},{self._county.provider.id}/{point.name},{utc(since)},{utc(until)},{session_id}\n"
+            f"{point.bay},{self._county.provider.charge_point_id(point.name)},{utc(since)},{utc(until)},{session_id}\n"
         )
 
 

@@ -40,6 +40,14 @@ class Provider:
     status: str
     party: str = ""
 
+    def evse_id(self, name: str) -> str:
+        """What people call an EVSE: an eMI3 id beside its uid, the technical name, where a registry tells both."""
+        return f"{self.id}*E{name[1:]}" if self.status == "ocpi" else name
+
+    def charge_point_id(self, name: str) -> str:
+        """The id under which a charge point stands in facts: as the registry spells it."""
+        return f"{self.id}/{self.evse_id(name)}"
+
 
 PROVIDERS = (
     Provider("ashbourne", "ashbourne-power", "A", "csv", "poll"),

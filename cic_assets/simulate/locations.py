@@ -57,7 +57,8 @@ class Snapshots:
             "tariff_ids": [f"T{point.rated_w // 1000}"], "last_updated": time,
         }  # fmt: skip
         return {
-            "uid": point.name, "evse_id": point.name, "status": self._words[change.state], "connectors": [connector],
+            "uid": point.name, "evse_id": self._county.provider.evse_id(point.name),
+            "status": self._words[change.state], "connectors": [connector],
             "physical_reference": point.device, "last_updated": time,
         }  # fmt: skip
 

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from cic_assets.simulate.clock import HOUR, MINUTE, WEEK, at, is_repeated, utc, wall_minute
-from cic_assets.simulate.county import County, Truth, Week
+from cic_assets.simulate.county import County, Provider, Truth, Week
 from cic_assets.simulate.dirt import CDR_KINDS, KINDS, Row, clean, soil
 from cic_assets.simulate.expected import REJECTING, Manner, expected
 from cic_assets.simulate.life import Charge, Era
@@ -121,8 +121,8 @@ class SessionFeed:
         """The session as it was, whatever was sent of it."""
         pence = self._manner.pence(clean(charge)) or 0
         self._table.write(
-            f"{self.stream_id},{charge.session_id},{self._county.provider.id}/{charge.point.name},{utc(charge.start)},"
-            f"{utc(charge.end)},{charge.energy_wh / 1000:.3f},{pence / 100:.2f},{row.planted}\n"
+            f"{self.stream_id},{charge.session_id},{self._county.provider.charge_point_id(charge.point.name)},"
+            f"{utc(charge.start)},{utc(charge.end)},{charge.energy_wh / 1000:.3f},{pence / 100:.2f},{row.planted}\n"
         )
         self.truth.planted[row.planted or "nothing"] += 1
 
@@ -135,7 +135,7 @@ class SessionFeed:
             kind = "export" if swapped else "sessions"
             name, content = f"{county.provider.name}_{kind}_{week.monday}.csv", write_csv(rows, swapped=swapped)
         else:
-            name, content = f"{county.provider.name}_cdrs_{week.monday}.jsonl", write_cdrs(rows, county.provider.party)
+            name, content = f"{county.provider.name}_cdrs_{week.monday}.jsonl", write_cdrs(rows, county.provider)
         county.write(name, content, arrived, self.stream_id)
         self.truth.rows += len(rows)
         for row in rows:
@@ -224,11 +224,11 @@ def _exchanged(moment: int) -> str:
     return f"{text[3:5]}/{text[:2]}{text[5:]}" if int(text[:2]) <= 12 else text
 
 
-def write_cdrs(rows: Sequence[Row], party: str) -> str:
+def write_cdrs(rows: Sequence[Row], provider: Provider) -> str:
     """One CDR per line, with the id of what it credits where it is a credit CDR. A broken line stops short."""
     lines = []
     for row in rows:
-        line = json.dumps(_cdr(row, party), separators=(",", ":"))
+        line = json.dumps(_cdr(row, provider), separators=(",", ":"))
         lines.append(line[: len(line) // 2] if row.broken else line)
     return "".join(f"{line}\n" for line in lines)
 
@@ -237,7 +237,8 @@ def _token(row: Row, party: str) -> dict[str, str]:
     return {"uid": row.token, "type": "RFID", "contract_id": f"GB-{party}-{row.token[:9]}"}
 
 
-def _cdr(row: Row, party: str) -> dict[str, Any]:
+def _cdr(row: Row, provider: Provider) -> dict[str, Any]:
+    party = provider.party
     sign = -1 if row.credits else 1
     cost = sign * (row.pence or 0) / 100
     total = max(row.seconds, row.charging)
@@ -258,6 +259,8 @@ def _cdr(row: Row, party: str) -> dict[str, Any]:
         "total_time": _hours(total), "total_parking_time": -_hours(row.charging - total),
         "last_updated": utc(row.last_updated),
     }  # fmt: skip
+    if row.point and provider.evse_id(row.point) != row.point:
+        cdr["cdr_location"]["evse_id"] = provider.evse_id(row.point)
     return cdr | ({"credit": True, "credit_reference_id": row.credits} if row.credits else {})
 
 

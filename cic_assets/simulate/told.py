@@ -118,7 +118,9 @@ class Tellers:
 
     def __init__(self, county: County, points: Sequence[ChargePoint], start: int, end: int) -> None:
         out = county.table("status_day", HEADER)
-        self.by_name = {point.name: Told(f"{county.provider.id}/{point.name}", out, start, end) for point in points}
+        self.by_name = {
+            point.name: Told(county.provider.charge_point_id(point.name), out, start, end) for point in points
+        }
 
     def finish(self, cover: int, truth: StatusTruth) -> None:
         """Nothing is known after `cover`."""

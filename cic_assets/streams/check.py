@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from cic_assets.facts.sessions import named_ids, told_apart
 from cic_assets.harmonise.swap import SwapEvidence, swap_evidence
 from cic_assets.lake.decode import content_of, names_twice, storable
 from cic_assets.lake.kinds import KINDS
@@ -74,6 +75,7 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
     problems += names_twice(stream, reading)
     if isinstance(stream, SessionsStream):
         problems += _swap_problems(stream, sample, swap)
+        problems += _reused_problems(known)
     if stream.kind == "status":
         problems += _unmapped_problems(known)
     accepted_count = known.count()
@@ -139,6 +141,19 @@ def _unmapped_problems(known: DataFrame) -> list[str]:
     )
     words = ", ".join(f"{row['source_status']!r} ({row['count']} times)" for row in rows)
     return [f"no vocabulary knows {words}: add to vocabulary.words, or they count as UNKNOWN"] if words else []
+
+
+def _reused_problems(known: DataFrame) -> list[str]:
+    """Names the ids that don't identify (S16), the most frequent first."""
+    reused = told_apart(known).where("id_reused").groupBy("session_id")
+    found = reused.agg(F.count(F.lit(1)).alias("count"), F.sort_array(F.collect_set("charge_point_id")).alias("points"))
+    rows = found.orderBy(F.desc("count"), "session_id").toArrow().to_pylist()
+    if not rows:
+        return []
+    return [
+        f"{len(rows)} session ids are no ids, such as {named_ids(rows)}: their rows count as different sessions; "
+        "say `session_id: none` if charge point, connector and start identify"
+    ]
 
 
 def _swap(judged: DataFrame) -> SwapEvidence:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 # DEFINITIONS 3; OCPI 2.2.1 CDR and Session.
 SESSION_COLUMNS: dict[str, str] = {
-    "session_id": "the feed's id of the session or CDR; without it, rows equal in every field are one session",
+    "session_id": "the feed's id of the session or CDR; without it, rows equal in every field are one session; `none` "
+    "where ids are none: charge point, connector and start identify",
     "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
+    "charge_point_alias": "another id of the same charge point in the feed; not needed where `charge_point` is a "
+    "field evse_id or uid with the other one beside it",
     "connector_id": "the connector of the charge point",
     "started_local": "start on the wall clock of the stream's zone, timestamp or ISO text",
     "started_at": "start as an instant, timestamp or ISO text with offset (in place of started_local)",
@@ -26,6 +29,8 @@ SESSION_COLUMNS: dict[str, str] = {
 # DEFINITIONS 2; OCPI 2.2.1 EVSE, OCPP StatusNotification.
 STATUS_COLUMNS: dict[str, str] = {
     "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
+    "charge_point_alias": "another id of the same charge point in the feed; not needed where `charge_point` is a "
+    "field evse_id or uid with the other one beside it",
     "connector_id": "the connector, where the feed reports each; 0 is the whole charge point (OCPP 1.6)",
     "status": "the feed's own word for the state",
     "changed_local": "since when the state holds, on the wall clock of the stream's zone",
@@ -38,6 +43,8 @@ STATUS_COLUMNS: dict[str, str] = {
 # OCPI 2.2.1 Location, EVSE and Connector.
 LOCATION_COLUMNS: dict[str, str] = {
     "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
+    "charge_point_alias": "another id of the same charge point in the feed; not needed where `charge_point` is a "
+    "field evse_id or uid with the other one beside it",
     "connector_id": "the connector that a row is about, where it is about one",
     "location_id": "the site",
     "location_name": "what people call the site",

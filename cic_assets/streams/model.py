@@ -9,7 +9,7 @@ import codecs
 import datetime as dt
 import hashlib
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlglot
@@ -25,6 +25,7 @@ from cic_assets.streams.vocabulary import STANDARDS, Standard, State, folded
 # A hundred years: beyond it a date plus so many days is no date any more.
 MAX_DAYS = 36_525
 Text = Annotated[str, Field(min_length=1)]
+NO_ID = "none"
 
 
 class Part(BaseModel):
@@ -216,7 +217,7 @@ class Stream(Part):
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """The feed's fields that decoding keeps as text, in order: what expressions read, and personal ones."""
-        return tuple(dict.fromkeys([*self.read_fields, *self.personal_fields]))
+        return tuple(dict.fromkeys([*self.read_fields, *self.alias_fields, *self.personal_fields]))
 
     @cached_property
     def record_level(self) -> int:
@@ -228,6 +229,14 @@ class Stream(Part):
         return max(needed, default=0)
 
     @cached_property
+    def alias_fields(self) -> tuple[str, ...]:
+        """Fields that name the same charge point as the field that `charge_point` is; none where the file says one."""
+        if "charge_point_alias" in self.columns:
+            return ()
+        found = siblings(self.columns.get("charge_point", ""), is_person_near=self.kind == "sessions")
+        return tuple(name for name in found if name not in self.personal_fields)
+
+    @cached_property
     def reads_sightings(self) -> bool:
         """Whether each sighting of equal bytes is a delivery of its own: the bytes don't say when they were true."""
         return SEEN_AT in self._referenced
@@ -235,7 +244,9 @@ class Stream(Part):
     @cached_property
     def required_fields(self) -> tuple[str, ...]:
         """Fields without which a file is quarantined whole."""
-        return tuple(name for name in self.fields if name not in {*self.optional_fields, *self.personal_fields})
+        beside = {*self.alias_fields} - {*self._referenced}
+        optional = {*self.optional_fields, *self.personal_fields, *beside}
+        return tuple(name for name in self.fields if name not in optional)
 
     def decode_fingerprint(self) -> str:
         """Changes when decoding would give other records."""
@@ -255,6 +266,22 @@ class SessionsStream(Stream):
     date_repair: DateRepair | None = None
     vat_basis: Literal["excluded", "included", "unknown"]
     vat_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
+    # The feed's ids are no ids (DEFINITIONS 3): charge point, connector and start identify. Said here or in `columns`.
+    session_id: Literal["none"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_id_is_said_once(cls, content: Any) -> Any:
+        columns = content.get("columns") if isinstance(content, dict) else None
+        said = columns.get("session_id") if isinstance(columns, dict) else None
+        if not isinstance(columns, dict) or not isinstance(said, str):
+            return content
+        if said.strip().lower() == NO_ID:
+            rest = {name: text for name, text in columns.items() if name != "session_id"}
+            return {**content, "columns": rest, "session_id": NO_ID}
+        if content.get("session_id") == NO_ID:
+            raise ValueError("session_id: none, or columns.session_id, not both")
+        return content
 
     @model_validator(mode="after")
     def _rate_is_said(self) -> SessionsStream:
@@ -365,6 +392,25 @@ def referenced_fields(expression: str) -> list[str]:
 
 def _is_within(name: str, path: str) -> bool:
     return f"{name}.".startswith(f"{path}.")
+
+
+def siblings(expression: str, *, is_person_near: bool) -> tuple[str, ...]:
+    """OCPI's other names of the EVSE whose name an expression is, if it is exactly one field.
+
+    Args:
+        expression: of the charge point.
+        is_person_near: whether a `uid` beside it may be a driver's.
+    """
+    try:
+        tree = sqlglot.parse_one(expression, read="spark")
+    except SqlglotError:
+        return ()
+    if not isinstance(tree, exp.Column):
+        return ()
+    path, _, last = ".".join(part.name for part in tree.parts).rpartition(".")
+    others = {"evse_id": ("evse_uid",) if is_person_near else ("uid", "evse_uid"), "uid": ("evse_id",)}
+    others["evse_uid"] = ("evse_id",)
+    return tuple(f"{path}.{name}" if path else name for name in others.get(last, ()))
 
 
 def _is_bound(column: exp.Column) -> bool:

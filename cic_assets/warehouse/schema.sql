@@ -90,6 +90,17 @@ create table if not exists catalogue.feed_span (
   last_date date not null
 );
 
+-- The ids that an arrival gives charge points (`charge_point_id` with the provider before it), each with another id of the
+-- same one where the feed says it.
+create table if not exists catalogue.charge_point_name (
+  stream_id text not null,
+  arrival_date date not null,
+  provider_id text not null,
+  charge_point_id text not null,
+  charge_point_alias text
+);
+create index if not exists charge_point_name_arrival on catalogue.charge_point_name (stream_id, arrival_date);
+
 -- Periods (months, or local days, by fact) that an ingest may have changed. Never deleted: a period is stale while its
 -- touch is newer than its facts.
 create sequence if not exists catalogue.touch_id;
@@ -155,10 +166,13 @@ create table if not exists facts.charging_session (
   flags text[] not null,
   rated_power_kw numeric(12, 4),
   record_kind text not null,
-  arrival_date date not null,
-  -- The date is in the key because a session that moved to another month is in both until both are restated.
-  primary key (provider_id, record_kind, session_id, start_date)
+  arrival_date date not null
 );
+-- The date is in the key because a session that moved to another month is in both until both are restated; charge point,
+-- connector and start because an id may be no id (S16).
+alter table facts.charging_session drop constraint if exists charging_session_pkey;
+create unique index if not exists charging_session_key on facts.charging_session
+(provider_id, record_kind, session_id, start_date, charge_point_id, connector_id, started_at) nulls not distinct;
 create index if not exists charging_session_start_date on facts.charging_session (start_date);
 
 create table if not exists facts.charging_session_day (
@@ -266,6 +280,25 @@ alter table facts.charge_point_edge
   add column if not exists last_poll_at timestamptz,
   add column if not exists last_poll_state text;
 create index if not exists charge_point_edge_date on facts.charge_point_edge (event_date);
+
+-- Ids as feeds give them, and the charge point's id in facts, where that is another one.
+create table if not exists facts.charge_point_alias (
+  charge_point_id text primary key,
+  canonical_id text not null
+);
+
+-- Edges under the charge points' ids in facts, with the first and the last word that a date's log or polls say; two feeds'
+-- edges of one charge point and date are two rows.
+create or replace view facts.charge_point_word as
+select
+  coalesce(a.canonical_id, e.charge_point_id) as charge_point_id, e.connector_id, e.stream_id, e.event_date,
+  least(e.first_event_at, e.first_poll_at) as first_event_at,
+  greatest(e.last_event_at, e.last_poll_at) as last_event_at,
+  case when e.last_poll_at > coalesce(e.last_event_at, '-infinity') then e.last_poll_state else e.last_state end
+    as last_state,
+  e.last_heard_at
+from facts.charge_point_edge as e
+left join facts.charge_point_alias as a using (charge_point_id);
 
 -- The registry as locations streams give it, with its history: what held from valid_from until valid_to.
 create table if not exists facts.charge_point (

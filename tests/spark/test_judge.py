@@ -57,6 +57,16 @@ def one(spark, rule_set="default", **changes):
     return row
 
 
+def test_without_ids_charge_point_connector_and_start_identify(spark):
+    content = {**STREAM.model_dump(by_alias=True), "session_id": "none"}
+    del content["columns"]["session_id"]
+    other = {"stop": "2026-01-20 12:30:00", "kwh": "13", "id": "2"}
+    rows = [GOOD, GOOD | other, GOOD | {"cp": "a"}, GOOD | {"cp": "B"}, GOOD | {"start": "2026-01-20 10:00:01"}]
+    frame = harmonised(spark, [{"source_file": "f.csv", **row} for row in rows], parse_stream(content))
+    ids = [row["session_id"] for row in frame.orderBy("source_line").toArrow().to_pylist()]
+    assert ids[0] == ids[1] == ids[2] and len(set(ids)) == 3 and None not in ids
+
+
 def test_a_good_row_has_no_reason_and_exact_values(spark):
     row = one(spark)
     assert (row["reasons"], row["flags"]) == ([], [])

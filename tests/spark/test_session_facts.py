@@ -3,10 +3,13 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
+from cic_assets.assets.session_facts import reused_ids
 from cic_assets.facts.restatement import affected_months
 from cic_assets.facts.sessions import session_facts
+from cic_assets.streams.check import _reused_problems
 from tests.builders import NOON, accepted, frame, registry
 
 JANUARY = (dt.date(2026, 1, 1), dt.date(2026, 2, 1))
@@ -67,14 +70,86 @@ def test_without_last_updated_the_last_arrival_wins_in_any_order(spark, order):
 
 
 def test_a_newer_version_in_another_month_supersedes_the_one_in_this(spark):
-    february = NOON + 31 * DAY
+    eve = dt.datetime(2026, 1, 31, 20, tzinfo=dt.UTC)
+    february = eve + 8 * HOUR
     rows = [
-        accepted("1", content_hash="a", last_updated=NOON),
+        accepted("1", start=eve, content_hash="a", last_updated=NOON),
         accepted("1", content_hash="b", start=february, last_updated=february),
     ]
     sessions, _, placed = facts(spark, *rows)
     assert sessions == {}
     assert counts(placed) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_an_id_that_does_not_identify_keeps_all_its_sessions(spark, reverse):
+    day_on, at_2 = NOON + DAY, {"charge_point_id": "p/2"}
+    rows = [
+        # Each charge point counts from 1; one of them is open still.
+        accepted("1", content_hash="a", connector_id="9"), accepted("1", content_hash="b", energy_kwh=7, **at_2),
+        accepted("1", content_hash="c", start=day_on, is_open=True, status="ACTIVE", **at_2),
+        # The counter restarts: the same charge point, more than 24 h on; and a version of the second one.
+        accepted("2", content_hash="d"),
+        accepted("2", content_hash="e", start=day_on + HOUR, energy_kwh=5),
+        accepted("2", content_hash="f", start=day_on + HOUR, energy_kwh=6, last_updated=day_on),
+        accepted("2", content_hash="f", start=day_on + HOUR, energy_kwh=6, last_updated=day_on, source_line=9),
+        # 24 h exactly: versions.
+        accepted("3", content_hash="g", start=NOON + 5 * HOUR), 
+        accepted("3", content_hash="h", start=NOON + 29 * HOUR, last_updated=day_on),
+    ]  # fmt: skip
+    found = session_facts(frame(spark, *(reversed(rows) if reverse else rows)), registry(spark), *JANUARY)
+    sessions = sorted(
+        (row["session_id"], row["charge_point_id"], row["started_at"], int(row["energy_kwh"]), row["flags"])
+        for row in found.session.toArrow().to_pylist()
+    )
+    assert sessions == [
+        ("1", "p/1", NOON, 10, ["id_reused"]), ("1", "p/2", NOON, 7, ["id_reused"]),
+        ("2", "p/1", NOON, 10, ["id_reused"]), ("2", "p/1", day_on + HOUR, 6, ["id_reused"]),
+        ("3", "p/1", NOON + 29 * HOUR, 10, []),
+    ]  # fmt: skip
+    (placed,) = found.disposition.toArrow().to_pylist()
+    assert counts(placed) == (5, 1, 1, 2)
+
+
+def test_a_cdr_bills_the_session_at_its_charge_point_and_a_credit_what_stands_there(spark):
+    at_2 = {"charge_point_id": "p/2", "start": NOON + HOUR}
+    rows = [
+        accepted("1"), accepted("1", content_hash="b", **at_2), accepted("9", start=NOON + 5 * HOUR),
+        accepted("C1", record_kind="cdr", cdr_session_id="1", **at_2),
+        accepted("C9", record_kind="cdr", cdr_session_id="9", start=NOON + 30 * HOUR),
+        # CDR ids per charge point too: the credit is of the one at its own.
+        accepted("7", record_kind="cdr", start=NOON + 3 * HOUR),
+        accepted("7", record_kind="cdr", charge_point_id="p/2", start=NOON + 3 * HOUR, content_hash="d"),
+        accepted("8", record_kind="cdr", credit=True, credit_reference_id="7", start=NOON + 3 * HOUR),
+        accepted("10", record_kind="cdr", credit=True, credit_reference_id="C1", start=NOON + 9 * HOUR),
+    ]  # fmt: skip
+    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY).session.toArrow().to_pylist()
+    flags = {(row["session_id"], row["charge_point_id"]): sorted(set(row["flags"]) - {"S11"}) for row in found}
+    assert flags == {
+        ("1", "p/1"): ["id_reused"], ("9", "p/1"): [], ("C1", "p/2"): [], ("C9", "p/1"): [],
+        ("7", "p/1"): ["credited", "id_reused"], ("7", "p/2"): ["id_reused"], ("8", "p/1"): ["credit"],
+        ("10", "p/1"): ["credit", "credit_without_original"],
+    }  # fmt: skip
+
+
+def test_a_sample_names_ids_that_are_none(spark):
+    rows = [accepted("1"), accepted("1", charge_point_id="p/2"), accepted("2"), accepted("2", start=NOON + DAY)]
+    (problem,) = _reused_problems(frame(spark, *rows))
+    assert problem.startswith("1 session ids are no ids, such as '1' 2 times at p/1, p/2: ")
+    assert _reused_problems(frame(spark, *rows[1:])) == []
+
+
+def test_the_check_names_ids_that_are_none():
+    table = pa.table(
+        {
+            "session_id": ["1", "1", "2", "3"], "charge_point_id": ["p/1", "p/2", "p/1", "p/1"],
+            "flags": [["id_reused"], ["id_reused"], ["S11", "id_reused"], []],
+        }
+    )  # fmt: skip
+    result = reused_ids(table)
+    assert not result.passed and result.severity.value == "WARN"
+    assert "2 ids, such as '1' 2 times at p/1, p/2; '2' 1 times at p/1" in str(result.description)
+    assert reused_ids(table.slice(3)).passed
 
 
 def test_cdr_wins_over_session_and_open_sessions_wait(spark):
@@ -158,6 +233,11 @@ def test_restatement_reaches_versions_credits_and_neighbours(spark):
     known = [accepted("C1", record_kind="cdr"), changed, neighbour, accepted("far", start=NOON + 200 * DAY)]
     months = affected_months(frame(spark, changed), frame(spark, *known))
     assert months == [dt.date(2026, 1, 1), dt.date(2026, 3, 1), dt.date(2026, 4, 1)]
+    # A row that makes an id a reused one: what was a version of it is a session again, with neighbours of its own.
+    reuse = accepted("far", charge_point_id="p/2", content_hash="x")
+    june = accepted("june", start=NOON + 140 * DAY, minutes=60 * 24 * 70)
+    months = affected_months(frame(spark, reuse), frame(spark, reuse, june, accepted("far", start=NOON + 200 * DAY)))
+    assert months == [dt.date(2026, 1, 1), dt.date(2026, 5, 1), dt.date(2026, 7, 1)]
 
 
 def test_a_charge_point_outside_its_providers_registry_is_flagged_and_counted(spark):

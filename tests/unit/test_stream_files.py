@@ -36,6 +36,19 @@ WRONG = {
 }
 
 
+def test_a_stream_without_ids_says_so_in_either_place_and_not_twice():
+    columns = {name: text for name, text in GOOD["columns"].items() if name != "session_id"}
+    found = [
+        parse_stream({**GOOD, "columns": columns, "session_id": "none"}),
+        parse_stream({**GOOD, "columns": {**columns, "session_id": " None "}}),
+    ]
+    assert found[0] == found[1] and found[0].fingerprint() == found[1].fingerprint()
+    assert "session_id" not in found[1].columns and "None" not in found[1].fields
+    assert parse_stream({**GOOD, "columns": columns}).fingerprint() != found[0].fingerprint()
+    with pytest.raises(ValueError, match="not both"):
+        parse_stream({**GOOD, "columns": {**columns, "session_id": "id"}, "session_id": "none"})
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_file_says_path_key_and_reason(case, tmp_path):
     change, reason = WRONG[case]
