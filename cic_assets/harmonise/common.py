@@ -1,27 +1,53 @@
-"""What every kind's harmonising shares: provenance, the stream's expressions, text, numbers and wall clocks.
+"""What every kind's harmonising shares: provenance, the stream's expressions, text, numbers, instants and wall clocks.
 
 Wall-clock times travel as timestamps of a Spark session in UTC, until the stream's zone turns them into instants.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cic_assets.streams.columns import COLUMNS
-from cic_assets.streams.model import Stream
+from cic_assets.streams.columns import COLUMNS, TEXTS
+from cic_assets.streams.expressions import INSTANTS, failing_reads, reads_wall_clock
+from cic_assets.streams.model import StatusStream, Stream, referenced_fields
 
 # What a decoded record brings with it, and the file it came from.
-PROVENANCE = ("arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail", "content")
+PROVENANCE = (
+    "arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail", "content", "skipped",
+)  # fmt: skip
 HOUR_MICROS = 3_600_000_000
 # 0001-01-01 and the end of 9999, UTC.
 _FIRST_MICROS, _LAST_MICROS = -62_135_596_800_000_000, 253_402_300_799_999_999
 _NUMBER = r"^[ \t\r\n]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\r\n]*$"
+_DURATION = r"^([0-9]{1,5}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]{1,6})?)$"
+# Unicode's white space, and signs that nobody sees: zero-width ones, the byte order mark and the soft hyphen.
+_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_UNSEEN = "\u200b-\u200d\u2060\ufeff\xad"
+# A date, a time of day with minutes, a fraction (cut to microseconds); then UTC's name, an offset, or nothing. What has
+# this form, engines read alike; what has not, they complete.
+_MOMENT = (
+    r"^([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})(?:[Tt]| +)([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]{1,6})[0-9]*)?"
+    r" *([Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt]|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
+)
+_DATE = r"^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})$"
+_MAX_OFFSET_MINUTES = 18 * 60
+# What stands in cells of charge points' ids where there is none; spreadsheets' errors too.
+_NO_IDS = (
+    "-", "--", "---", "\u2013", "\u2014", "?", "n/a", "null", "none", "nan", "tbc", "tbd", "#n/a", "#ref!", "#value!",
+    "#name?", "#div/0!", "#null!", "#num!",
+)  # fmt: skip
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
 def given(records: DataFrame, stream: Stream) -> DataFrame:
     """Provenance, and the stream's expression of each column of the common model as `given_<column>`.
+
+    Beside it stand, for mapped columns, `present_<column>` (there is something to read), and for instants
+    `<column>_instant` (what is one by itself) and `<column>_wall` (a date and a time of day without an offset).
 
     Args:
         records: the decoded columns `cic.*`, `source_file`, `arrival_date`, `arrived_at` and the stream's fields
@@ -29,7 +55,7 @@ def given(records: DataFrame, stream: Stream) -> DataFrame:
         stream: whose expressions.
     """
     known = records.withColumns({"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")})
-    return known.select(
+    frame = known.select(
         "arrival_date",
         "source_file",
         F.col("`cic.line`").alias("source_line"),
@@ -38,31 +64,109 @@ def given(records: DataFrame, stream: Stream) -> DataFrame:
         F.col("`cic.fault`").alias("decode_fault"),
         F.col("`cic.fault_text`").alias("detail"),
         F.col("`cic.content`").alias("content"),
+        _skipped(stream).alias("skipped"),
         *(_expression(stream, name) for name in COLUMNS[stream.kind]),
+        *(_present(stream.columns[name]).alias(f"present_{name}") for name in audited_columns(stream)),
+    )
+    types = {field.name: field.dataType for field in frame.schema}
+    named = {*stream.columns, *(["charge_point_alias"] if stream.alias_fields else [])}
+    texts = [f"given_{name}" for name in COLUMNS[stream.kind] if name in named]
+    timed = {name: types[f"given_{name}"] for name in COLUMNS[stream.kind] if name in INSTANTS}
+    written = [name for name in timed if name in stream.columns and isinstance(timed[name], T.StringType)]
+    # Step by step: engines plan an expression as often as others name it.
+    for step in (
+        {name: cleaned(name) for name in texts if isinstance(types[name], T.StringType)},
+        {f"{name}_part{n}": F.regexp_extract(f"given_{name}", _MOMENT, n) for name in written for n in range(1, 5)},
+        {f"{name}_clock": _clock(name) for name in written},
+        {f"{name}_east": _minutes_east(F.upper(f"{name}_part4")) for name in written},
+    ):
+        frame = frame.withColumns(step) if step else frame
+    moments = {name: _moment(name, kind, stream) for name, kind in timed.items()}
+    return frame.withColumns(
+        {f"{name}_{sort}": _bounded(moments[name][n]) for n, sort in enumerate(("instant", "wall")) for name in moments}
     )
 
 
 def _expression(stream: Stream, name: str) -> Column:
     text = stream.columns.get(name)
     if name == "charge_point_alias" and stream.alias_fields:
-        beside = [F.col(f"`{field}`") for field in stream.alias_fields]
+        beside = [_field(field) for field in stream.alias_fields]
         return F.coalesce(*(F.when(F.trim(field) != "", field) for field in beside)).alias(f"given_{name}")
-    return (F.expr(text) if text else F.lit(None).cast("string")).alias(f"given_{name}")
+    value = F.expr(text) if text else F.lit(None).cast("string")
+    if name == "charge_point" and isinstance(stream, StatusStream):
+        for field in stream.evse_fields:
+            # OCPP's 0 is the station, no EVSE of it.
+            value = F.when(~F.coalesce(F.trim(_field(field)) == "0", F.lit(False)), value)
+    return value.alias(f"given_{name}")
+
+
+def _field(name: str) -> Column:
+    return F.col(f"`{name}`").cast("string")
+
+
+def _skipped(stream: Stream) -> Column:
+    """A record that was read, and that the stream leaves out."""
+    left_out = ~F.coalesce(F.expr(stream.where), F.lit(False)) if stream.where else F.lit(False)
+    if isinstance(stream, StatusStream) and stream.skips_stateless:
+        left_out = left_out | F.expr(stream.columns["status"]).isNull()
+    return left_out & F.col("`cic.fault`").isNull()
+
+
+def _present(expression: str) -> Column:
+    """Whether the feed gave something to read: also a text of which the expression's own `try_…` made nothing."""
+    there = _shows_something(F.expr(expression))
+    for read, text in failing_reads(expression):
+        there = there | (F.expr(read).isNull() & _shows_something(F.expr(text)))
+    fields = referenced_fields(expression)
+    if not fields:
+        return there
+    # `concat(Installed, 'T00:00:00Z')` of an empty cell is not there.
+    said = F.lit(False)
+    for name in fields:
+        said = said | _shows_something(F.col(f"`{name}`"))
+    return there & said
+
+
+def _shows_something(value: Column) -> Column:
+    return F.coalesce(value.cast("string").rlike(f"[^{_SPACE}{_UNSEEN}]"), F.lit(False))
+
+
+def cleaned(name: str) -> Column:
+    """A text without unseen signs and surrounding space of any kind; null where nothing is left."""
+    text = F.col(name)
+    seen = F.regexp_replace(F.regexp_replace(text, f"[{_UNSEEN}]", ""), f"^[{_SPACE}]+|[{_SPACE}]+$", "")
+    return F.nullif(F.when(text.rlike("[^ -~]"), seen).otherwise(F.trim(text)), F.lit(""))
 
 
 def text_of(name: str) -> Column:
-    """The given column without surrounding space; null where nothing is left."""
-    trimmed = F.trim(F.col(f"given_{name}").cast("string"))
-    return F.when(trimmed != "", trimmed)
+    """The given column as text, which `given` has cleaned; null where there is none."""
+    return F.col(f"given_{name}").cast("string")
+
+
+def id_of(name: str) -> Column:
+    """A text by which rows are joined: other kinds of space inside are plain ones."""
+    text = text_of(name)
+    return F.when(text.rlike("[^ -~]"), F.regexp_replace(text, f"[{_SPACE}]", " ")).otherwise(text)
 
 
 def names_of_point() -> tuple[Column, Column]:
-    """`charge_point`, and `charge_point_alias`, another id of it; it stands in where the first one is missing."""
-    alias = text_of("charge_point_alias")
-    return F.coalesce(text_of("charge_point"), alias).alias("charge_point"), alias.alias("charge_point_alias")
+    """`charge_point`, and `charge_point_alias`, another id of it; it stands in where the first one is missing.
+
+    A placeholder in an id's place is no id.
+    """
+    found, alias = (
+        F.when(~F.lower(name).isin(*_NO_IDS), name) for name in map(id_of, ("charge_point", "charge_point_alias"))
+    )
+    return F.coalesce(found, alias).alias("charge_point"), alias.alias("charge_point_alias")
 
 
-def number_of(name: str, factor: str = "1") -> Column:
+def flag_of(name: str) -> Column:
+    """The given column as a truth value, by a list of words; null for any other word."""
+    word = F.lower(text_of(name))
+    return F.when(word.isin(*_TRUE), F.lit(True)).when(word.isin(*_FALSE), F.lit(False))
+
+
+def number_of(name: str, factor: str = "1", kind: str = "decimal(12,4)") -> Column:
     """The given column as a number; null where it is none.
 
     Exact from plain text; through a double where it has an exponent, which engines' decimals read differently. What a
@@ -72,17 +176,119 @@ def number_of(name: str, factor: str = "1") -> Column:
     plain = text.try_cast(T.DecimalType(24, 9))
     rough = text.try_cast(T.DoubleType()).try_cast(T.DecimalType(24, 9))
     value = F.when(text.rlike("[eE]"), rough).otherwise(plain)
-    return (value * F.lit(factor).cast("decimal(8,3)")).try_cast(T.DecimalType(12, 4))
+    return (value * F.lit(factor).cast("decimal(8,3)")).try_cast(kind)
+
+
+def seconds_of(name: str, factor: str = "1") -> Column:
+    """The given column as seconds: a number of units of `factor` seconds, or `h:mm:ss`."""
+    text = text_of(name)
+    hours, minutes, seconds = (F.regexp_extract(text, _DURATION, n).try_cast("decimal(12,6)") for n in (1, 2, 3))
+    clock = (hours * 3600 + minutes * 60 + seconds).try_cast("decimal(12,4)")
+    return F.when(text.rlike(_DURATION), clock).otherwise(number_of(name, factor))
 
 
 def instant_of(name: str) -> Column:
     """The given column as an instant; null where it can't be read, or lies outside of the years 1 to 9999.
 
+    A text without an offset is no instant, and nothing completes one that lacks its day or its time.
+    """
+    return F.col(f"{name}_instant")
+
+
+def _moment(name: str, kind: T.DataType, stream: Stream) -> tuple[Column, Column]:
+    """(instant, wall clock) of a given column by its type; at most one of them is not null."""
+    nothing, value = F.lit(None).cast("timestamp"), F.col(f"given_{name}")
+    expression = stream.columns.get(name)
+    if expression is None or isinstance(kind, T.NullType):
+        return nothing, nothing
+    if isinstance(kind, T.StringType):
+        return _moment_of_text(name)
+    if isinstance(kind, T.DateType):
+        return nothing, value.cast("timestamp") if name == "valid_from" else nothing
+    if isinstance(kind, T.TimestampNTZType):
+        return nothing, value.cast("timestamp")
+    if not isinstance(kind, T.TimestampType):
+        return nothing, nothing
+    is_wall = name.endswith("_local") or (name == "valid_from" and reads_wall_clock(expression))
+    return (nothing, value) if is_wall else (value, nothing)
+
+
+def _moment_of_text(name: str) -> tuple[Column, Column]:
+    clock, has_offset = F.col(f"{name}_clock"), F.col(f"{name}_part4") != ""
+    east = F.col(f"{name}_east").cast("bigint") * F.lit(60_000_000)
+    instant = F.when(has_offset, F.timestamp_micros(F.unix_micros(clock) - east))
+    wall = F.when(~has_offset, clock)
+    if name == "valid_from":
+        # A registry's date alone says the day's beginning.
+        wall = F.coalesce(wall, F.when(text_of(name).rlike(_DATE), text_of(name).try_cast(T.TimestampType())))
+    return instant, wall
+
+
+def _clock(name: str) -> Column:
+    """Date and time of day of a text that has both."""
+    date, time, fraction = (F.col(f"{name}_part{n}") for n in (1, 2, 3))
+    dot = F.when(fraction != "", ".").otherwise("")
+    # Of a time without seconds, a fraction says nothing.
+    whole = (date != "") & ((fraction == "") | (F.length(time) > 5))
+    return F.when(whole, F.concat(date, F.lit(" "), time, dot, fraction).try_cast(T.TimestampType()))
+
+
+def _minutes_east(offset: Column) -> Column:
+    """Minutes east of UTC; null beyond 18 hours."""
+    hours, minutes = F.substring(offset, 2, 2).try_cast("int"), F.substring(offset, -2, 2).try_cast("int")
+    total = hours * 60 + F.when(F.length(offset) > 3, F.when(minutes < 60, minutes)).otherwise(0)
+    signed = F.when(offset.startswith("-"), -total).otherwise(total)
+    return F.when(offset.isin("Z", "UTC", "GMT"), 0).when(total <= _MAX_OFFSET_MINUTES, signed)
+
+
+def _bounded(value: Column) -> Column:
+    """Null outside of the years 1 to 9999.
+
     Engines read `-290308-12-21` too, and then one such row ended the ingest of all: a duration of 292,000 years is
     longer than 18 digits of microseconds.
     """
-    value = F.col(f"given_{name}").try_cast(T.TimestampType())
     return F.when(F.unix_micros(value).between(_FIRST_MICROS, _LAST_MICROS), value)
+
+
+def audited_columns(stream: Stream) -> list[str]:
+    """The mapped columns whose text may be there and say nothing (U01): all that are no texts themselves."""
+    # The word for a state has a rule of its own (E03).
+    return [name for name in stream.columns if name not in TEXTS and (stream.kind, name) != ("status", "status")]
+
+
+def audited(frame: DataFrame, stream: Stream, values: Mapping[str, str]) -> DataFrame:
+    """Adds `unreadable`, the columns whose value is there and was not read, and two counts that tell the same.
+
+    Args:
+        frame: with `present_<column>` of the audited columns.
+        stream: whose columns.
+        values: column of the stream file → column of the frame that is null where nothing was read.
+    """
+    mapped = {name: values[name] for name in audited_columns(stream) if name in values}
+    words = [F.when(F.col(f"present_{name}") & F.col(value).isNull(), name) for name, value in mapped.items()]
+    return frame.withColumns(
+        {
+            "unreadable": F.filter(_texts(words), lambda word: word.isNotNull()),
+            "values_present": _sum(F.col(f"present_{name}") for name in mapped),
+            "values_read": _sum(F.col(f"present_{name}") & F.col(value).isNotNull() for name, value in mapped.items()),
+        }
+    )
+
+
+def _texts(words: list[Column]) -> Column:
+    return F.array(*words) if words else F.array().cast(T.ArrayType(T.StringType()))
+
+
+def _sum(conditions: Iterable[Column]) -> Column:
+    total = F.lit(0)
+    for condition in conditions:
+        total = total + condition.cast("int")
+    return total
+
+
+def presence(stream: Stream) -> list[str]:
+    """The columns that say which of the audited columns have something to read."""
+    return [f"present_{name}" for name in audited_columns(stream)]
 
 
 def from_wall(frame: DataFrame, edge: str, zone: str) -> DataFrame:
@@ -97,6 +303,18 @@ def from_wall(frame: DataFrame, edge: str, zone: str) -> DataFrame:
         {
             f"{edge}_twice": F.coalesce(an_hour_on == F.col(f"{edge}_wall"), F.lit(False)),
             f"{edge}_shifted": F.coalesce(back != F.col(f"{edge}_wall"), F.lit(False)),
+        }
+    )
+
+
+def timed(frame: DataFrame, edge: str, zone: str) -> DataFrame:
+    """Like `from_wall`, with `<edge>_instant` where the text had an offset: it is not read by the zone's clock."""
+    is_instant = F.col(f"{edge}_instant").isNotNull()
+    return from_wall(frame, edge, zone).withColumns(
+        {
+            f"{edge}_at": F.coalesce(f"{edge}_instant", f"{edge}_at"),
+            f"{edge}_twice": F.col(f"{edge}_twice") & ~is_instant,
+            f"{edge}_shifted": F.col(f"{edge}_shifted") & ~is_instant,
         }
     )
 

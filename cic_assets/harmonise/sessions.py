@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from cic_assets.harmonise.common import (
     HOUR_MICROS,
     PROVENANCE,
-    from_wall,
+    audited,
+    flag_of,
     given,
+    id_of,
     instant_of,
     names_of_point,
     number_of,
     owned,
+    presence,
+    seconds_of,
     text_of,
+    timed,
 )
-from cic_assets.streams.columns import KW_PER, KWH_PER
+from cic_assets.streams.columns import KW_PER, KWH_PER, SECONDS_PER
 from cic_assets.streams.model import NO_ID, SessionsStream
 
 OPEN_STATUSES = ("ACTIVE", "PENDING")
 AMOUNT = "decimal(12,4)"
+RECORD_KINDS = ("session", "cdr")
+# Column of a stream file → column that is null where it was not read.
+_VALUES = {
+    **{f"{edge}_{way}": f"{edge}_at" for edge in ("started", "ended") for way in ("local", "at")},
+    "duration": "duration_given",
+    "energy": "energy_kwh",
+    "cost": "cost",
+    "currency": "currency",
+    "rated_power": "rated_power_kw",
+    "charging_seconds": "charging_seconds",
+    "status": "status_given",
+    "record_kind": "record_kind_given",
+    "credit": "credit_given",
+    "last_updated": "last_updated",
+}
+MINUTE_MICROS, SECOND_MICROS = 60_000_000, 1_000_000
 
 
 def harmonise(records: DataFrame, stream: SessionsStream) -> DataFrame:
@@ -39,7 +62,12 @@ def harmonise(records: DataFrame, stream: SessionsStream) -> DataFrame:
 
 
 def _typed(records: DataFrame, stream: SessionsStream) -> DataFrame:
-    status = F.upper(F.coalesce(text_of("status"), F.lit("COMPLETED")))
+    # One word that no vocabulary knows counts as the usual one, and is flagged (U01).
+    said = F.try_element_at(_pairs(stream.vocabulary.statuses), F.upper(text_of("status")))
+    status = F.coalesce(said, F.lit("COMPLETED"))
+    kind, currency = F.lower(text_of("record_kind")), F.upper(text_of("currency"))
+    kind = F.when(kind.isin(*RECORD_KINDS), kind)
+    credit = flag_of("credit")
     cost = number_of("cost")
     if stream.vat_basis == "included":
         # One division per row, as a double rounded half-up: engines cut or round the last digit of a decimal's.
@@ -49,24 +77,38 @@ def _typed(records: DataFrame, stream: SessionsStream) -> DataFrame:
         revenue = cost
     return records.select(
         *PROVENANCE,
-        text_of("session_id").alias("given_id"),
+        *presence(stream),
+        id_of("session_id").alias("given_id"),
         *names_of_point(),
-        text_of("connector_id").alias("connector_id"),
-        *(F.col(f"given_{edge}_{way}") for edge in ("started", "ended") for way in ("local", "at")),
+        id_of("connector_id").alias("connector_id"),
+        *(
+            f"{edge}_{way}_{sort}"
+            for edge in ("started", "ended")
+            for way in ("local", "at")
+            for sort in ("instant", "wall")
+        ),
+        seconds_of("duration", SECONDS_PER[stream.units.duration]).alias("duration_given"),
         number_of("energy", KWH_PER[stream.units.energy]).alias("energy_kwh"),
         cost.alias("cost"),
         revenue.alias("revenue"),
-        F.upper(text_of("currency")).alias("currency"),
+        F.when(currency.rlike("^[A-Z]{3}$"), currency).alias("currency"),
         number_of("rated_power", KW_PER[stream.units.power]).alias("rated_power_kw"),
-        number_of("charging_seconds").alias("charging_seconds"),
+        seconds_of("charging_seconds").alias("charging_seconds"),
+        said.alias("status_given"),
         status.alias("status"),
         status.isin(*OPEN_STATUSES).alias("is_open"),
-        F.lower(F.coalesce(text_of("record_kind"), F.lit("session"))).alias("record_kind"),
-        text_of("cdr_session_id").alias("cdr_session_id"),
-        F.coalesce(text_of("credit").try_cast(T.BooleanType()), F.lit(False)).alias("credit"),
-        text_of("credit_reference_id").alias("credit_reference_id"),
+        kind.alias("record_kind_given"),
+        F.coalesce(kind, F.lit("session")).alias("record_kind"),
+        id_of("cdr_session_id").alias("cdr_session_id"),
+        credit.alias("credit_given"),
+        F.coalesce(credit, F.lit(False)).alias("credit"),
+        id_of("credit_reference_id").alias("credit_reference_id"),
         instant_of("last_updated").alias("last_updated"),
     )
+
+
+def _pairs(words: Mapping[str, str]) -> Column:
+    return F.create_map(*(F.lit(text) for text in chain.from_iterable(words.items())))
 
 
 def _timed(typed: DataFrame, stream: SessionsStream) -> DataFrame:
@@ -90,7 +132,7 @@ def _timed(typed: DataFrame, stream: SessionsStream) -> DataFrame:
     second = F.timestamp_micros(F.unix_micros("ended_at") + HOUR_MICROS)
     late = F.col("ended_twice") & (F.col("ended_at") <= F.col("started_at")) & (second > F.col("started_at"))
     twice, shifted = (F.col(f"started_{how}") | F.col(f"ended_{how}") for how in ("twice", "shifted"))
-    return frame.withColumns(
+    frame = frame.withColumns(
         {
             "ended_at": F.when(late, second).otherwise(F.col("ended_at")),
             "dst_twice": F.coalesce(twice, F.lit(False)),
@@ -100,14 +142,41 @@ def _timed(typed: DataFrame, stream: SessionsStream) -> DataFrame:
                 & F.col("ended_wall").eqNullSafe(F.col("ended_wall_given"))
             ),
         }
-    ).withColumn("dst", F.col("dst_twice") | F.col("dst_shifted"))
+    )
+    return _lasting(frame, stream).withColumn("dst", F.col("dst_twice") | F.col("dst_shifted"))
+
+
+def _lasting(frame: DataFrame, stream: SessionsStream) -> DataFrame:
+    """The end by the feed's own duration, where it has one and its end does not say otherwise.
+
+    Start and end of a feed that shows minutes can share one, while its duration knows 33 seconds. `clock_step_micros`
+    is how coarse the feed's clock is: what is shorter than that tells nothing.
+    """
+    minutes = (F.unix_micros("started_at") % MINUTE_MICROS == 0) & (F.unix_micros("ended_at") % MINUTE_MICROS == 0)
+    step = F.when(minutes, F.lit(MINUTE_MICROS)).otherwise(F.lit(SECOND_MICROS)).cast("bigint")
+    frame = frame.withColumn("clock_step_micros", step)
+    if "duration" not in stream.columns:
+        return frame
+    lasted = (F.col("duration_given") * SECOND_MICROS).cast("bigint")
+    by_duration = F.unix_micros("started_at") + lasted
+    off = F.unix_micros("ended_at") - by_duration
+    coarse = F.when(F.unix_micros("ended_at") % MINUTE_MICROS == 0, MINUTE_MICROS).otherwise(SECOND_MICROS)
+    # Of an end in the hour that occurs twice, the duration knows which one it was.
+    agrees = (F.abs(off) < coarse) | (F.col("ended_twice") & (F.abs(F.abs(off) - HOUR_MICROS) < coarse))
+    known = F.timestamp_micros(by_duration)
+    if any(f"ended_{way}" in stream.columns for way in ("local", "at")):
+        known = F.when(agrees & (lasted >= 0), known)
+    return frame.withColumn("ended_at", F.coalesce(known, "ended_at"))
 
 
 def _from_wall(frame: DataFrame, edge: str, stream: SessionsStream) -> DataFrame:
-    frame = frame.withColumn(f"{edge}_wall_given", instant_of(f"{edge}_local"))
-    return from_wall(
-        frame.withColumn(f"{edge}_wall", _repaired(F.col(f"{edge}_wall_given"), stream)), edge, stream.zone
-    )
+    given_wall, instant = F.col(f"{edge}_local_wall"), F.col(f"{edge}_local_instant")
+    frame = frame.withColumn(
+        f"{edge}_wall_given", F.coalesce(given_wall, F.from_utc_timestamp(instant, stream.zone))
+    ).withColumn(f"{edge}_wall", _repaired(F.col(f"{edge}_wall_given"), stream))
+    # An offset in the text tells the instant, unless day and month were exchanged beside it.
+    is_instant = F.col(f"{edge}_wall") == F.col(f"{edge}_wall_given")
+    return timed(frame.withColumn(f"{edge}_instant", F.when(is_instant, instant)), edge, stream.zone)
 
 
 def _repaired(wall: Column, stream: SessionsStream) -> Column:
@@ -143,8 +212,10 @@ def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
     )  # fmt: skip
     text = F.concat_ws("|", *(F.coalesce(F.col(name).cast("string"), F.lit("~")) for name in content))
     micros = F.unix_micros("ended_at") - F.unix_micros("started_at")
+    an_hour_more = F.when(F.col("dst_twice"), micros + HOUR_MICROS).otherwise(micros)
+    wall_micros = F.coalesce(F.unix_micros("ended_wall") - F.unix_micros("started_wall"), micros)
     return (
-        owned(frame, stream)
+        audited(owned(frame, stream), stream, _VALUES)
         .withColumns(
             {
                 "content_hash": F.sha2(text, 256),
@@ -152,7 +223,9 @@ def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
                 "event_date": F.col("started_at").cast("date"),
                 "duration_micros": micros,
                 # What a naive reader of the feed computes; studies on such files used it (rule set academic).
-                "wall_micros": F.coalesce(F.unix_micros("ended_wall") - F.unix_micros("started_wall"), micros),
+                "wall_micros": wall_micros,
+                # The longest reading of the feed's clock: nobody is accused of what its change may explain.
+                "longest_micros": F.greatest(micros, wall_micros, an_hour_more),
                 "charging_micros": (F.col("charging_seconds") * 1_000_000).cast("bigint"),
             }
         )

@@ -7,14 +7,31 @@ from itertools import chain
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
-from cic_assets.harmonise.common import PROVENANCE, from_wall, given, instant_of, names_of_point, owned, text_of
+from cic_assets.harmonise.common import (
+    PROVENANCE,
+    audited,
+    flag_of,
+    given,
+    id_of,
+    instant_of,
+    names_of_point,
+    owned,
+    presence,
+    text_of,
+    timed,
+)
 from cic_assets.streams.model import StatusStream
 
 # The word of a record that has none; no map may know it, so it is flagged like any other unknown word.
 NO_WORD = "(none)"
+# Column of a stream file → column that is null where it was not read.
+_VALUES = {
+    **{f"{edge}_{way}": f"{edge}_at" for edge in ("changed", "confirmed") for way in ("local", "at")},
+    "covers_until": "covers_given",
+    "invalid": "invalid_given",
+}
 
 
 def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
@@ -30,12 +47,18 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
     """
     frame = given(records, stream).select(
         *PROVENANCE,
+        *presence(stream),
         *names_of_point(),
-        F.coalesce(text_of("connector_id"), F.lit("")).alias("connector_id"),
+        F.coalesce(id_of("connector_id"), F.lit("")).alias("connector_id"),
         F.coalesce(text_of("status"), F.lit(NO_WORD)).alias("source_status"),
-        *(F.col(f"given_{edge}_{way}") for edge in ("changed", "confirmed") for way in ("local", "at")),
-        instant_of("covers_until").alias("covers_until"),
-        F.coalesce(text_of("invalid").try_cast(T.BooleanType()), F.lit(False)).alias("marked_invalid"),
+        *(
+            f"{edge}_{way}_{sort}"
+            for edge in ("changed", "confirmed")
+            for way in ("local", "at")
+            for sort in ("instant", "wall")
+        ),
+        instant_of("covers_until").alias("covers_given"),
+        flag_of("invalid").alias("invalid_given"),
     )
     for edge in ("changed", "confirmed"):
         frame = _timed(frame, edge, stream)
@@ -53,12 +76,13 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
     ).withColumns(
         {
             "state": F.coalesce(F.col("mapped_state"), F.lit("UNKNOWN")),
+            "marked_invalid": F.coalesce("invalid_given", F.lit(False)),
             "dst": F.col("dst_twice") | F.col("dst_shifted"),
             # A promise about what has not happened yet covers nothing.
-            "covers_until": F.when(F.col("covers_until").isNotNull(), F.least("covers_until", "arrived_at")),
+            "covers_until": F.when(F.col("covers_given").isNotNull(), F.least("covers_given", "arrived_at")),
         }
     )
-    return owned(_with_two_places(frame, stream), stream)
+    return owned(audited(_with_two_places(frame, stream), stream, _VALUES), stream)
 
 
 def _with_two_places(frame: DataFrame, stream: StatusStream) -> DataFrame:
@@ -81,7 +105,8 @@ def _mapped(word: Column, states: Mapping[str, str]) -> Column:
 
 def _timed(frame: DataFrame, edge: str, stream: StatusStream) -> DataFrame:
     if f"{edge}_local" in stream.columns:
-        return from_wall(frame.withColumn(f"{edge}_wall", instant_of(f"{edge}_local")), edge, stream.zone)
+        names = {f"{edge}_wall": F.col(f"{edge}_local_wall"), f"{edge}_instant": F.col(f"{edge}_local_instant")}
+        return timed(frame.withColumns(names), edge, stream.zone)
     return frame.withColumns(
         {f"{edge}_at": instant_of(f"{edge}_at"), f"{edge}_twice": F.lit(False), f"{edge}_shifted": F.lit(False)}
     )

@@ -22,7 +22,7 @@ from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.timeline import mark_edges
 from cic_assets.lake.zones import Lake, lake_of
-from cic_assets.quality.judge import count_by_rule, is_accepted, judge
+from cic_assets.quality.judge import count_by_rule, is_accepted, is_quarantined, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
@@ -229,7 +229,7 @@ def _replace(
     lake, days = lake_of(settings), [count.arrival_date for count in kept]
     known = judged.where(F.col("arrival_date").isin(days))
     accepted = _rows(KINDS[stream.kind].entries(known.where(is_accepted()), stream), KINDS[stream.kind].schema)
-    quarantined = _rows(known.where(~is_accepted()), tables.QUARANTINE)
+    quarantined = _rows(known.where(is_quarantined()), tables.QUARANTINE)
     removed, added = _changed(lake, stream, days, accepted)
     covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
     touched = touch.touched_by(settings, spark, stream, removed, added, covers)

@@ -43,6 +43,7 @@ class Rule:
         source: who says so.
         kinds: the kinds of stream whose rows it looks at.
         flag: the word in `flags` where DEFINITIONS gives one, else the id.
+        words: of a rule that marks several things in a row: Spark SQL for an array of them; each becomes `flag:word`.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Rule:
     source: str
     kinds: tuple[str, ...] = ("sessions",)
     flag: str = ""
+    words: str = ""
 
     @property
     def mark(self) -> str:
@@ -77,7 +79,8 @@ RULES: tuple[Rule, ...] = (
         kinds=EVERY_KIND,
     ),
     Rule(
-        "S01", "reject", "charge point or start is missing or unreadable, or the end of a closed session",
+        "S01", "reject", "charge point or start is missing or unreadable, or the end of a closed session; an instant"
+        " needs date, time and offset (`concat(field, 'Z')` where the feed means UTC, *_local for a wall clock)",
         predicate="charge_point is null or started_at is null or (ended_at is null and not is_open)",
         holds="length(coalesce(charge_point, '')) > 0 and coalesce(unix_micros(started_at), -1) <> -1"
         " and (is_open or coalesce(unix_micros(ended_at), -1) <> -1)",
@@ -105,10 +108,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "S05", "reject", "far more energy than the rated power allows",
-        predicate="energy_scaled > {reject_power_ratio} * rated_scaled"
-        " and energy_scaled - rated_scaled > {reject_power_excess_kwh} * 3600000000L",
-        holds="energy_scaled <= greatest({reject_power_ratio} * rated_scaled,"
-        " rated_scaled + {reject_power_excess_kwh} * 3600000000L)",
+        predicate="energy_scaled > {reject_power_ratio} * rated_longest_scaled"
+        " and energy_scaled - rated_longest_scaled > {reject_power_excess_kwh} * 3600000000L",
+        holds="energy_scaled <= greatest({reject_power_ratio} * rated_longest_scaled,"
+        " rated_longest_scaled + {reject_power_excess_kwh} * 3600000000L)",
         source="ours",
     ),
     Rule(
@@ -139,8 +142,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "S10", "flag", "charging time is longer than the session",
-        predicate="charging_micros > duration_micros",
-        holds="duration_micros - charging_micros >= 0",
+        predicate="charging_micros >= duration_micros + clock_step_micros",
+        holds="duration_micros - charging_micros + clock_step_micros > 0",
         source="Atlas",
     ),
     Rule(
@@ -174,7 +177,8 @@ RULES: tuple[Rule, ...] = (
         flag="dst",
     ),
     Rule(
-        "E01", "reject", "charge point, instant or poll's time is missing or unreadable",
+        "E01", "reject", "charge point, instant or poll's time is missing or unreadable; an instant needs date, time"
+        " and offset (`concat(field, 'Z')` where the feed means UTC, *_local for a wall clock)",
         predicate="charge_point is null or event_at is null or (confirms and confirmed_at is null)",
         holds="length(coalesce(charge_point, '')) > 0 and coalesce(unix_micros(event_at), -1) <> -1"
         " and (not confirms or coalesce(unix_micros(confirmed_at), -1) <> -1)",
@@ -221,6 +225,15 @@ RULES: tuple[Rule, ...] = (
         holds="length(coalesce(charge_point, '')) > 0",
         source="ours",
         kinds=("locations",),
+    ),
+    Rule(
+        "U01", "flag", "a value is there and can't be read",
+        predicate="size(unreadable) > 0",
+        holds="values_present = values_read",
+        source="ours",
+        kinds=EVERY_KIND,
+        flag="unreadable",
+        words="unreadable",
     ),
     Rule(
         "A01", "reject", "duration on the wall clock outside 0 to 1,440 minutes",

@@ -16,7 +16,7 @@ from cic_assets.lake.decode import content_of, names_twice, storable
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.records import Reading, read_records
 from cic_assets.lake.tables import hand_over
-from cic_assets.quality.judge import is_accepted, judge
+from cic_assets.quality.judge import is_accepted, is_quarantined, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.streams.model import SessionsStream, Stream
 
@@ -124,7 +124,7 @@ def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
 
 def _rejected(judged: DataFrame) -> dict[str, tuple[int, int, str]]:
     rows = (
-        judged.where(~is_accepted())
+        judged.where(is_quarantined())
         .withColumn("raw", F.concat_ws(" ", F.col("raw"), F.concat(F.lit("("), F.col("detail"), F.lit(")"))))
         .select(F.explode("reasons").alias("rule"), "source_line", "raw")
         .groupBy("rule")

@@ -11,15 +11,16 @@ SESSION_COLUMNS: dict[str, str] = {
     "field evse_id or uid with the other one beside it",
     "connector_id": "the connector of the charge point",
     "started_local": "start on the wall clock of the stream's zone, timestamp or ISO text",
-    "started_at": "start as an instant, timestamp or ISO text with offset (in place of started_local)",
+    "started_at": "start as an instant, ISO text with offset (in place of started_local)",
     "ended_local": "end on the wall clock",
     "ended_at": "end as an instant",
+    "duration": "time between start and end, in units.duration or h:mm:ss; ended_* may be left out where it is there",
     "energy": "energy delivered, in units.energy",
     "cost": "what the driver paid, in the currency's main unit, on the stream's vat_basis",
     "currency": "ISO 4217 code",
     "rated_power": "rated power of the connector, in units.power",
-    "charging_seconds": "time with energy flowing, seconds",
-    "status": "OCPI SessionStatus; COMPLETED where the feed has none",
+    "charging_seconds": "time with energy flowing, seconds or h:mm:ss",
+    "status": "OCPI SessionStatus or a word of vocabulary.words; COMPLETED where the feed has none",
     "record_kind": "session or cdr",
     "cdr_session_id": "of a CDR: the session that it bills",
     "credit": "true for a credit CDR",
@@ -52,9 +53,16 @@ LOCATION_COLUMNS: dict[str, str] = {
     "rated_power": "rated power of the connector, in units.power",
     "latitude": "degrees north, WGS 84",
     "longitude": "degrees east, WGS 84",
-    "valid_from": "since when this is so (an instant); the arrival if not said",
+    "valid_from": "since when this is so (an instant, or a date of the stream's zone); the arrival if not said",
 }
 COLUMNS = {"sessions": SESSION_COLUMNS, "status": STATUS_COLUMNS, "locations": LOCATION_COLUMNS}
+# Columns that are texts: whatever stands there is read.
+TEXTS = frozenset(
+    {
+        "session_id", "charge_point", "connector_id", "cdr_session_id", "credit_reference_id", "location_id",
+        "location_name", "device_id",
+    }
+)  # fmt: skip
 # Of each group, exactly one.
 ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "sessions": (("charge_point",), ("energy",), ("started_local", "started_at"), ("ended_local", "ended_at")),
@@ -67,5 +75,6 @@ PLATFORM_FIELDS = {
     SEEN_AT: "when these bytes were seen (UTC); a stream that reads it takes every sighting as a poll of its own",
     "cic.file_name": "the name under which they were seen",
 }
+SECONDS_PER = {"s": "1", "min": "60", "h": "3600"}
 KWH_PER = {"Wh": "0.001", "kWh": "1", "MWh": "1000"}
 KW_PER = {"W": "0.001", "kW": "1", "MW": "1000"}

@@ -20,7 +20,8 @@ from sqlglot.errors import SqlglotError
 from cic_assets.quality.rules import THRESHOLDS
 from cic_assets.settings import RULE_SETS
 from cic_assets.streams.columns import COLUMNS, ONE_OF, PLATFORM_FIELDS, SEEN_AT
-from cic_assets.streams.vocabulary import STANDARDS, Standard, State, folded
+from cic_assets.streams.expressions import INSTANTS, instant_faults
+from cic_assets.streams.vocabulary import SESSION_STATUSES, STANDARDS, SessionStatus, Standard, State, folded
 
 # A hundred years: beyond it a date plus so many days is no date any more.
 MAX_DAYS = 36_525
@@ -93,6 +94,8 @@ class Units(Part):
 
     energy: Literal["Wh", "kWh", "MWh"] = "kWh"
     power: Literal["W", "kW", "MW"] = "kW"
+    # Of the column duration where it is a number; `h:mm:ss` says it itself.
+    duration: Literal["s", "min", "h"] = "s"
 
 
 class DateRepair(Part):
@@ -133,6 +136,8 @@ class Stream(Part):
     # Shell patterns of the file names (without folder) that belong to this stream.
     claims: Annotated[tuple[Text, ...], Field(min_length=1)]
     columns: dict[str, Text]
+    # Spark SQL over the feed's fields: records for which it is not true are left out, and counted as skipped.
+    where: Text | None = None
     optional_fields: tuple[Text, ...] = ()
     personal_fields: tuple[Text, ...] = ()
     # Fields that number a file's rows and say nothing of what the rows are about: equal rows are equal without them.
@@ -173,14 +178,17 @@ class Stream(Part):
     @classmethod
     def _columns_are_expressions(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
-            try:
-                fields = referenced_fields(text)
-            except SqlglotError as error:
-                reason = str(error).splitlines()[0]
-                raise ValueError(f"{name}: {text!r} is no Spark SQL expression: {reason}") from error
-            unknown = [field for field in fields if field.startswith("cic.") and field not in PLATFORM_FIELDS]
-            if unknown:
-                raise ValueError(f"{name}: no field {', '.join(unknown)}; there are {', '.join(PLATFORM_FIELDS)}")
+            _demand_expression(f"{name}: ", text)
+            faults = instant_faults(name, text) if name in INSTANTS else []
+            if faults:
+                raise ValueError("; ".join(f"{name}: {fault}" for fault in faults))
+        return value
+
+    @field_validator("where")
+    @classmethod
+    def _where_is_a_condition(cls, value: str | None) -> str | None:
+        if value is not None:
+            _demand_expression("", value)
         return value
 
     @model_validator(mode="after")
@@ -194,7 +202,7 @@ class Stream(Part):
         missing = [
             f"exactly one of {' and '.join(ways)}" if len(ways) > 1 else ways[0]
             for ways in ONE_OF[self.kind]
-            if sum(way in self.columns for way in ways) != 1
+            if sum(way in self.columns for way in ways) != 1 and not self._can_do_without(ways)
         ]
         if missing:
             raise ValueError(f"columns: needs {', '.join(missing)}")
@@ -204,9 +212,14 @@ class Stream(Part):
             )
         return self
 
+    def _can_do_without(self, ways: tuple[str, ...]) -> bool:
+        """The end follows from start and duration."""
+        return "duration" in self.columns and set(ways).isdisjoint(self.columns) and "ended_at" in ways
+
     @cached_property
     def _referenced(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for text in self.columns.values() for name in referenced_fields(text)))
+        texts = [*self.columns.values(), *([self.where] if self.where else [])]
+        return tuple(dict.fromkeys(name for text in texts for name in referenced_fields(text)))
 
     # Cached: decoding asks for each record, and parsing expressions took 98 % of its time (34 s for 53,000 records).
     @cached_property
@@ -258,10 +271,22 @@ class Stream(Part):
         return _digest("1", self.model_dump_json())
 
 
+class SessionWords(Part):
+    """The feed's words for the status of a session, beside OCPI's own. Case does not matter."""
+
+    words: dict[str, SessionStatus] = {}
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """Folded word → OCPI SessionStatus."""
+        return {**{word: word for word in SESSION_STATUSES}, **{folded(w): word for w, word in self.words.items()}}
+
+
 class SessionsStream(Stream):
     """Charging sessions or CDRs (DEFINITIONS 3)."""
 
     kind: Literal["sessions"]
+    vocabulary: SessionWords = SessionWords()
     units: Units = Units()
     date_repair: DateRepair | None = None
     vat_basis: Literal["excluded", "included", "unknown"]
@@ -342,6 +367,25 @@ class StatusStream(Stream):
         default = PERIODS_OF_SILENCE * self.period if self.period else ON_CHANGE_SILENCE
         return self.max_silence or default
 
+    @property
+    def skips_stateless(self) -> bool:
+        """Whether a record without a status is no state: a message of a feed that reports on change.
+
+        A PATCH of a floor level or a MeterValues line says nothing of the state; an empty cell of a table does.
+        """
+        polls = (
+            self.period is not None or self.reads_sightings or {"confirmed_local", "confirmed_at"} & set(self.columns)
+        )
+        return not polls and self.format.type in ("json", "jsonl")
+
+    @property
+    def evse_fields(self) -> tuple[str, ...]:
+        """Fields of the charge point's id whose 0 means the station itself (OCPP), which is no EVSE."""
+        if not (self.vocabulary.standard or "").startswith("OCPP"):
+            return ()
+        fields = referenced_fields(self.columns["charge_point"])
+        return tuple(name for name in fields if name.rpartition(".")[2].lower() in ("evseid", "evse_id", "connectorid"))
+
     @model_validator(mode="after")
     def _times_are_spans(self) -> StatusStream:
         for name in ("period", "max_silence"):
@@ -373,6 +417,18 @@ def parse_stream(content: object) -> Stream:
         pydantic.ValidationError: it is against the model; all reasons at once.
     """
     return _PARSER.validate_python(content)
+
+
+def _demand_expression(prefix: str, text: str) -> None:
+    """Says why a text is no expression over the feed's and the platform's fields."""
+    try:
+        fields = referenced_fields(text)
+    except SqlglotError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{prefix}{text!r} is no Spark SQL expression: {reason}") from error
+    unknown = [field for field in fields if field.startswith("cic.") and field not in PLATFORM_FIELDS]
+    if unknown:
+        raise ValueError(f"{prefix}no field {', '.join(unknown)}; there are {', '.join(PLATFORM_FIELDS)}")
 
 
 def referenced_fields(expression: str) -> list[str]:

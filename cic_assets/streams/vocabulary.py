@@ -10,6 +10,9 @@ State = Literal[
 STATES: tuple[State, ...] = (
     "AVAILABLE", "BLOCKED", "CHARGING", "INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED", "RESERVED", "UNKNOWN",
 )  # fmt: skip
+# OCPI 2.2.1 SessionStatus.
+SessionStatus = Literal["ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION"]
+SESSION_STATUSES: tuple[SessionStatus, ...] = ("ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION")
 Standard = Literal["OCPI 2.2.1", "OCPP 1.6", "OCPP 2.0.1"]
 STANDARDS: dict[Standard, dict[str, State]] = {
     "OCPI 2.2.1": {state: state for state in STATES},

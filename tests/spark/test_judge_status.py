@@ -89,8 +89,8 @@ def test_words_of_the_standards_and_of_the_feed_keep_their_spelling_beside_the_s
 CASES = {
     "good": ({}, [], []),
     "E01 charge point": ({"cp": " "}, ["E01"], []),
-    "E01 instant": ({"since": "soon"}, ["E01"], []),
-    "E01 poll's time": ({"seen": "yesterday"}, ["E01"], []),
+    "E01 instant": ({"since": "soon"}, ["E01"], ["unreadable:changed_at"]),
+    "E01 poll's time": ({"seen": "yesterday"}, ["E01"], ["unreadable:confirmed_at"]),
     "E02 instant after arrival": ({"since": "2026-11-02T06:05:01Z"}, ["E02"], []),
     "E02 within five minutes": ({"since": "2026-11-02T06:05:00Z"}, [], []),
     "E02 poll after arrival": ({"seen": "2026-11-02T06:06:00Z"}, ["E02"], []),
@@ -206,5 +206,6 @@ def test_locations_give_kilowatts_and_keep_what_they_can_read(spark):
     frame = judge(locations.harmonise(records(spark, stream, rows), stream), rules_of("default", "locations"), {})
     first, second, third = sorted(frame.toArrow().to_pylist(), key=lambda row: row["source_line"])
     assert (first["charge_point_id"], str(first["rated_power_kw"]), first["device_id"]) == ("GB*ACM/E1", "7.4000", "P")
+    assert second["flags"] == ["unreadable:rated_power", "unreadable:latitude"]
     assert (second["rated_power_kw"], second["latitude"], second["device_id"]) == (None, None, "E2")
     assert second["valid_from"] == ARRIVED and (second["reasons"], third["reasons"]) == ([], ["L01"])

@@ -140,3 +140,58 @@ def test_silence_is_what_the_file_says_or_three_periods_or_seven_days():
     minutes = dt.timedelta(minutes=1)
     assert (silence(), silence(period="PT10M")) == (dt.timedelta(days=7), 30 * minutes)
     assert (silence(max_silence="PT45M", period="PT10M"), silence(max_silence="none")) == (45 * minutes, None)
+
+
+LOCAL, AT = "started_local", "started_at"
+# Column, expression, and what the message says; None: it is taken.
+INSTANTS = [
+    (AT, "x", None),
+    (LOCAL, "x", None),
+    (AT, "concat(day, 'T', hour, 'Z')", None),
+    (LOCAL, "to_timestamp(x)", "complete a text"),
+    (AT, "try_to_timestamp(x)", "complete a text"),
+    (LOCAL, "x::timestamp", "complete a text"),
+    (LOCAL, "cast(substr(x, 1, 10) as date)", "complete a text"),
+    (AT, "coalesce(x, `cic.seen_at`)", "complete a text"),
+    (AT, "to_utc_timestamp(x, 'Europe/Paris')", "complete a text"),
+    (AT, "x + interval 1 hour", "complete a text"),
+    (AT, "timestamp_millis(try_cast(x as bigint))", None),
+    (AT, "cast(try_cast(x as bigint) as timestamp)", None),
+    (LOCAL, "try_to_timestamp(x, 'dd/MM/yyyy HH:mm')", None),
+    (LOCAL, "try_to_timestamp(x, 'dd/MM/yyyy HH:mm') + interval 1 hour", None),
+    (LOCAL, "try_to_timestamp(x, 'HH:mm')", "has no year, no month, no day"),
+    (LOCAL, "to_timestamp(x, 'dd/MM HH:mm')", "has no year"),
+    (LOCAL, "to_date(x, 'dd/MM/yyyy')", "has no hours, no minutes"),
+    (LOCAL, "try_to_timestamp(x, 'dd/MM/yyyy HH:mmXXX')", "name the column started_at"),
+    (AT, "try_to_timestamp(x, 'dd/MM/yyyy HH:mmXXX')", None),
+    (AT, "try_to_timestamp(x, 'dd/MM/yyyy HH:mm')", "name the column started_local"),
+    (AT, "to_utc_timestamp(try_to_timestamp(x, 'dd/MM/yyyy HH:mm'), 'Europe/Paris')", None),
+    (AT, "try_to_timestamp(x, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")", None),
+]
+
+
+@pytest.mark.parametrize(("column", "expression", "said"), INSTANTS)
+def test_no_instant_comes_from_a_cast_that_completes_it(column, expression, said):
+    columns = {name: text for name, text in GOOD["columns"].items() if name != LOCAL}
+    content = {**GOOD, "columns": {**columns, column: expression}}
+    if said is None:
+        assert parse_stream(content).columns[column] == expression
+        return
+    with pytest.raises(ValueError, match=said):
+        parse_stream(content)
+
+
+def test_the_condition_of_a_stream_is_checked_and_its_fields_are_decoded():
+    stream = parse_stream({**GOOD, "where": "State <> 'test'"})
+    assert "State" in stream.required_fields
+    assert stream.decode_fingerprint() != parse_stream(GOOD).decode_fingerprint()
+    for wrong, said in (("State =", "is no Spark SQL"), ("`cic.now` = 1", "no field cic.now")):
+        with pytest.raises(ValueError, match=said):
+            parse_stream({**GOOD, "where": wrong})
+
+
+def test_a_duration_stands_for_the_end_and_for_nothing_else():
+    columns = {name: text for name, text in GOOD["columns"].items() if name != "ended_local"}
+    with pytest.raises(ValueError, match="exactly one of ended_local and ended_at"):
+        parse_stream({**GOOD, "columns": columns})
+    assert parse_stream({**GOOD, "columns": {**columns, "duration": "Minutes"}, "units": {"duration": "min"}})
