@@ -24,7 +24,7 @@ from cic_assets.lake.bounds import NAMES_KEPT
 from cic_assets.lake.catalogue import LandedObject
 from cic_assets.lake.json_text import compact, parse
 from cic_assets.lake.records import Reading, Record, read_records
-from cic_assets.lake.zones import decoded_path, lake_of
+from cic_assets.lake.zones import Lake, decoded_path, lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
@@ -60,6 +60,9 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
     if lake.exists(path) and _is_noted(settings, landed):
         with lake.read(path) as handle:
             return path, int(pq.ParquetFile(handle).metadata.num_rows)
+    former = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.former_decode_fingerprint())
+    if not lake.exists(landed.path) and lake.exists(former) and _is_noted(settings, landed):
+        return path, _carried_over(lake, former, path, decoded_schema(stream))
     if not lake.exists(landed.path):
         raise DecodeError(
             f"{landed.path}: the original of {landed.original_name} was purged after raw_retention_days, and the "
@@ -76,6 +79,24 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
         names = [plain_text(name) for name in reading.columns[:NAMES_KEPT]]
         catalogue.note_decoded(connection, landed, names, count)
     return path, count
+
+
+def _carried_over(lake: Lake, former: str, path: str, schema: pa.Schema) -> int:
+    """The records as an earlier release decoded them, now that the original is gone; what it did not keep is null."""
+    count = 0
+    with (
+        lake.read(former) as source,
+        lake.write(path) as target,
+        pq.ParquetWriter(target, schema, compression="zstd") as writer,
+    ):
+        for batch in pq.ParquetFile(source).iter_batches():
+            kept = [
+                batch.column(field.name) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
+                for field in schema
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(kept, schema=schema))
+            count += len(batch)
+    return count
 
 
 def _is_noted(settings: Settings, landed: LandedObject) -> bool:

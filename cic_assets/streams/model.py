@@ -266,6 +266,11 @@ class Stream(Part):
         parts = self.model_dump_json(include={"format", "optional_fields", "personal_fields", "row_number_fields"})
         return _digest("2", parts, repr(self.fields), str(self.record_level))
 
+    def former_decode_fingerprint(self) -> str:
+        """What the decoding of release 0.3 had for the same stream file."""
+        parts = self.model_dump_json(include={"format", "optional_fields", "personal_fields"})
+        return _digest("1", parts, repr(self.fields))
+
     def fingerprint(self) -> str:
         """Changes when anything in the file changed."""
         return _digest("1", self.model_dump_json())

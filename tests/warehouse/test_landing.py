@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pyarrow.parquet as pq
 import pytest
 
 from cic_assets.lake import catalogue
@@ -48,7 +49,7 @@ def test_what_another_program_puts_into_raw_is_adopted_by_its_path(settings, str
 
 
 def test_originals_with_personal_fields_go_after_their_retention_and_decoded_records_stay(settings, tmp_path):
-    from cic_assets.lake.decode import decode
+    from cic_assets.lake.decode import DecodeError, decode
 
     stream = load_streams(settings.streams)["ashbourne_sessions"]
     file = tmp_path / "ashbourne_sessions_1.csv"
@@ -62,6 +63,22 @@ def test_originals_with_personal_fields_go_after_their_retention_and_decoded_rec
     lake = lake_of(settings)
     assert (lake.exists(landed.path), lake.exists(path), count) == (False, True, 1)
     assert decode(settings, stream, landed) == (path, 1)
+    # What release 0.3 decoded serves as it is: it kept no content.
+    with lake.read(path) as handle:
+        rows = pq.read_table(handle)
+    former = path.replace(stream.decode_fingerprint(), stream.former_decode_fingerprint())
+    with lake.write(former) as handle:
+        pq.write_table(rows.drop_columns(["cic.content"]), handle)
+    lake.delete(path)
+    assert decode(settings, stream, landed) == (path, 1)
+    with lake.read(path) as handle:
+        carried = pq.read_table(handle)
+    assert carried.schema == rows.schema and carried["cic.content"].null_count == 1
+    assert carried.drop_columns(["cic.content"]).equals(rows.drop_columns(["cic.content"]))
+    lake.delete(path)
+    lake.delete(former)
+    with pytest.raises(DecodeError, match="was purged after raw_retention_days"):
+        decode(settings, stream, landed)
 
 
 def test_a_missing_file_is_said_by_name(settings, stream, tmp_path):
