@@ -382,9 +382,8 @@ def _print_sample(report: SampleReport) -> None:
     from cic_assets.quality.rules import RULES
 
     messages = {rule.id: rule.message for rule in RULES}
-    out.print(
-        f"{report.rows_in} rows: {report.accepted_count} accepted, {report.rows_in - report.accepted_count} rejected"
-    )
+    rejected = report.rows_in - report.accepted_count - report.skipped
+    out.print(f"{report.rows_in} rows: {report.accepted_count} accepted, {rejected} rejected, {report.skipped} skipped")
     for number, row in enumerate(report.accepted, start=1):
         out.print(
             f"[bold]row {number}[/bold] " + ", ".join(f"{k}={_shown(v)}" for k, v in row.items()), highlight=False

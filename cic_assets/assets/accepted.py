@@ -133,7 +133,7 @@ def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
                 yield result
         if defects:
             raise Failure(
-                "rules contradict themselves, nothing was replaced: " + "; ".join(defects),
+                "rules contradict themselves or records got lost, nothing was replaced: " + "; ".join(defects),
                 metadata={"arrivals": len(defects)},
             )
         for day in {count.arrival_date for count in counts}:
@@ -165,6 +165,7 @@ def _results(platform: Platform, counts: Sequence[IngestCount]) -> Iterator[Asse
         mine = [each for each in outcomes if platform.streams[each.stream_id].kind == kind]
         if mine:
             yield from _check_results(kind, mine)
+            yield _unreadable(kind, mine, _of_kind(platform, counts, kind))
     status = _of_kind(platform, counts, "status")
     if status:
         yield _unmapped(status)
@@ -175,6 +176,8 @@ def _of_kind(platform: Platform, counts: Sequence[IngestCount], kind: str) -> li
 
 
 UNMAPPED = "unmapped_status"
+# The rule whose check also says what could not be read.
+UNREADABLE = "U01"
 
 
 def _check_specs() -> list[AssetCheckSpec]:
@@ -210,6 +213,34 @@ def _unmapped(counts: Sequence[IngestCount]) -> AssetCheckResult:
     )
 
 
+def _unreadable(kind: str, outcomes: Sequence[CheckOutcome], counts: Sequence[IngestCount]) -> AssetCheckResult:
+    """Names the columns of which values are there and were not read, and how many; the rule's own audit with it."""
+    found: Counter[tuple[str, str]] = Counter()
+    there: Counter[tuple[str, str]] = Counter()
+    for count in counts:
+        found.update({(count.stream_id, name): unread for name, (_, unread) in count.unreadable.items() if unread})
+        there.update({(count.stream_id, name): present for name, (present, _) in count.unreadable.items()})
+    said = ", ".join(
+        f"{name} of {stream} {rows} of {there[stream, name]}" for (stream, name), rows in sorted(found.items())
+    )
+    broken = [outcome for outcome in outcomes if outcome.check == UNREADABLE and not outcome.passed]
+    return AssetCheckResult(
+        check_name=UNREADABLE,
+        asset_key=ACCEPTED[kind],
+        passed=not found and not broken,
+        severity=AssetCheckSeverity.ERROR if broken else AssetCheckSeverity.WARN,
+        description=f"values that are there can't be read: {said}: mend the expressions of the stream file or the feed"
+        if found
+        else None,
+        metadata={
+            "id": UNREADABLE,
+            "count": sum(found.values()),
+            "columns": said,
+            "found": MetadataValue.text("; ".join(f"{outcome.stream_id}: {outcome.detail}" for outcome in broken)),
+        },
+    )
+
+
 def _ingest_window(
     context: AssetExecutionContext,
     config: IngestConfig,
@@ -236,7 +267,10 @@ def _ingest_window(
         if wrong:
             said = ", ".join(f"{rule} on {rows} rows" for rule, rows in wrong.items())
             defects.append(f"{count.stream_id}, arrival {count.arrival_date}: {said}")
-        return not wrong
+        if count.unaccounted:
+            said = f"{count.unaccounted} of {count.rows_in} decoded records are nowhere"
+            defects.append(f"{count.stream_id}, arrival {count.arrival_date}: {said}")
+        return not wrong and not count.unaccounted
 
     # Locations first: the registry is there when states and sessions are flagged.
     mine_first = sorted(streams.values(), key=lambda each: (each.kind != "locations", each.id))
@@ -256,7 +290,8 @@ def _ingest_window(
         replaced = ingest(settings, spark.session, stream, mine, context.run_id, audit)
         context.log.info(
             f"{stream.id}, {len(replaced)} arrivals: {sum(c.rows_in for c in replaced)} in, "
-            f"{sum(c.accepted for c in replaced)} accepted, {sum(c.quarantined for c in replaced)} quarantined"
+            f"{sum(c.accepted for c in replaced)} accepted, {sum(c.quarantined for c in replaced)} quarantined, "
+            f"{sum(c.skipped for c in replaced)} skipped"
         )
     return counts, defects
 
@@ -275,6 +310,7 @@ def _check_results(kind: str, outcomes: Sequence[CheckOutcome]) -> Iterator[Asse
     """One result per check, over all streams of the run; a check that no stream has is passed and says so."""
     messages = {rule.id: rule.message for rule in RULES if kind in rule.kinds} | BATCH_CHECKS
     warnings = set(BATCH_CHECKS) - set(BLOCKING_BATCH_CHECKS)
+    messages.pop(UNREADABLE)
     for name, message in messages.items():
         mine = [outcome for outcome in outcomes if outcome.check == name]
         failed = [outcome for outcome in mine if not outcome.passed]

@@ -35,6 +35,7 @@ def catalogue_assets() -> list[AssetSpec]:
         ("facts", "charge_point"): "The registry with its history, as locations streams give it.",
         ("quality", "new_column"): "A view: fields that came later than their stream, and with which arrival.",
         ("quality", "unmapped_status"): "Words for a state that no vocabulary knows.",
+        ("quality", "unreadable_value"): "Values that are there and can't be read, by column of the stream file.",
         ("quality", "rule"): "One row per quality rule, with its message and source.",
         ("quality", "reconciliation"): "A view: rows in against in facts, quarantined, open, duplicates, superseded.",
     }

@@ -43,7 +43,7 @@ _NO_IDS = (
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
-def given(records: DataFrame, stream: Stream) -> DataFrame:
+def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
     """Provenance, and the stream's expression of each column of the common model as `given_<column>`.
 
     Beside it stand, for mapped columns, `present_<column>` (there is something to read), and for instants
@@ -53,6 +53,7 @@ def given(records: DataFrame, stream: Stream) -> DataFrame:
         records: the decoded columns `cic.*`, `source_file`, `arrival_date`, `arrived_at` and the stream's fields
             as text.
         stream: whose expressions.
+        beside: more columns, over the feed's fields.
     """
     known = records.withColumns({"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")})
     frame = known.select(
@@ -65,6 +66,7 @@ def given(records: DataFrame, stream: Stream) -> DataFrame:
         F.col("`cic.fault_text`").alias("detail"),
         F.col("`cic.content`").alias("content"),
         _skipped(stream).alias("skipped"),
+        *beside,
         *(_expression(stream, name) for name in COLUMNS[stream.kind]),
         *(_present(stream.columns[name]).alias(f"present_{name}") for name in audited_columns(stream)),
     )

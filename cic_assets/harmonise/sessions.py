@@ -163,10 +163,11 @@ def _lasting(frame: DataFrame, stream: SessionsStream) -> DataFrame:
     coarse = F.when(F.unix_micros("ended_at") % MINUTE_MICROS == 0, MINUTE_MICROS).otherwise(SECOND_MICROS)
     # Of an end in the hour that occurs twice, the duration knows which one it was.
     agrees = (F.abs(off) < coarse) | (F.col("ended_twice") & (F.abs(F.abs(off) - HOUR_MICROS) < coarse))
-    known = F.timestamp_micros(by_duration)
-    if any(f"ended_{way}" in stream.columns for way in ("local", "at")):
-        known = F.when(agrees & (lasted >= 0), known)
-    return frame.withColumn("ended_at", F.coalesce(known, "ended_at"))
+    # What still runs has no end, whatever it lasted so far.
+    ends = F.when(
+        ~F.col("is_open") & (F.col("ended_at").isNull() | (agrees & (lasted >= 0))), F.timestamp_micros(by_duration)
+    )
+    return frame.withColumn("ended_at", F.coalesce(ends, "ended_at"))
 
 
 def _from_wall(frame: DataFrame, edge: str, stream: SessionsStream) -> DataFrame:

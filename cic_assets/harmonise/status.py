@@ -90,7 +90,9 @@ def _with_two_places(frame: DataFrame, stream: StatusStream) -> DataFrame:
     if not stream.is_polled:
         return frame.withColumn("two_places", F.lit(False))
     # What is rejected anyway contradicts nothing.
-    is_said = F.col("charge_point").isNotNull() & F.col("event_at").isNotNull() & ~F.col("marked_invalid")
+    is_said = (
+        F.col("charge_point").isNotNull() & F.col("event_at").isNotNull() & ~F.col("marked_invalid") & ~F.col("skipped")
+    )
     one = Window.partitionBy("source_file", "arrived_at", "charge_point", "connector_id", "heard_at", is_said)
     differs = (F.min("state").over(one) != F.max("state").over(one)) | (
         F.min("event_at").over(one) != F.max("event_at").over(one)

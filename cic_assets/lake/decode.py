@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -38,6 +38,19 @@ WITHHELD = "(withheld: the stream has personal fields and the record could not b
 
 class DecodeError(Exception):
     """An object can't be decoded any more; the message names it."""
+
+
+class Tally:
+    """Counts what passes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def of(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records, each counted as it is taken."""
+        for record in records:
+            self.count += 1
+            yield record
 
 
 def decoded_schema(stream: Stream) -> pa.Schema:
@@ -68,13 +81,16 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
             f"{landed.path}: the original of {landed.original_name} was purged after raw_retention_days, and the "
             f"stream file {stream.id} now reads other fields than its decoded copy has; land the file again"
         )
-    count = 0
+    count, tally = 0, Tally()
     with lake.read(landed.path) as source, lake.write(path) as target:
         reading = read_records(source, stream.format, stream.record_level)
+        reading = replace(reading, records=tally.of(reading.records))
         with pq.ParquetWriter(target, decoded_schema(stream), compression="zstd") as writer:
             for batch in _batches(settings, stream, landed, reading):
                 writer.write_batch(batch)
                 count += batch.num_rows
+        if count != tally.count:
+            raise DecodeError(f"{landed.path}: {tally.count} records were read and {count} decoded; nothing was kept")
     with connect(settings) as connection:
         names = [plain_text(name) for name in reading.columns[:NAMES_KEPT]]
         catalogue.note_decoded(connection, landed, names, count)

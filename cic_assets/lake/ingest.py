@@ -8,11 +8,12 @@ crash between the two nor a fact computed meanwhile loses a restatement. No Dags
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from cic_assets.lake import catalogue, identity, tables, touch
@@ -22,7 +23,7 @@ from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.timeline import mark_edges
 from cic_assets.lake.zones import Lake, lake_of
-from cic_assets.quality.judge import count_by_rule, is_accepted, is_quarantined, judge
+from cic_assets.quality.judge import EVERY, SKIPPED, count_by_rule, count_unreadable, is_accepted, is_quarantined, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
@@ -47,6 +48,8 @@ class IngestCount:
 
     Attributes:
         rows_in: decoded records of all objects of the arrival; of polls without a time of their own, of each sighting.
+        accepted: records among the rows that are to be written to `accepted`.
+        quarantined: rows that are to be written to `quarantine`.
         fired: rule id → rows on which it fired.
         disagreements: rule id → rows on which the rule contradicts itself (a defect of the rule).
         newest: the latest moment among accepted rows.
@@ -54,6 +57,8 @@ class IngestCount:
         cover_at: up to when the arrival covers time; None where it covers none or its kind has no cover.
         first_at: from when it does.
         new_columns: fields of its files that no earlier arrival had.
+        skipped: decoded records that the stream leaves out.
+        unreadable: column of the stream file → (values that are there, of these not read).
     """
 
     stream_id: str
@@ -68,6 +73,13 @@ class IngestCount:
     cover_at: dt.datetime | None = None
     new_columns: tuple[str, ...] = ()
     first_at: dt.datetime | None = None
+    skipped: int = 0
+    unreadable: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def unaccounted(self) -> int:
+        """Decoded records that are neither about to be written nor left out; negative if there are too many."""
+        return self.rows_in - self.accepted - self.quarantined - self.skipped
 
 
 # Says whether an arrival may be replaced.
@@ -96,7 +108,7 @@ def ingest(
         The counts of the arrivals that were replaced.
 
     Raises:
-        IngestError: a decoded record is missing after harmonising, or rows in ≠ accepted + quarantined.
+        IngestError: decoded ≠ accepted + quarantined + skipped, or a table has not taken the rows that it was given.
         ArrivalLostError: another run has claimed one of the arrivals since; its rows stay.
     """
     done: list[IngestCount] = []
@@ -107,12 +119,68 @@ def ingest(
     for batch, decoded in _batches(settings, stream, arrivals):
         with staging_folder(settings) as staging:
             judged = _judged(settings, spark, stream, batch, decoded, staging)
-            counts = _counted(judged, settings, stream, batch, decoded)
+            rows = _outcome(judged, stream)
+            counts = _counted(judged, rows, settings, stream, batch, decoded)
             kept = [count for count in counts if audit(count)]
+            _demand_identity(kept)
             if kept:
-                _replace(settings, spark, stream, judged, batch, kept, run_id, claim)
+                _replace(
+                    settings, spark, stream, rows.of([count.arrival_date for count in kept]), batch, kept, run_id, claim
+                )
                 done += kept
     return done
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rows of some arrivals as they go to the tables."""
+
+    accepted: pa.Table
+    quarantined: pa.Table
+
+    def of(self, days: Sequence[dt.date]) -> Outcome:
+        """Those of some arrivals."""
+        return Outcome(_of_days(self.accepted, days), _of_days(self.quarantined, days))
+
+
+def _of_days(rows: pa.Table, days: Sequence[dt.date]) -> pa.Table:
+    wanted = pc.is_in(rows.column("arrival_date"), value_set=pa.array(days, pa.date32()))
+    return pa.concat_tables([rows.schema.empty_table(), rows.filter(wanted)]).combine_chunks()
+
+
+def _by_arrival(rows: pa.Table) -> dict[dt.date, int]:
+    counts = rows.group_by("arrival_date").aggregate([([], "count_all")])
+    return dict(zip(counts.column("arrival_date").to_pylist(), counts.column("count_all").to_pylist(), strict=True))
+
+
+def _outcome(judged: DataFrame, stream: Stream) -> Outcome:
+    kind = KINDS[stream.kind]
+    accepted = _rows(kind.entries(judged.where(is_accepted()), stream), kind.schema)
+    return Outcome(accepted, _rows(judged.where(is_quarantined()), tables.QUARANTINE))
+
+
+def _demand_identity(counts: Sequence[IngestCount]) -> None:
+    """Rows are counted as they are about to be written: what got lost on any step before is missing here."""
+    wrong = [
+        f"arrival {count.arrival_date}: {count.rows_in} records were decoded, but {count.accepted} accepted + "
+        f"{count.quarantined} quarantined + {count.skipped} skipped came out"
+        for count in counts
+        if count.unaccounted
+    ]
+    if wrong:
+        raise IngestError(f"{counts[0].stream_id}, {'; '.join(wrong)}; nothing was replaced")
+
+
+def _demand_taken(stream: Stream, table: str, rows: pa.Table, taken: Mapping[dt.date, int]) -> None:
+    """A table has as many rows of each arrival as it was given."""
+    given = _by_arrival(rows)
+    wrong = [
+        f"arrival {day}: {taken.get(day, 0)} of {given.get(day, 0)} rows"
+        for day in sorted({*given, *taken})
+        if given.get(day, 0) != taken.get(day, 0)
+    ]
+    if wrong:
+        raise IngestError(f"{stream.id}: {table} has {'; '.join(wrong)}; the arrivals stay pending, run again")
 
 
 Decoded = dict[str, tuple[str, int]]
@@ -168,32 +236,32 @@ def _judged(
 
 
 def _counted(
-    judged: DataFrame, settings: Settings, stream: Stream, batch: Sequence[Arrival], decoded: Decoded
+    judged: DataFrame, rows: Outcome, settings: Settings, stream: Stream, batch: Sequence[Arrival], decoded: Decoded
 ) -> list[IngestCount]:
     kind = KINDS[stream.kind]
     found = count_by_rule(judged, rules_of(rule_set_of(settings, stream), stream.kind))
     summary = _summary(judged, kind.newest, stream.kind)
     unmapped = _unmapped(judged) if stream.kind == "status" else {}
+    unreadable = count_unreadable(judged)
+    accepted, quarantined = _by_arrival(rows.accepted), _by_arrival(rows.quarantined)
     with connect(settings) as connection:
         new_columns = catalogue.new_columns(connection, stream.id)
     counts = []
     for arrival in batch:
         day = arrival.arrival_date
         rules = dict(found.get(day, {}))
-        rows_in, rejected = rules.pop("*", (0, 0))
-        expected = sum(decoded[sha256][1] for sha256, _, _ in _deliveries(stream, arrival))
-        if rows_in != expected:
-            raise IngestError(
-                f"{stream.id}, arrival {day}: {expected} records were decoded and {rows_in} came out of harmonising; "
-                "nothing was replaced"
-            )
+        skipped, _ = rules.pop(SKIPPED, (0, 0))
+        rules.pop(EVERY, None)
         newest, cover_at, first_at = summary.get(day, (None, None, None))
         counts.append(
             IngestCount(
-                stream.id, day, rows_in, rows_in - rejected, rejected,
+                stream.id, day,
+                sum(decoded[sha256][1] for sha256, _, _ in _deliveries(stream, arrival)),
+                accepted.get(day, 0), quarantined.get(day, 0),
                 {rule: fired for rule, (fired, _) in rules.items()},
                 {rule: wrong for rule, (_, wrong) in rules.items()},
-                newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()), first_at,
+                newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()), first_at, skipped,
+                unreadable.get(day, {}),
             )
         )  # fmt: skip
     return counts
@@ -220,34 +288,34 @@ def _replace(
     settings: Settings,
     spark: SparkSession,
     stream: Stream,
-    judged: DataFrame,
+    rows: Outcome,
     batch: Sequence[Arrival],
     kept: Sequence[IngestCount],
     run_id: str,
     claim: int,
 ) -> None:
     lake, days = lake_of(settings), [count.arrival_date for count in kept]
-    known = judged.where(F.col("arrival_date").isin(days))
-    accepted = _rows(KINDS[stream.kind].entries(known.where(is_accepted()), stream), KINDS[stream.kind].schema)
-    quarantined = _rows(known.where(is_quarantined()), tables.QUARANTINE)
-    removed, added = _changed(lake, stream, days, accepted)
+    removed, added = _changed(lake, stream, days, rows.accepted)
     covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
     touched = touch.touched_by(settings, spark, stream, removed, added, covers)
-    dates = {date for rows in (removed, added) for date in rows["event_date"].unique().to_pylist()}
+    dates = {date for changed in (removed, added) for date in changed["event_date"].unique().to_pylist()}
     _mark(settings, stream, touched, dates)
 
     def demand_claim() -> None:
         with connect(settings) as connection:
             catalogue.demand_claim(connection, stream.id, days, claim)
 
-    for table, rows in (("quarantine", quarantined), ("accepted", accepted)):
-        tables.replace_arrivals(lake, table, stream.kind, stream.id, days, rows, demand_claim)
+    for table, mine in (("quarantine", rows.quarantined), ("accepted", rows.accepted)):
+        tables.replace_arrivals(lake, table, stream.kind, stream.id, days, mine, demand_claim)
+        taken = tables.arrival_counts(lake, table, stream.kind, stream.id, days)
+        _demand_taken(stream, f"{table}/{stream.kind}", mine, taken)
     arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
     with connect(settings) as connection:
-        staged = stage_rows(connection, "quality.quarantine", quarantined)
+        staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
         catalogue.demand_claim(connection, stream.id, days, claim)
         _record(connection, settings, stream, kept, staged)
-        identity.note_names(connection, stream.id, days, accepted)
+        identity.note_names(connection, stream.id, days, rows.accepted)
+        _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
     is_renamed = identity.renew_identity(settings)
     if stream.kind == "locations" or is_renamed:
         touch.renew_registry(settings, spark)
@@ -292,6 +360,15 @@ def _row_keys(rows: pa.Table, kind: str) -> list[tuple[object, ...]]:
     return list(zip(*columns, strict=True))
 
 
+def _quarantined(connection: Connection, stream: Stream, days: Sequence[dt.date]) -> dict[dt.date, int]:
+    found = connection.execute(
+        "select arrival_date, count(*) from quality.quarantine"
+        " where stream_id = %s and arrival_date = any(%s) group by 1",
+        [stream.id, list(days)],
+    )
+    return {day: int(rows) for day, rows in found.fetchall()}
+
+
 def _record(
     connection: Connection,
     settings: Settings,
@@ -305,7 +382,7 @@ def _record(
     days = [count.arrival_date for count in counts]
     for table in (
         "quality.quarantine", "quality.ingest_count", "quality.rule_count", "quality.unmapped_status",
-        "catalogue.stream_cover",
+        "quality.unreadable_value", "catalogue.stream_cover",
     ):  # fmt: skip
         connection.execute(
             f"delete from {table} where stream_id = %s and arrival_date = any(%s)",  # noqa: S608 - the names above
@@ -316,8 +393,13 @@ def _record(
         for count in counts:
             key = [stream.id, count.arrival_date]
             cursor.execute(
-                "insert into quality.ingest_count values (%s, %s, %s, %s, %s)",
-                [*key, count.rows_in, count.accepted, count.quarantined],
+                "insert into quality.ingest_count (stream_id, arrival_date, rows_in, accepted, quarantined, skipped)"
+                " values (%s, %s, %s, %s, %s, %s)",
+                [*key, count.rows_in, count.accepted, count.quarantined, count.skipped],
+            )
+            cursor.executemany(
+                "insert into quality.unreadable_value values (%s, %s, %s, %s, %s)",
+                [[*key, name, present, unread] for name, (present, unread) in count.unreadable.items() if unread],
             )
             cursor.executemany(
                 "insert into quality.rule_count values (%s, %s, %s, %s, %s)",

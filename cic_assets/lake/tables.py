@@ -191,6 +191,19 @@ def arrival_rows(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.da
     return rows.select(schema.names).cast(schema)
 
 
+def arrival_counts(
+    lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date]
+) -> dict[dt.date, int]:
+    """Rows of one stream's arrivals as the table's log has them now."""
+    actions = pa.table(DeltaTable(lake.uri(f"{table}/{kind}")).get_add_actions(flatten=True))
+    names = ("partition.stream_id", "partition.arrival_date", "num_records")
+    wanted, counts = set(arrivals), dict[dt.date, int]()
+    for stream, date, rows in zip(*(actions.column(name).to_pylist() for name in names), strict=True):
+        if stream == stream_id and date in wanted:
+            counts[date] = counts.get(date, 0) + int(rows)
+    return counts
+
+
 def entry_counts(lake: Lake, kind: str) -> dict[dt.date, int]:
     """Accepted rows per event date, from the table's log: no file is opened."""
     uri = lake.uri(f"accepted/{kind}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Checks that are not a rule's: name → what holds.
 BATCH_CHECKS = {
-    "rows_add_up": "rows in = accepted + quarantined",
+    "rows_add_up": "decoded records = accepted + quarantined + skipped, counted as they are about to be written",
     "schema": "every file has the fields that the stream's expressions read",
     "new_columns": "no file has a field that no earlier arrival had; marts.data_quality_day.new_columns names them",
     "volume": "at least batch.min_rows rows in each arrival",
@@ -99,7 +99,7 @@ def _frame(stream: Stream, counts: Iterable[IngestCount]) -> pd.DataFrame:
             {
                 "arrival_date": count.arrival_date.isoformat(),
                 "rows_in": count.rows_in,
-                "unaccounted": count.rows_in - count.accepted - count.quarantined,
+                "unaccounted": count.unaccounted,
                 "missing_field_rows": count.fired.get("D02", 0),
                 "new_columns": len(count.new_columns),
                 "rejected_pct": 100 * count.quarantined / count.rows_in if count.rows_in else 0.0,

@@ -24,6 +24,10 @@ _SCALED = {
 }
 
 
+# Not rules, but counted beside them: all rows, and rows that the stream leaves out.
+EVERY, SKIPPED = "*", "-"
+
+
 def judge(harmonised: DataFrame, rules: Sequence[Rule], overrides: Mapping[str, float]) -> DataFrame:
     """Adds `reasons` (ids of rules that reject), `flags` (marks of rules that flag) and `disagreements`.
 
@@ -101,13 +105,14 @@ def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[Any, dict[st
     """How often each rule fired and how often it contradicted itself, by `arrival_date`, in one pass.
 
     Returns:
-        arrival date → rule id → (fired, disagreements); `*` → (all rows, rejected rows).
+        arrival date → rule id → (fired, disagreements); `EVERY` → (all rows, rejected ones), `SKIPPED` → (rows, 0).
     """
 
     def total(condition: Column) -> Column:
         return F.coalesce(F.sum(condition.cast("bigint")), F.lit(0))
 
     columns = [F.count(F.lit(1)).alias("n_rows"), total(is_quarantined()).alias("n_rejected")]
+    columns.append(total(F.col("skipped")).alias("n_skipped"))
     for rule in rules:
         words = "reasons" if rule.severity == "reject" else "flags"
         fired = F.array_contains(words, rule.mark)
@@ -118,5 +123,6 @@ def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[Any, dict[st
     found = {}
     for row in judged.groupBy("arrival_date").agg(*columns).toArrow().to_pylist():
         counts = {rule.id: (int(row[f"fired_{rule.id}"]), int(row[f"wrong_{rule.id}"])) for rule in rules}
-        found[row["arrival_date"]] = {"*": (int(row["n_rows"]), int(row["n_rejected"])), **counts}
+        others = {EVERY: (int(row["n_rows"]), int(row["n_rejected"])), SKIPPED: (int(row["n_skipped"]), 0)}
+        found[row["arrival_date"]] = {**others, **counts}
     return found

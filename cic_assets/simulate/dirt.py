@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from cic_assets.simulate.clock import MINUTE, at
+from cic_assets.simulate.clock import HOUR, MINUTE, at
 from cic_assets.simulate.life import Charge
 
 
@@ -96,8 +96,8 @@ def _future(row: Row) -> Row:
 
 
 def _overpowered(row: Row) -> Row:
-    """Two and a half times what the rating allows, and at least 2 kWh beyond it."""
-    return replace(_with_energy(row, 5 * row.rated_w * row.seconds // 7200 + 2000), rejected=True)
+    """Two and a half times what the rating allows in an hour more, and at least 2 kWh beyond it."""
+    return replace(_with_energy(row, 5 * row.rated_w * (row.seconds + HOUR) // 7200 + 2000), rejected=True)
 
 
 def _strong(row: Row) -> Row:

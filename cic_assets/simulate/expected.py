@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cic_assets.simulate.clock import MINUTE, at, is_repeated, local_date
+from cic_assets.simulate.clock import HOUR, MINUTE, at, is_repeated, local_date, offset
 from cic_assets.simulate.dirt import Row
 
 REJECTING = {"D01", "S01", "S02", "S03", "S04", "S05"}
@@ -50,14 +50,22 @@ def expected(row: Row, arrived: int, manner: Manner, *, is_swapped: bool) -> lis
         return ["D01"]
     edges = (row.start, row.end)
     return [
-        *_rejecting(row, arrived, rated=manner.says_rating),
+        *_rejecting(row, arrived, manner),
         *_odd(row, manner),
         *(["S15"] if is_swapped and _is_swapped(row) else []),
         *(["DST"] if manner.on_wall_clock and any(is_repeated(at) for at in edges if at is not None) else []),
     ]
 
 
-def _rejecting(row: Row, arrived: int, *, rated: bool) -> Iterator[str]:
+def _longest(row: Row, manner: Manner) -> int:
+    """Seconds by the longest reading of the feed's clock."""
+    if row.end is None or not manner.on_wall_clock:
+        return row.seconds
+    wall = row.seconds + offset(row.end) - offset(row.start)
+    return max(row.seconds + HOUR * any(map(is_repeated, (row.start, row.end))), wall)
+
+
+def _rejecting(row: Row, arrived: int, manner: Manner) -> Iterator[str]:
     energy, seconds = row.energy_wh, row.seconds
     if row.point is None or (row.end is None and not row.is_open):
         yield "S01"
@@ -67,9 +75,9 @@ def _rejecting(row: Row, arrived: int, *, rated: bool) -> Iterator[str]:
         yield "S03"
     if row.start > arrived + 5 * MINUTE or row.start < _FIRST_DAY:
         yield "S04"
-    if rated and energy is not None and seconds > 0:
+    if manner.says_rating and energy is not None and seconds > 0:
         # W·s on both sides.
-        given, allowed = energy * 3600, row.rated_w * seconds
+        given, allowed = energy * 3600, row.rated_w * _longest(row, manner)
         if 2 * given > 3 * allowed and given - allowed > 1000 * 3600:
             yield "S05"
 
@@ -86,10 +94,15 @@ def _odd(row: Row, manner: Manner) -> Iterator[str]:
         yield "S08"
     if row.end is not None and (seconds < 60 or seconds > 2880 * MINUTE):
         yield "S09"
-    if row.end is not None and row.charging > seconds and manner.says_charging:
+    if row.end is not None and row.charging >= seconds + _clock_step(row) and manner.says_charging:
         yield "S10"
     if (measured and _looks_like_another_unit(given, allowed)) or _is_odd_price(energy, manner.pence(row)):
         yield "S14"
+
+
+def _clock_step(row: Row) -> int:
+    """A feed that shows whole minutes knows no seconds."""
+    return MINUTE if row.start % MINUTE == 0 and (row.end or 0) % MINUTE == 0 else 1
 
 
 def _looks_like_another_unit(given: int, allowed: int) -> bool:

@@ -16,7 +16,7 @@ from cic_assets.lake.decode import content_of, names_twice, storable
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.records import Reading, read_records
 from cic_assets.lake.tables import hand_over
-from cic_assets.quality.judge import is_accepted, is_quarantined, judge
+from cic_assets.quality.judge import count_unreadable, is_accepted, is_quarantined, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.streams.model import SessionsStream, Stream
 
@@ -46,6 +46,7 @@ class SampleReport:
         rejected: rule id → (how many, an example's line and text).
         swap: evidence for exchanged day and month; None where the stream sends instants.
         problems: why the check fails, empty if it doesn't.
+        skipped: records that the stream leaves out.
     """
 
     rows_in: int
@@ -54,6 +55,7 @@ class SampleReport:
     rejected: dict[str, tuple[int, int, str]]
     swap: SwapEvidence | None
     problems: list[str]
+    skipped: int = 0
 
 
 def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: int = 5) -> SampleReport:
@@ -78,8 +80,10 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
         problems += _reused_problems(known)
     if stream.kind == "status":
         problems += _unmapped_problems(known)
+    problems += _unreadable_problems(judged)
     accepted_count = known.count()
-    if table.num_rows and not accepted_count:
+    skipped = judged.where("skipped").count()
+    if table.num_rows > skipped and not accepted_count:
         problems.append("no row is accepted")
     return SampleReport(
         table.num_rows,
@@ -88,6 +92,7 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
         _rejected(judged),
         swap,
         problems,
+        skipped,
     )
 
 
@@ -133,6 +138,12 @@ def _rejected(judged: DataFrame) -> dict[str, tuple[int, int, str]]:
         .collect()
     )
     return {row["rule"]: (int(row["count"]), int(row["example"]["source_line"]), row["example"]["raw"]) for row in rows}
+
+
+def _unreadable_problems(judged: DataFrame) -> list[str]:
+    counts = [each for of_arrival in count_unreadable(judged).values() for each in of_arrival.items()]
+    said = ", ".join(f"{name} {unread} of {present}" for name, (present, unread) in counts if unread)
+    return [f"values that are there can't be read (U01): {said}: mend the expressions or the feed"] if said else []
 
 
 def _unmapped_problems(known: DataFrame) -> list[str]:

@@ -352,16 +352,40 @@ having min(o.arrival_date) > (
   where first.landed and first.stream_id = o.stream_id and cardinality(first.feed_columns) > 0
 );
 
--- What ingest counted, per stream and arrival. rows_in = accepted + quarantined.
+-- Values that are there and could not be read (U01), per stream, arrival and column of the stream file.
+create table if not exists quality.unreadable_value (
+  stream_id text not null,
+  arrival_date date not null,
+  column_name text not null,
+  present_count bigint not null,
+  unreadable_count bigint not null,
+  primary key (stream_id, arrival_date, column_name)
+);
+
+-- What ingest counted, per stream and arrival. rows_in = accepted + quarantined + skipped (left out by the stream).
 create table if not exists quality.ingest_count (
   stream_id text not null,
   arrival_date date not null,
   rows_in bigint not null,
   accepted bigint not null,
   quarantined bigint not null,
+  skipped bigint not null default 0,
   primary key (stream_id, arrival_date),
-  check (rows_in = accepted + quarantined)
+  constraint ingest_count_adds_up check (rows_in = accepted + quarantined + skipped)
 );
+-- Warehouses of before streams could leave records out.
+alter table quality.ingest_count add column if not exists skipped bigint not null default 0;
+alter table quality.ingest_count drop constraint if exists ingest_count_check;
+do $$
+begin
+  if not exists (
+    select from pg_constraint
+    where conname = 'ingest_count_adds_up' and conrelid = 'quality.ingest_count'::regclass
+  ) then
+    alter table quality.ingest_count add constraint ingest_count_adds_up
+      check (rows_in = accepted + quarantined + skipped);
+  end if;
+end $$;
 
 -- How often each rule fired at ingest, per stream and arrival (rules that fired never have no row).
 create table if not exists quality.rule_count (
@@ -417,7 +441,7 @@ create table if not exists quality.status_disposition (
 );
 create index if not exists status_disposition_date on quality.status_disposition (status_date);
 
--- rows_in = in_facts + quarantined + open + duplicates + superseded + unresolved; unresolved is what belongs to months
+-- rows_in = in_facts + quarantined + skipped + open + duplicates + superseded + unresolved; unresolved is what belongs to months
 -- or days that were not computed since. Locations have no facts of their own: what is accepted is in the registry.
 create or replace view quality.reconciliation as
 select
@@ -431,7 +455,9 @@ select
   coalesce(d.duplicates, 0)::bigint as duplicates,
   coalesce(d.superseded, 0)::bigint as superseded,
   (case when s.kind = 'locations' then 0
-    else i.accepted - coalesce(d.in_facts + d.open + d.duplicates + d.superseded, 0) end)::bigint as unresolved
+    else i.accepted - coalesce(d.in_facts + d.open + d.duplicates + d.superseded, 0) end)::bigint as unresolved,
+  -- Last: a view is replaced with its old columns in place.
+  i.skipped
 from quality.ingest_count as i
 left join catalogue.stream as s using (stream_id)
 left join (

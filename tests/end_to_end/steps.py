@@ -49,6 +49,7 @@ WAREHOUSE_TABLES = (
     "facts.charge_point",
     "quality.status_disposition",
     "quality.unmapped_status",
+    "quality.unreadable_value",
 )
 
 

@@ -200,7 +200,7 @@ def test_locations_give_kilowatts_and_keep_what_they_can_read(spark):
     stream = parse_stream({**COMMON, "kind": "locations", "columns": columns, "units": {"power": "W"}})
     rows = [
         {"cp": "E1", "post": "P", "watts": "7400", "since": "2025-01-01T00:00:00Z", "lat": "51.5"},
-        {"cp": "E2", "watts": "much", "lat": "north"},
+        {"cp": "E2", "watts": "much", "since": "2025-01-01T00:00:00Z", "lat": "north"},
         {"watts": "7400"},
     ]
     frame = judge(locations.harmonise(records(spark, stream, rows), stream), rules_of("default", "locations"), {})
@@ -208,4 +208,4 @@ def test_locations_give_kilowatts_and_keep_what_they_can_read(spark):
     assert (first["charge_point_id"], str(first["rated_power_kw"]), first["device_id"]) == ("GB*ACM/E1", "7.4000", "P")
     assert second["flags"] == ["unreadable:rated_power", "unreadable:latitude"]
     assert (second["rated_power_kw"], second["latitude"], second["device_id"]) == (None, None, "E2")
-    assert second["valid_from"] == ARRIVED and (second["reasons"], third["reasons"]) == ([], ["L01"])
+    assert second["valid_from"] == first["valid_from"] and (second["reasons"], third["reasons"]) == ([], ["L01"])

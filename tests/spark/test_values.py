@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
 from cic_assets.harmonise import locations, sessions, status
-from cic_assets.quality.judge import count_unreadable, judge
+from cic_assets.quality.judge import EVERY, SKIPPED, count_by_rule, count_unreadable, is_accepted, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.streams.model import parse_stream
 from tests.spark.test_judge_status import COMMON, STATUS, records
@@ -215,3 +216,193 @@ def test_truth_is_told_by_one_list_of_words(spark):
     found = judged(spark, {**STATUS, "columns": columns}, rows)
     assert [row["marked_invalid"] for row in found] == [*words.values(), False]
     assert found[-1]["flags"] == ["unreadable:invalid"]
+
+
+REGISTRY = {
+    **COMMON, "kind": "locations",
+    "columns": {
+        "charge_point": "Charger", "location_id": "Site", "location_name": "Name", "device_id": "Post",
+        "rated_power": "kW", "latitude": "lat", "longitude": "lon", "valid_from": "concat(Installed, 'T00:00:00Z')",
+    },
+}  # fmt: skip
+POINT = {"Charger": "CH1", "Site": "S1", "Name": "Market", "Post": "P1", "kW": "7", "Installed": "2020-01-01"}
+# Cells beside (or in place of) a good row's → reasons, flags.
+ROWS = {
+    "good": ({}, [], []),
+    "id like a total": ({"Charger": "TOTAL-0042"}, [], []),
+    "eMI3 id": ({"Charger": "FR*TOT*E1"}, [], []),
+    "id like a note": ({"Charger": "NOTE1"}, [], []),
+    "missing": ({"Charger": "#REF!"}, ["L01"], []),
+    "header": (
+        {"Charger": " charger", "Site": "Site", "kW": "kW", "Installed": "Installed"},
+        ["L01"], ["rated_power", "valid_from"],
+    ),
+    "total of a line": ({"Charger": "Total", "Site": "2 sites", "Post": "2", "kW": "64", "Installed": ""}, ["L01"], []),
+    "grand total": ({"Charger": "GRAND TOTAL:"}, ["L01"], []),
+    "total and number": ({"Charger": "Total: 64"}, ["L01"], []),
+    "summe": ({"Charger": "Summe (3)"}, ["L01"], []),
+    "sum of sites": ({"Charger": "Total charge points"}, ["L01"], []),
+    "average": ({"Charger": "Average"}, ["L01"], []),
+    "source": ({"Charger": "Source: asset register"}, ["L01"], []),
+    "copyright": ({"Charger": "© 2026 the council"}, ["L01"], []),
+    "star": ({"Charger": "* rated power per socket"}, ["L01"], []),
+    "as of": ({"Charger": "Data as of 1 June"}, ["L01"], []),
+    "alone": ({"Charger": "see next sheet", **dict.fromkeys(("Site", "Name", "Post", "kW", "Installed"))}, ["L01"], []),
+    "no site": ({"Charger": "CH9", "Site": None, "Name": " ", "kW": "n/a"}, ["L01"], ["rated_power"]),
+    "no date": ({"Installed": ""}, [], []),
+    "unread": ({"kW": "7 kW"}, [], ["rated_power"]),
+    "in place": ({"lat": "51.5", "lon": "-0.1"}, [], []),
+    "nowhere": ({"lat": "0", "lon": "0.0"}, [], ["L02"]),
+    "exchanged": ({"lat": "-0.1", "lon": "51.5"}, [], ["L02"]),
+    "abroad": ({"lat": "51.5", "lon": "151.5"}, [], ["L02"]),
+    "no degrees": ({"lat": "515.0", "lon": "-0.1"}, [], ["L02"]),
+    "comma": ({"lat": "51,5", "lon": "-0.1"}, [], ["latitude"]),
+    "weak": ({"kW": "1.2"}, [], ["L03"]),
+    "watts": ({"kW": "7000"}, [], ["L03"]),
+    "year one": ({"Installed": "0001-01-01"}, [], ["L04"]),
+    "future": ({"Installed": "2099-01-01"}, [], ["L04"]),
+}  # fmt: skip
+
+
+def test_a_registry_lists_charge_points_and_says_what_is_odd_about_them(spark):
+    found = judged(spark, REGISTRY, [{**POINT, **changes} for changes, _, _ in ROWS.values()])
+    marked = {case: (row["reasons"], row["flags"]) for case, row in zip(ROWS, found, strict=True)}
+    assert marked == {
+        case: (reasons, [flag if flag.startswith("L0") else f"unreadable:{flag}" for flag in flags])
+        for case, (_, reasons, flags) in ROWS.items()
+    }
+    arrived = {case: row["valid_from"] == row["arrived_at"] for case, row in zip(ROWS, found, strict=True)}
+    assert {case for case, is_arrival in arrived.items() if is_arrival} >= {"no date", "year one", "future"}
+    assert not arrived["good"]
+
+
+def test_a_registry_of_ids_alone_has_no_totals_by_their_loneliness(spark):
+    """OCPI's other columns come from the document; an id that stands alone is one."""
+    columns = {
+        "charge_point": "Charger",
+        "valid_from": "`document.timestamp`",
+        "location_id": "'here'",
+        "device_id": "Charger",
+    }
+    rows = [{"Charger": "CH1", "document.timestamp": None}, {"Charger": "Total"}]
+    found = judged(spark, {**REGISTRY, "columns": columns}, rows)
+    assert [row["reasons"] for row in found] == [[], ["L01"]]
+
+
+@pytest.mark.parametrize(("zone", "flags"), [("Europe/Paris", []), ("Europe/London", ["L02"]), ("UTC", [])])
+def test_the_country_is_that_of_the_zone(spark, zone, flags):
+    (row,) = judged(spark, {**REGISTRY, "zone": zone}, [{**POINT, "lat": "43.3", "lon": "5.4"}])
+    assert row["flags"] == flags
+
+
+BREAKS = [(name, how) for name in ("L01", "L02", "L03", "L04") for how in ("false", "true")]
+
+
+@pytest.mark.parametrize(("name", "broken"), BREAKS)
+def test_breaking_a_predicate_of_locations_is_seen_by_its_own_audit(spark, name, broken):
+    stream = parse_stream(REGISTRY)
+    frame = locations.harmonise(records(spark, stream, [{**POINT, **row} for row, _, _ in ROWS.values()]), stream)
+    rules = [replace(rule, predicate=broken) if rule.id == name else rule for rule in rules_of("default", "locations")]
+    wrong = judge(frame, rules, {}).selectExpr("explode(disagreements) as id").distinct().toArrow().to_pylist()
+    assert wrong == [{"id": name}]
+
+
+def test_a_stream_leaves_out_what_is_no_record_and_counts_it(spark):
+    rows = [{**SESSION, "kind": kind} for kind in ("session", "test", None)]
+    content = {**SESSIONS, "where": "coalesce(kind, '') <> 'test'"}
+    found = judged(spark, content, [*rows, {"cic.fault": "D01", "kind": "test"}])
+    assert [(row["skipped"], row["reasons"]) for row in found] == [
+        (False, []), (True, []), (False, []), (False, ["D01"]),
+    ]  # fmt: skip
+    stream = parse_stream(content)
+    frame = judge(sessions.harmonise(records(spark, stream, rows), stream), rules_of("default", "sessions"), {})
+    (counts,) = count_by_rule(frame, rules_of("default", "sessions")).values()
+    assert (counts[EVERY], counts[SKIPPED], frame.where(is_accepted()).count()) == ((3, 0), (1, 0), 2)
+
+
+PATCHES = [
+    {"cp": "E1", "word": "AVAILABLE", "since": "2026-11-01T10:00:00Z"},
+    {"cp": "E1", "word": None, "since": "2026-11-01T11:00:00Z"},
+    {"cp": "", "word": None, "since": "2026-11-01T11:00:00Z"},
+    {"cp": "E1", "word": " ", "since": "2026-11-01T12:00:00Z"},
+]
+
+
+def test_a_message_without_a_state_is_none_and_a_table_s_empty_cell_is(spark):
+    columns = {"charge_point": "cp", "status": "word", "changed_at": "since"}
+    lines = {**STATUS, "format": {"type": "jsonl"}, "columns": columns}
+    assert [row["skipped"] for row in judged(spark, lines, PATCHES)] == [False, True, True, False]
+    table, polled = {**lines, "format": {"type": "csv"}}, {**lines, "period": "PT10M"}
+    for content in (table, polled, {**lines, "columns": {**columns, "confirmed_at": "since"}}):
+        found = judged(spark, content, PATCHES)
+        assert not any(row["skipped"] for row in found)
+        assert [row["flags"] for row in found][1] == ["unmapped_status"]
+
+
+def test_ocpp_s_evse_zero_is_the_station_and_no_charge_point(spark):
+    columns = {"charge_point": "concat(station, '-', `payload.evseId`)", "status": "word", "changed_at": "since"}
+    rows = [{"station": "X", "payload.evseId": n, "word": "Available", "since": "2026-11-01T10:00:00Z"} for n in "012"]
+    content = {**STATUS, "columns": columns, "vocabulary": {"standard": "OCPP 2.0.1"}, "format": {"type": "jsonl"}}
+    found = judged(spark, content, rows)
+    assert [(row["charge_point"], row["reasons"]) for row in found] == [(None, ["E01"]), ("X-1", []), ("X-2", [])]
+    other = judged(spark, {**content, "vocabulary": {"words": {"Available": "AVAILABLE"}}}, rows)
+    assert other[0]["charge_point"] == "X-0"
+
+
+TEN_LOCAL = "2026-01-20 10:00:00"
+# (start, end, duration, its unit) → seconds, reasons.
+LASTING = {
+    "only a duration": ((TEN_LOCAL, None, "33", "s"), 33, []),
+    "share a minute": ((TEN_LOCAL, TEN_LOCAL, "33", "s"), 33, []),
+    "cut to minutes": ((TEN_LOCAL, "2026-01-20 10:05:00", "0:05:41", "s"), 341, []),
+    "minutes": ((TEN_LOCAL, "2026-01-20 10:30:00", "30.5", "min"), 1830, []),
+    "hours": ((TEN_LOCAL, None, "1.5", "h"), 5400, []),
+    "another duration": ((TEN_LOCAL, "2026-01-20 12:00:00", "1800", "s"), 7200, []),
+    "unread": ((TEN_LOCAL, "2026-01-20 12:00:00", "long", "s"), 7200, []),
+    "neither": ((TEN_LOCAL, None, "long", "s"), None, ["S01"]),
+    "negative": ((TEN_LOCAL, None, "-60", "s"), -60, ["S02"]),
+    "seconds differ": ((TEN_LOCAL, "2026-01-20 10:00:30", "31", "s"), 30, []),
+    "the second reading": (("2025-10-26 01:30:00", "2025-10-26 01:40:00", "4200", "s"), 4200, []),
+}
+
+
+@pytest.mark.parametrize("unit", ["s", "min", "h"])
+def test_a_duration_knows_what_the_clock_does_not_show(spark, unit):
+    columns = {
+        "charge_point": "cp",
+        "started_local": "start",
+        "ended_local": "stop",
+        "duration": "lasted",
+        "energy": "kwh",
+    }
+    cases = {case: row for case, row in LASTING.items() if row[0][3] == unit}
+    rows = [{"cp": "E1", "start": a, "stop": b, "lasted": c, "kwh": "5"} for (a, b, c, _), _, _ in cases.values()]
+    content = {**SESSIONS, "columns": columns, "units": {"duration": unit}}
+    found = judged(spark, content, rows)
+    read = {case: (row["duration_micros"], row["reasons"]) for case, row in zip(cases, found, strict=True)}
+    assert read == {
+        case: (seconds if seconds is None else seconds * 1_000_000, reasons)
+        for case, (_, seconds, reasons) in cases.items()
+    }
+
+
+def test_the_clock_s_step_and_its_change_accuse_nobody(spark):
+    columns = {
+        "charge_point": "cp", "started_local": "start", "ended_local": "stop", "energy": "kwh", "rated_power": "kw",
+        "charging_seconds": "charging",
+    }  # fmt: skip
+    day = {"cp": "E1", "start": "2026-01-20 10:00:00", "stop": "2026-01-20 11:00:00", "kw": "7", "kwh": "5"}
+    rows = [
+        {**day, "charging": "3659"},
+        {**day, "charging": "3660"},
+        {**day, "start": "2026-01-20 10:00:01", "charging": "3599.5"},
+        {**day, "start": "2026-01-20 10:00:01", "charging": "3600"},
+        # 01:30 to 01:40 in the hour that occurs twice: ten minutes, or seventy.
+        {**day, "start": "2025-10-26 01:30:00", "stop": "2025-10-26 01:40:00", "kwh": "8"},
+        {**day, "start": "2025-10-26 01:30:00", "stop": "2025-10-26 01:40:00", "kwh": "30"},
+        # 00:30 to 02:30 over the hour that does not exist: one hour, or two by the feed's clock.
+        {**day, "start": "2026-03-29 00:30:00", "stop": "2026-03-29 02:30:00", "kwh": "14"},
+    ]
+    found = judged(spark, {**SESSIONS, "columns": columns}, rows)
+    assert ["S10" in row["flags"] for row in found[:4]] == [False, True, False, True]
+    assert [row["reasons"] for row in found[4:]] == [[], ["S05"], []]

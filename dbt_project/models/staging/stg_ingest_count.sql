@@ -8,7 +8,8 @@ renamed as (
         arrival_date,
         rows_in,
         accepted,
-        quarantined
+        quarantined,
+        skipped
     from source
 )
 

@@ -9,6 +9,7 @@ renamed as (
         rows_in,
         accepted,
         quarantined,
+        skipped,
         in_facts,
         open,
         duplicates,

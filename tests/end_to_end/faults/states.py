@@ -47,6 +47,7 @@ _WAREHOUSE_UNITS = {
         ("quality.ingest_count", "stream_id", "t.*"),
         ("quality.rule_count", "stream_id", "t.*"),
         ("quality.unmapped_status", "stream_id", "t.*"),
+        ("quality.unreadable_value", "stream_id", "t.*"),
         ("catalogue.stream_cover", "stream_id", "t.*"),
     ),
 }

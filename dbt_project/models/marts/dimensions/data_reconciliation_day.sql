@@ -5,6 +5,7 @@ select
     rows_in,
     accepted,
     quarantined,
+    skipped,
     in_facts,
     open,
     duplicates,

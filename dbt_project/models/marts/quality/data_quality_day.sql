@@ -31,6 +31,17 @@ new_columns as (
     group by stream_id, arrival_date
 ),
 
+unreadable as (
+    select
+        stream_id,
+        arrival_date,
+        string_agg(
+            column_name || ' ' || unreadable_count || ' of ' || present_count, ', ' order by column_name
+        ) as unreadable_values
+    from {{ ref('stg_unreadable_value') }}
+    group by stream_id, arrival_date
+),
+
 covers as (
     select * from {{ ref('stg_stream_cover') }}
 )
@@ -41,12 +52,14 @@ select
     ingested.rows_in,
     ingested.accepted,
     ingested.quarantined,
+    ingested.skipped,
     {{ pct('ingested.quarantined', 'ingested.rows_in') }} as quarantined_pct,
     streams.kind,
     case when streams.kind = 'status' then coalesce(unmapped.unmapped_status_count, 0) end as unmapped_status_count,
     unmapped.unmapped_status_words,
     covers.cover_at as covers_until_at,
-    new_columns.new_columns
+    new_columns.new_columns,
+    unreadable.unreadable_values
 from ingested
 left join streams on ingested.stream_id = streams.stream_id
 left join unmapped
@@ -55,3 +68,5 @@ left join covers
     on ingested.stream_id = covers.stream_id and ingested.arrival_date = covers.arrival_date
 left join new_columns
     on ingested.stream_id = new_columns.stream_id and ingested.arrival_date = new_columns.arrival_date
+left join unreadable
+    on ingested.stream_id = unreadable.stream_id and ingested.arrival_date = unreadable.arrival_date
