@@ -53,6 +53,7 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
     ).withColumns(
         {
             "state": F.coalesce(F.col("mapped_state"), F.lit("UNKNOWN")),
+            "two_places": F.lit(False),
             "dst": F.col("dst_twice") | F.col("dst_shifted"),
             # A promise about what has not happened yet covers nothing.
             "covers_until": F.when(F.col("covers_until").isNotNull(), F.least("covers_until", "arrived_at")),

@@ -208,6 +208,14 @@ RULES: tuple[Rule, ...] = (
         kinds=("status",),
     ),
     Rule(
+        "E08", "flag", "one id at two places in one delivery",
+        predicate="two_places",
+        holds="not two_places",
+        source="ours",
+        kinds=("locations", "status"),
+        flag="two_places",
+    ),
+    Rule(
         "L01", "reject", "the charge point's id is missing",
         predicate="charge_point is null",
         holds="length(coalesce(charge_point, '')) > 0",
