@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cic_assets.harmonise.common import (
@@ -21,6 +21,7 @@ from cic_assets.harmonise.countries import ANYWHERE, box_of
 from cic_assets.quality.rules import THRESHOLDS
 from cic_assets.streams.columns import KW_PER, PLATFORM_FIELDS
 from cic_assets.streams.model import LocationsStream, referenced_fields
+from cic_assets.streams.vocabulary import STATES
 
 # A whole cell that says a sum of the rows above, in the languages of the feeds; `Total: 64`, `Summe (3)` too.
 _TOTAL = (
@@ -56,6 +57,7 @@ _VALUES = {
     "rated_power": "rated_power_kw",
     "latitude": "latitude",
     "longitude": "longitude",
+    "status": "status",
     "valid_from": "valid_from_given",
 }
 
@@ -85,19 +87,20 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
         number_of("latitude", kind=_DEGREES).alias("latitude"),
         number_of("longitude", kind=_DEGREES).alias("longitude"),
         F.coalesce(instant_of("valid_from"), wall).alias("valid_from_given"),
+        F.when(_status().isin(*STATES), _status()).alias("status"),
     )
     box = box_of(stream.zone) or ANYWHERE
     frame = frame.withColumns(
         {
             "connector_id": F.coalesce("connector_given", F.lit("")),
-            "device_id": F.coalesce("device_given", "charge_point"),
+            "device_id": F.col("device_given"),
             "valid_from": F.when(_is_plausible(stream), F.col("valid_from_given")).otherwise(F.col("arrived_at")),
             "is_remark": _is_remark(),
             "is_alone": _is_alone(stream),
             "is_unplaced": _is_unplaced(stream),
             **{f"box_{side}": F.lit(f"{degrees:.1f}").cast(_DEGREES) for side, degrees in box._asdict().items()},
         }
-    ).withColumn("event_date", F.col("valid_from").cast("date"))
+    ).withColumns({"event_date": F.col("valid_from").cast("date"), "two_places": _is_at_two_places()})
     return owned(audited(frame, stream, _VALUES), stream)
 
 
@@ -148,3 +151,14 @@ def _is_plausible(stream: LocationsStream) -> Column:
     minutes = {**THRESHOLDS, **stream.overrides}["future_minutes"]
     latest = F.unix_micros("arrived_at") + F.lit(round(minutes * 60_000_000))
     return F.unix_micros("valid_from_given").between(F.lit(_FIRST_MICROS), latest)
+
+
+def _status() -> Column:
+    return F.upper(text_of("status"))
+
+
+def _is_at_two_places() -> Column:
+    """E08: rows of one file about one charge point and time name two sites. A later time is a move."""
+    same = Window.partitionBy("arrival_date", "source_file", "arrived_at", "charge_point", "valid_from")
+    differ = F.min("location_id").over(same) != F.max("location_id").over(same)
+    return F.coalesce(differ & F.col("charge_point").isNotNull(), F.lit(False))

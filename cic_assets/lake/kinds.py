@@ -68,6 +68,7 @@ KINDS: dict[str, Kind] = {
         (
             "source_file", "source_line", "charge_point_id", "charge_point_alias", "connector_id", "location_id",
             "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "authority_id",
+            "status", "flags",
         ),
     ),
 }  # fmt: skip

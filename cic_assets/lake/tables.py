@@ -93,6 +93,7 @@ ACCEPTED_LOCATIONS = pa.schema(
         ("latitude", pa.decimal128(9, 6)),
         ("longitude", pa.decimal128(9, 6)),
         ("valid_from", _INSTANT),
+        ("status", pa.string()),
         ("flags", pa.list_(pa.string())),
     ]
 )

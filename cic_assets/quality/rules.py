@@ -211,7 +211,7 @@ RULES: tuple[Rule, ...] = (
         predicate="two_places",
         holds="not two_places",
         source="ours",
-        kinds=("status",),
+        kinds=("locations", "status"),
         flag="two_places",
     ),
     Rule(

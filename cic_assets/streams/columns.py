@@ -53,6 +53,7 @@ LOCATION_COLUMNS: dict[str, str] = {
     "rated_power": "rated power of the connector, in units.power",
     "latitude": "degrees north, WGS 84",
     "longitude": "degrees east, WGS 84",
+    "status": "OCPI's state, where the list tells it: of one id at two sites, one that is REMOVED loses",
     "valid_from": "since when this is so (an instant, or a date of the stream's zone); the arrival if not said",
 }
 COLUMNS = {"sessions": SESSION_COLUMNS, "status": STATUS_COLUMNS, "locations": LOCATION_COLUMNS}

@@ -317,6 +317,13 @@ create table if not exists facts.charge_point (
   primary key (charge_point_id, valid_from)
 );
 
+alter table facts.charge_point add column if not exists charge_point_alias text;
+-- Marks of the rows (L02 to L04), and `two_places` (E08): one delivery lists the charge point at other sites too.
+alter table facts.charge_point add column if not exists flags text[] not null default '{}';
+alter table facts.charge_point add column if not exists also_at text[] not null default '{}';
+-- `column=stream`: who said what is known; a source that says nothing erases nothing.
+alter table facts.charge_point add column if not exists sources text[] not null default '{}';
+
 create table if not exists facts.charge_point_month (
   month_date date not null,
   provider_id text not null,

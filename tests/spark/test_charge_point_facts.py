@@ -25,18 +25,21 @@ def listed(day: int, kw: str | None = "7", **values: Any) -> dict[str, Any]:
         "stream_id": "l", "arrival_date": D(2026, 5, day), "event_date": D(2026, 5, day), "source_file": "f",
         "source_line": 1, "arrived_at": noon(day), "provider_id": "p", "authority_id": "a", "charge_point_id": "p/1",
         "connector_id": "1", "location_id": "L1", "location_name": "High Street", "device_id": "P1",
-        "rated_power_kw": kw and Decimal(kw), "latitude": None, "longitude": None, "valid_from": noon(day), "flags": [],
+        "rated_power_kw": kw and Decimal(kw), "latitude": None, "longitude": None, "valid_from": noon(day),
+        "status": None, "charge_point_alias": None, "flags": [],
     }  # fmt: skip
     return row | values
 
 
-def history(spark, *rows):
+def versions(spark, *rows):
     table = pa.Table.from_pylist(list(rows), schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_LOCATIONS]))
     found = registry(hand_over(spark, table)).toArrow().to_pylist()
-    return [
-        (row["charge_point_id"], row["rated_power_kw"], row["valid_from"], row["valid_to"])
-        for row in sorted(found, key=lambda row: (row["charge_point_id"], row["valid_from"]))
-    ]
+    return sorted(found, key=lambda row: (row["charge_point_id"], row["valid_from"]))
+
+
+def history(spark, *rows):
+    found = versions(spark, *rows)
+    return [(row["charge_point_id"], row["rated_power_kw"], row["valid_from"], row["valid_to"]) for row in found]
 
 
 def test_the_registry_keeps_versions_and_not_repetitions(spark):
@@ -49,6 +52,46 @@ def test_the_registry_keeps_versions_and_not_repetitions(spark):
     assert history(spark, *rows) == [
         ("p/1", Decimal(22), noon(1), noon(3)), ("p/1", Decimal(50), noon(3), noon(9)),
         ("p/1", Decimal(300), noon(9), None), ("p/2", Decimal(11), noon(4), None),
+    ]  # fmt: skip
+
+
+def test_of_two_sites_in_one_delivery_one_holds_as_a_whole_and_both_are_shown(spark):
+    north = {"location_id": "N", "location_name": "North", "latitude": Decimal("51.5")}
+    south = {"location_id": "S", "location_name": "South", "latitude": Decimal("51.9")}
+    rows = [
+        listed(1, "50", **north), listed(1, "3", source_line=2, **south), listed(1, "7", source_line=3, **south),
+        # The last one was taken away.
+        listed(1, "50", charge_point_id="p/2", **north, flags=["L02"]),
+        listed(1, "7", charge_point_id="p/2", source_line=2, status="REMOVED", **south),
+        # A move is no conflict.
+        listed(1, charge_point_id="p/3", **north), listed(1, charge_point_id="p/3", **south, valid_from=noon(2)),
+    ]  # fmt: skip
+    expected = [
+        ("p/1", "S", "South", Decimal("51.9"), 7, ["two_places"], ["N"]),
+        ("p/2", "N", "North", Decimal("51.5"), 50, ["L02", "two_places"], ["S"]),
+        ("p/3", "N", "North", Decimal("51.5"), 7, [], []), ("p/3", "S", "South", Decimal("51.9"), 7, [], []),
+    ]  # fmt: skip
+    names = ("charge_point_id", "location_id", "location_name", "latitude", "rated_power_kw", "flags", "also_at")
+    for order in (rows, rows[::-1]):
+        assert [tuple(row[name] for name in names) for row in versions(spark, *order)] == expected
+
+
+def test_what_a_source_does_not_say_erases_nothing_and_each_column_has_its_source(spark):
+    nothing = {"location_id": None, "location_name": None, "device_id": None}
+    rows = [
+        listed(1, "50", latitude=Decimal("51.5"), charge_point_alias="3256"),
+        listed(2, None, stream_id="m", location_name="Market"), listed(3, None, stream_id="n", **nothing),
+        # At another site the old one's coordinates mean nothing.
+        listed(4, None, stream_id="m", location_id="L2", location_name=None),
+    ]  # fmt: skip
+    names = ("location_id", "location_name", "latitude", "rated_power_kw", "charge_point_alias", "valid_from")
+    found = versions(spark, *rows)
+    assert [tuple(row[name] for name in names) for row in found] == [
+        ("L1", "High Street", Decimal("51.5"), 50, "3256", noon(1)),
+        ("L1", "Market", Decimal("51.5"), 50, "3256", noon(2)), ("L2", None, None, 50, "3256", noon(4)),
+    ]  # fmt: skip
+    assert sorted(found[1]["sources"]) == [
+        "charge_point_alias=l", "device_id=m", "latitude=l", "location_id=m", "location_name=m", "rated_power_kw=l",
     ]  # fmt: skip
 
 

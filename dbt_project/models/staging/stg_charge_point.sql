@@ -14,7 +14,11 @@ renamed as (
         latitude,
         longitude,
         valid_from,
-        valid_to
+        valid_to,
+        charge_point_alias,
+        flags,
+        also_at,
+        sources
     from source
 )
 

@@ -73,6 +73,11 @@ select
     ratings.location_id,
     ratings.location_name,
     ratings.device_id,
-    coalesce(ratings.is_rapid, charge_points.rated_power_kw >= 50) as is_rapid
+    coalesce(ratings.is_rapid, charge_points.rated_power_kw >= 50) as is_rapid,
+    registry.charge_point_alias,
+    registry.flags,
+    registry.also_at,
+    registry.sources
 from charge_points
 left join ratings on charge_points.charge_point_id = ratings.charge_point_id
+left join registry on charge_points.charge_point_id = registry.charge_point_id
