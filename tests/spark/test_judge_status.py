@@ -226,7 +226,7 @@ def test_one_id_at_two_sites_is_flagged_and_a_missing_id_is_the_other_one(spark)
     rules = rules_of("default", "locations")
     frame = judge(locations.harmonise(records(spark, stream, rows), stream), rules, {}).orderBy("source_line")
     found = frame.toArrow().to_pylist()
-    assert [row["flags"] for row in found] == [["two_places"]] * 2 + [[]] * 6
+    assert [row["flags"] for row in found] == [["two_places"]] * 2 + [["unreadable:status"]] + [[]] * 5
     assert [row["status"] for row in found[:3]] == [None, "REMOVED", None]
     assert (found[0]["charge_point_alias"], found[6]["charge_point_id"]) == ("1", "GB*ACM/77")
     assert [row["reasons"] for row in found] == [[]] * 7 + [["L01"]]
