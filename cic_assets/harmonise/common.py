@@ -110,7 +110,8 @@ def _skipped(stream: Stream) -> Column:
     """A record that was read, and that the stream leaves out."""
     left_out = ~F.coalesce(F.expr(stream.where), F.lit(False)) if stream.where else F.lit(False)
     if isinstance(stream, StatusStream) and stream.skips_stateless:
-        left_out = left_out | F.expr(stream.columns["status"]).isNull()
+        said_wrong = F.lower(F.trim(F.expr(stream.columns.get("invalid", "false")).cast("string"))).isin(*_TRUE)
+        left_out = left_out | (F.expr(stream.columns["status"]).isNull() & ~F.coalesce(said_wrong, F.lit(False)))
     return left_out & F.col("`cic.fault`").isNull()
 
 

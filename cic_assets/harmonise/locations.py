@@ -27,8 +27,8 @@ from cic_assets.streams.vocabulary import STATES
 _TOTAL = (
     r"^(?:(?:grand|sub|overall)[ -]?|zwischen|gesamt|sous[ -])?"
     r"(?:total|totals|sum|summe|gesamt|insgesamt|somme|totale|totali|totaal|totalt|suma|summa|razem|celkem|celkom"
-    r"|ukupno|skupaj|kokku|yhteensä|összesen|toplam|i alt|average|mean|durchschnitt|mittelwert|moyenne|media|gemiddelde"
-    r")"
+    r"|ukupno|skupaj|kokku|yhteensä|összesen|toplam|i alt|average|mean|durchschnitt|mittelwert|moyenne|media"
+    r"|gemiddelde)"
     r"(?: (?:chargers?|charge ?points?|charging (?:points?|stations?)|stations?|sites?|devices?|connectors?|rows?))?"
     r" *(?:[:=] *[0-9.,]*(?: *kw)?|\([0-9., ]*\))?$"
 )

@@ -332,6 +332,9 @@ def test_a_message_without_a_state_is_none_and_a_table_s_empty_cell_is(spark):
     columns = {"charge_point": "cp", "status": "word", "changed_at": "since"}
     lines = {**STATUS, "format": {"type": "jsonl"}, "columns": columns}
     assert [row["skipped"] for row in judged(spark, lines, PATCHES)] == [False, True, True, False]
+    marked = {**lines, "columns": {**columns, "invalid": "bad"}}
+    (wrong,) = judged(spark, marked, [{**PATCHES[1], "bad": "true"}])
+    assert (wrong["skipped"], wrong["reasons"]) == (False, ["E06"])
     table, polled = {**lines, "format": {"type": "csv"}}, {**lines, "period": "PT10M"}
     for content in (table, polled, {**lines, "columns": {**columns, "confirmed_at": "since"}}):
         found = judged(spark, content, PATCHES)
