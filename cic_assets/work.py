@@ -103,8 +103,40 @@ def stale_months(settings: Settings, today: dt.date, *, asked_for: bool = False)
 
     A month that was never computed is no restatement, however old it is. `asked_for`: somebody runs it, so none waits.
     """
+    touch_elapsed_months(settings, today)
     oldest = None if asked_for else month_of(today - dt.timedelta(days=settings.restatement_horizon_days))
     return _stale(settings, (SESSIONS, CHARGE_POINTS), oldest)
+
+
+def touch_elapsed_months(settings: Settings, today: dt.date) -> None:
+    """Marks months of charge points that are due without any word: they closed, and a registry lists charge points.
+
+    So a registry alone gives rows, since its first version; and between two words of a feed no month is missing.
+    """
+    with connect(settings) as connection:
+        rows = connection.execute(_DUE_MONTHS, {"today": today, "fact": CHARGE_POINTS}).fetchall()
+        if rows:
+            mark_stale(connection, "calendar", {(CHARGE_POINTS, row[0]) for row in rows})
+
+
+_DUE_MONTHS = """
+with spans as (
+  select min(date_trunc('month', c.valid_from at time zone s.zone))::date as first_month,
+    (date_trunc('month', %(today)s::date) - interval '1 month')::date as last_month
+  from facts.charge_point as c join catalogue.stream as s using (stream_id)
+  union all
+  select date_trunc('month', min(t.period_date))::date, date_trunc('month', max(t.period_date))::date
+  from catalogue.touched_period as t join catalogue.stream as s using (stream_id)
+  where t.fact in ('charging_session', 'charge_point_status')
+  group by s.provider_id
+)
+select distinct month::date
+from spans,
+  generate_series(first_month, least(last_month, date_trunc('month', %(today)s::date)), interval '1 month') as month
+where not exists (
+  select from catalogue.touched_period as t where t.fact = %(fact)s and t.period_date = month::date
+)
+"""
 
 
 def stale_days(settings: Settings, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:

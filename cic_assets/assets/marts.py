@@ -33,6 +33,7 @@ def catalogue_assets() -> list[AssetSpec]:
         ("catalogue", "stream"): "One row per stream file: provider, authority, zone, licence.",
         ("catalogue", "stream_cover"): "Up to when each arrival of a status stream covers time.",
         ("facts", "charge_point"): "The registry with its history, as locations streams give it.",
+        ("facts", "charge_point_rating"): "How strong a charge point is and whether it is rapid, by month.",
         ("quality", "new_column"): "A view: fields that came later than their stream, and with which arrival.",
         ("quality", "unmapped_status"): "Words for a state that no vocabulary knows.",
         ("quality", "unreadable_value"): "Values that are there and can't be read, by column of the stream file.",

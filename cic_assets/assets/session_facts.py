@@ -40,6 +40,7 @@ from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import Window, claim_window, swap_window
+from cic_assets.warehouse.ratings import renew_ratings
 
 FACT = SESSIONS
 SESSION = AssetKey(["facts", "charging_session"])
@@ -131,7 +132,7 @@ def session_fact_assets() -> AssetsDefinition:
             raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
         swap_window(
             settings, window, owner, touch_id,
-            {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()},
+            {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}, then=renew_ratings,
         )  # fmt: skip
         yield nothing_unresolved(settings, FACT, "sessions", DISPOSITION)
         yield reused_ids(computed.rows[SESSION])
@@ -173,10 +174,7 @@ def _audit(computed: Computed) -> list[AssetCheckResult]:
     """The identities of DEFINITIONS 4 and the day's arithmetic, on the rows that are about to replace others."""
     session, day, disposition = (computed.rows[key] for key in (SESSION, SESSION_DAY, DISPOSITION))
     placed = sum(_total(disposition, name) for name in DISPOSITIONS)
-    uncounted = {"credit", "credited", "credit_without_original", "invalid", "reservation"}
-    counted = session.filter(
-        pa.array([not uncounted & set(flags) for flags in session["flags"].to_pylist()], pa.bool_())
-    )
+    counted = session.filter(session["is_counted"])
     sessions, energy = counted.num_rows, _total(counted, "energy_kwh")
     return [
         AssetCheckResult(

@@ -17,10 +17,6 @@ REGISTRY_COLUMNS = (
 _OF_SITE = ("location_name", "latitude", "longitude")
 _SAID = ("charge_point_alias", "location_id", "device_id", "rated_power_kw", *_OF_SITE)
 _DELIVERY = ("charge_point_id", "valid_from", "arrived_at", "stream_id")
-# Half-open classes of rated power in kW (DEFINITIONS 2); the classes of `dim_charge_point` are the same.
-POWER_CLASSES = ((8, "0-8"), (50, "8-50"), (150, "50-150"))
-STRONGEST = "150+"
-UNRATED = "unknown"
 # E08.
 TWO_PLACES = "two_places"
 
@@ -103,42 +99,38 @@ def _carried(words: DataFrame) -> DataFrame:
     return found.withColumn("device_id", F.coalesce("device_id", own))
 
 
-def power_class(rated_kw: Column) -> Column:
-    """The class of a rated power in kW; `unknown` where there is none."""
-    found = F.when(rated_kw.isNull(), F.lit(UNRATED))
-    for limit, name in POWER_CLASSES:
-        found = found.when(rated_kw < limit, F.lit(name))
-    return found.otherwise(F.lit(STRONGEST))
-
-
 def charge_point_month(known: DataFrame, activity: DataFrame) -> DataFrame:
     """Counts per month, provider, authority and power class; columns of `facts.charge_point_month`.
 
     Args:
         known: one row per month and charge point in the registry at the month's end: month_date, charge_point_id,
-            provider_id, authority_id, rated_power_kw.
-        activity: one row per month and charge point that said anything: month_date, charge_point_id, provider_id,
-            authority_id, rated_power_kw (as its sessions say), is_online.
+            provider_id, authority_id, power_class.
+        activity: one row per month and charge point with a word or a state in it: the same, is_heard, is_online.
     """
     listed = known.withColumns({"is_registered": F.lit(1), "is_heard": F.lit(0), "is_online": F.lit(0)})
-    heard = activity.withColumns(
-        {"is_registered": F.lit(0), "is_heard": F.lit(1), "is_online": F.col("is_online").cast("int")}
+    spoken = activity.withColumns(
+        {
+            "is_registered": F.lit(0),
+            "is_heard": F.col("is_heard").cast("int"),
+            "is_online": F.col("is_online").cast("int"),
+        }
     )
     names = ("is_registered", "is_heard", "is_online")
     points = (
-        listed.unionByName(heard)
+        listed.unionByName(spoken)
         .groupBy("month_date", "charge_point_id")
         .agg(
             # What the registry says of a charge point holds over what its feeds say.
             *(
                 F.coalesce(F.max(F.when(F.col("is_registered") == 1, F.col(name))), F.max(name)).alias(name)
-                for name in ("provider_id", "authority_id", "rated_power_kw")
+                for name in ("provider_id", "authority_id")
             ),
+            F.max("power_class").alias("power_class"),
             *(F.max(name).alias(name) for name in names),
         )
     )
     return (
-        points.withColumn("power_class", power_class(F.col("rated_power_kw")))
+        points.where("is_registered + is_heard + is_online > 0")
         .groupBy("month_date", "provider_id", "authority_id", "power_class")
         .agg(
             F.sum("is_registered").cast("bigint").alias("registered_count"),

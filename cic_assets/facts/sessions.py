@@ -15,8 +15,6 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 DISPOSITIONS = ("in_facts", "open", "duplicates", "superseded")
-# Flags that keep a session out of the statistics; the session stays in charging_session.
-NOT_COUNTED = ("credit", "credited", "credit_without_original", "invalid", "reservation")
 # What an id is unique within, if it is; and what one session's versions share.
 _RECORD = ("provider_id", "record_kind", "session_id")
 _SESSION = (*_RECORD, "told_by")
@@ -88,7 +86,7 @@ def _unlisted(session: DataFrame, registry: DataFrame) -> DataFrame:
 SESSION_FACT_COLUMNS = (
     "session_id", "charge_point_id", "connector_id", "provider_id", "authority_id", "stream_id", "started_at",
     "ended_at", "start_date", "duration_seconds", "energy_kwh", "revenue", "currency", "flags", "rated_power_kw",
-    "record_kind", "arrival_date",
+    "record_kind", "arrival_date", "is_counted",
 )  # fmt: skip
 
 
@@ -208,14 +206,15 @@ def _flagged(rows: DataFrame) -> DataFrame:
         & ~is_credited
         & ~F.col("status").isin("INVALID", "RESERVATION")
     )
-    rows = rows.withColumn("counts", counts)
+    # Said once: the statistics, the audit and the marts read it.
+    rows = rows.withColumn("is_counted", counts)
     # By connector and start: a session overlaps if an earlier one still runs, or the next one starts before its end.
-    connector = Window.partitionBy("charge_point_id", "connector_id", "counts").orderBy(
+    connector = Window.partitionBy("charge_point_id", "connector_id", "is_counted").orderBy(
         "started_at", "ended_at", "provider_id", "session_id", "record_kind"
     )
     before = F.max("ended_at").over(connector.rowsBetween(Window.unboundedPreceding, -1))
     after = F.lead("started_at").over(connector)
-    overlaps = F.col("counts") & (
+    overlaps = F.col("is_counted") & (
         F.coalesce(before > F.col("started_at"), no) | F.coalesce(after < F.col("ended_at"), no)
     )
     words = [
@@ -224,7 +223,7 @@ def _flagged(rows: DataFrame) -> DataFrame:
         (overlaps, "S11"), (F.col("id_reused"), "id_reused"),
     ]  # fmt: skip
     found = F.filter(F.array(*(F.when(condition, word) for condition, word in words)), lambda word: word.isNotNull())
-    return rows.withColumn("flags", F.concat("flags", found)).drop("is_credited", "has_original", "counts", "told_by")
+    return rows.withColumn("flags", F.concat("flags", found)).drop("is_credited", "has_original", "told_by")
 
 
 def session_day(session: DataFrame) -> DataFrame:
@@ -233,7 +232,7 @@ def session_day(session: DataFrame) -> DataFrame:
     Args:
         session: rows with the columns of `facts.charging_session`.
     """
-    counted = session.where(~F.arrays_overlap("flags", F.array(*(F.lit(flag) for flag in NOT_COUNTED))))
+    counted = session.where("is_counted")
     failed = F.col("energy_kwh") == 0
     with_energy = F.when(~failed, F.col("energy_kwh"))
     return counted.groupBy(*_DAY).agg(

@@ -27,6 +27,7 @@ from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection, connect
 from cic_assets.warehouse.load import insert_staged, mark_stale, stage_rows
+from cic_assets.warehouse.ratings import renew_ratings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -236,8 +237,8 @@ def _days(first: dt.date, last: dt.date) -> set[dt.date]:
 def renew_registry(settings: Settings, spark: SparkSession) -> None:
     """Builds `facts.charge_point` anew from all accepted locations, and marks what looks at it, in one transaction.
 
-    Stale are facts whose flags S12 or E05 would be others now, days of charge points whose row changed (marts show
-    rating and site beside them), and all months that count charge points: the first version holds since the first word.
+    Stale are facts whose flags S12 or E05 would be others now, and all months that count charge points: the first
+    version holds since the first word.
     """
     while not _renewed(settings, spark):
         continue
@@ -271,22 +272,16 @@ def _renewed(settings: Settings, spark: SparkSession) -> bool:
         insert_staged(connection, "facts.charge_point", staged)
         for fact, periods in (
             (STATUS, _OTHERWISE_FLAGGED["E05"]),
-            (STATUS, _OTHERWISE_RATED),
             (SESSIONS, _OTHERWISE_FLAGGED["S12"]),
             (CHARGE_POINTS, _COUNTED),
         ):
             found = connection.execute(periods).fetchall()
             mark_stale(connection, "registry", {(fact, row[0]) for row in found})
+        renew_ratings(connection)
     return True
 
 
 _COUNTED = sql.SQL("select period_date from catalogue.fact_window where fact = {}").format(sql.Literal(CHARGE_POINTS))
-# "Rapid" is said of a device, so a charge point's neighbours on it count too.
-_OTHERWISE_RATED = sql.SQL(
-    "select distinct f.status_date from facts.charge_point_status_day as f"
-    " where f.charge_point_id in (select charge_point_id from changed union select r.charge_point_id"
-    "  from facts.charge_point as r join changed as c on c.provider_id = r.provider_id and c.device_id = r.device_id)"
-)
 _OTHERWISE_FLAGGED = {
     rule: sql.SQL(
         "select distinct {period} from {fact} as f"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -102,6 +102,7 @@ def swap_window(
     touch_id: int,
     tables: Mapping[str, tuple[str, pa.Table]],
     makes_stale: Iterable[tuple[str, dt.date]] = (),
+    then: Callable[[Connection], None] = lambda connection: None,
 ) -> None:
     """Replaces the rows of start <= date < end in several tables at once.
 
@@ -112,6 +113,7 @@ def swap_window(
         touch_id: what `claim_window` returned.
         tables: table → (its date column, the window's rows).
         makes_stale: facts and their periods that look at these rows; marked in the same transaction.
+        then: what else belongs to the transaction, such as what is made of these rows.
 
     Raises:
         WindowLostError: another run has claimed a period of the window since. Nothing was changed.
@@ -139,6 +141,7 @@ def swap_window(
             )
             insert_staged(connection, table, staged[table])
         mark_stale(connection, window.fact, makes_stale)
+        then(connection)
         connection.execute(
             "update catalogue.fact_window set computed_touch_id = %s, computed_at = now()"
             " where fact = %s and period_date = any(%s)",

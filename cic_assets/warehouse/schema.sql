@@ -82,8 +82,7 @@ create table if not exists catalogue.stream_cover (
 -- From when an arrival covers time: its first poll, or the first entry of a log. The feed's days begin with the earliest.
 alter table catalogue.stream_cover add column if not exists first_at timestamptz;
 
--- Periods that a feed has by the calendar alone, up to yesterday or its end, as far as they have been marked as touched:
--- days of a status stream; months that count charge points, under the fact's name.
+-- The days that a status stream has by the calendar alone, up to yesterday or its end, as far as they were marked as touched.
 create table if not exists catalogue.feed_span (
   feed text primary key,
   first_date date not null,
@@ -173,6 +172,19 @@ create table if not exists facts.charging_session (
 alter table facts.charging_session drop constraint if exists charging_session_pkey;
 create unique index if not exists charging_session_key on facts.charging_session
 (provider_id, record_kind, session_id, start_date, charge_point_id, connector_id, started_at) nulls not distinct;
+-- Whether the statistics count the session. Warehouses that were made before the column knew it by its flags.
+do $$
+begin
+  if not exists (
+    select from information_schema.columns
+    where table_schema = 'facts' and table_name = 'charging_session' and column_name = 'is_counted'
+  ) then
+    alter table facts.charging_session add column is_counted boolean;
+    update facts.charging_session set is_counted
+      = not flags && array['credit', 'credited', 'credit_without_original', 'invalid', 'reservation'];
+    alter table facts.charging_session alter column is_counted set not null;
+  end if;
+end $$;
 create index if not exists charging_session_start_date on facts.charging_session (start_date);
 
 create table if not exists facts.charging_session_day (
@@ -204,8 +216,8 @@ create table if not exists facts.charging_session_day (
 );
 create index if not exists charging_session_day_start_date on facts.charging_session_day (start_date);
 
--- How a charge point spent a local day; a row for every day from its feed's first cover to yesterday or its end. The states, unreported and unobserved
--- add up to the day, to the microsecond. D, the denominator, is the day without unobserved, PLANNED and REMOVED time.
+-- How a charge point spent a local day; a row for every day from its feed's first cover to yesterday or its end. The states,
+-- unreported and unobserved add up to the day, to the microsecond. D, the denominator, is the day without unobserved, PLANNED and REMOVED time.
 create table if not exists facts.charge_point_status_day (
   charge_point_id text not null,
   provider_id text not null,
@@ -296,7 +308,7 @@ select
   greatest(e.last_event_at, e.last_poll_at) as last_event_at,
   case when e.last_poll_at > coalesce(e.last_event_at, '-infinity') then e.last_poll_state else e.last_state end
     as last_state,
-  e.last_heard_at
+  e.last_heard_at, e.arrived_at, e.source_file, e.source_line
 from facts.charge_point_edge as e
 left join facts.charge_point_alias as a using (charge_point_id);
 
@@ -323,6 +335,138 @@ alter table facts.charge_point add column if not exists flags text[] not null de
 alter table facts.charge_point add column if not exists also_at text[] not null default '{}';
 -- `column=stream`: who said what is known; a source that says nothing erases nothing.
 alter table facts.charge_point add column if not exists sources text[] not null default '{}';
+
+-- How strong a charge point and its device are, by month: what is true at a month's end by the authority's clock. "Rapid"
+-- and power classes are decided here and nowhere else. from_month <= month < to_month (null: still so).
+create table if not exists facts.charge_point_rating (
+  charge_point_id text not null,
+  from_month date not null,
+  to_month date,
+  rated_power_kw numeric(12, 4),
+  device_power_kw numeric(12, 4),
+  power_class text not null,
+  is_rapid boolean,
+  rating_source text,
+  primary key (charge_point_id, from_month)
+);
+
+-- What that table should be. The registry's rating, else the largest that sessions said so far; of a registry's first
+-- version it is taken that it held before. A device is as strong as its strongest charge point (AEVA 2018 s. 9).
+create or replace view facts.charge_point_rating_now as
+with versions as (
+  select distinct on (c.charge_point_id, v.month_date)
+    c.charge_point_id, c.provider_id, v.month_date, c.device_id, c.rated_power_kw
+  from facts.charge_point as c
+  inner join catalogue.stream as s on c.stream_id = s.stream_id
+  cross join lateral (select date_trunc('month', c.valid_from at time zone s.zone)::date as month_date) as v
+  order by c.charge_point_id asc, v.month_date asc, c.valid_from desc
+),
+
+listed as (
+  select
+    charge_point_id, provider_id, device_id, rated_power_kw,
+    case when row_number() over (partition by charge_point_id order by month_date) = 1
+      then date '2000-01-01' else month_date end as month_date
+  from versions
+),
+
+said_month as (
+  select charge_point_id, min(provider_id) as provider_id, date_trunc('month', start_date)::date as month_date,
+    max(rated_power_kw) as rated_power_kw
+  from facts.charging_session
+  where rated_power_kw is not null
+  group by 1, 3
+),
+
+said_since as (
+  select *, max(rated_power_kw) over (
+    partition by charge_point_id order by month_date rows between unbounded preceding and 1 preceding
+  ) as before_kw
+  from said_month
+),
+
+words as (
+  select charge_point_id, provider_id, month_date, true as is_listed, device_id, rated_power_kw as listed_kw,
+    null::numeric as said_kw
+  from listed
+  union all
+  select charge_point_id, provider_id, month_date, false, null, null, rated_power_kw
+  from said_since
+  where before_kw is null or rated_power_kw > before_kw
+),
+
+-- A device may change with any of its charge points.
+members as (
+  select distinct charge_point_id, provider_id, device_id from listed where device_id is not null
+),
+
+mates as (
+  select distinct member.charge_point_id, member.provider_id, changed.month_date
+  from members as member
+  inner join (
+    select distinct m.provider_id, m.device_id, w.month_date from members as m inner join words as w using (charge_point_id)
+  ) as changed using (provider_id, device_id)
+),
+
+line as (
+  select charge_point_id, month_date, min(provider_id) as provider_id, bool_or(is_listed) as is_listed,
+    max(device_id) as device_id, max(listed_kw) as listed_kw, max(said_kw) as said_kw
+  from (
+    select * from words
+    union all
+    select charge_point_id, provider_id, month_date, false, null, null, null from mates
+  ) as every
+  group by charge_point_id, month_date
+),
+
+runs as (
+  select *, count(*) filter (where is_listed) over so_far as run, max(said_kw) over so_far as said_so_far
+  from line
+  window so_far as (partition by charge_point_id order by month_date)
+),
+
+rated as (
+  select charge_point_id, provider_id, month_date,
+    coalesce(first_value(device_id) over same, charge_point_id) as device,
+    first_value(listed_kw) over same as registry_kw,
+    said_so_far
+  from runs
+  window same as (partition by charge_point_id, run order by month_date)
+),
+
+decided as (
+  select charge_point_id, month_date, coalesce(registry_kw, said_so_far) as rated_power_kw,
+    max(coalesce(registry_kw, said_so_far)) over (partition by provider_id, device, month_date) as device_power_kw,
+    case when registry_kw is not null then 'registry' when said_so_far is not null then 'sessions' end as rating_source
+  from rated
+),
+
+changes as (
+  select *, row_number() over in_order = 1 or (rated_power_kw, device_power_kw, rating_source) is distinct from (
+    lag(rated_power_kw) over in_order, lag(device_power_kw) over in_order, lag(rating_source) over in_order
+  ) as is_change
+  from decided
+  window in_order as (partition by charge_point_id order by month_date)
+)
+
+select
+  charge_point_id,
+  month_date as from_month,
+  lead(month_date) over (partition by charge_point_id order by month_date) as to_month,
+  rated_power_kw,
+  device_power_kw,
+  -- Half-open, in kW (DEFINITIONS 2).
+  case
+    when rated_power_kw < 8 then '0-8'
+    when rated_power_kw < 50 then '8-50'
+    when rated_power_kw < 150 then '50-150'
+    when rated_power_kw >= 150 then '150+'
+    else 'unknown'
+  end as power_class,
+  device_power_kw >= 50 as is_rapid,
+  rating_source
+from changes
+where is_change;
 
 create table if not exists facts.charge_point_month (
   month_date date not null,

@@ -28,6 +28,7 @@ from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import Window, claim_window, swap_window
+from cic_assets.warehouse.ratings import renew_ratings
 from cic_assets.work import (
     days_work,
     months_work,
@@ -47,6 +48,7 @@ WAREHOUSE_TABLES = (
     "facts.charge_point_status_day",
     "facts.charge_point_edge",
     "facts.charge_point",
+    "facts.charge_point_rating",
     "quality.status_disposition",
     "quality.unmapped_status",
     "quality.unreadable_value",
@@ -96,7 +98,7 @@ def compute_sessions(settings: Settings, start: dt.date, end: dt.date) -> None:
     computed = _compute(settings, SparkResource(engine=settings.spark), window.start, window.end)
     assert all(result.passed for result in _audit(computed))
     tables = {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}
-    swap_window(settings, window, owner(), touch, tables)
+    swap_window(settings, window, owner(), touch, tables, then=renew_ratings)
 
 
 def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:

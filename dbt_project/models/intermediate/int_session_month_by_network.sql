@@ -15,8 +15,7 @@ flagged as (
     where
         {{ in_window('start_date', 'month') }}
         and cardinality(flags) > 0
-        -- What the daily statistics leave out: NOT_COUNTED in cic_assets/facts/sessions.py.
-        and not flags && array['credit', 'credited', 'credit_without_original', 'invalid', 'reservation']
+        and is_counted
     group by 1, 2, 3, 4
 ),
 

@@ -5,25 +5,16 @@ with days as (
 ),
 
 ratings as (
-    select * from {{ ref('int_charge_point_rating') }}
-),
-
--- Of providers without a locations stream, sessions may say how strong a charge point is.
-session_ratings as (
-    select
-        charge_point_id,
-        max(rated_power_kw) >= 50 as is_rapid
-    from {{ ref('stg_charging_session') }}
-    group by charge_point_id
+    select * from {{ ref('stg_charge_point_rating') }}
 ),
 
 rated_days as (
     select
         days.*,
-        coalesce(ratings.is_rapid, session_ratings.is_rapid) as is_rapid
+        ratings.is_rapid
     from days
-    left join ratings on days.charge_point_id = ratings.charge_point_id
-    left join session_ratings on days.charge_point_id = session_ratings.charge_point_id
+    left join ratings
+        on {{ rated_in_month('ratings', 'days', 'status_date') }}
 )
 
 select

@@ -12,7 +12,8 @@ renamed as (
         start_date,
         rated_power_kw,
         currency,
-        flags
+        flags,
+        is_counted
     from source
 )
 

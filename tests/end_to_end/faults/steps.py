@@ -52,7 +52,7 @@ def _run_months(settings: Settings, sent: Path, round_: str) -> None:
 def _compute_charge_points(settings: Settings, start: dt.date, end: dt.date) -> None:
     window = Window(CHARGE_POINTS, start, end, monthly=True)
     touch = claim_window(settings, window, common.owner())
-    rows = compute_charge_points(settings, SparkResource(engine=settings.spark), window)
+    rows, _ = compute_charge_points(settings, SparkResource(engine=settings.spark), window, _streams(settings).values())
     swap_window(settings, window, common.owner(), touch, {"facts.charge_point_month": ("month_date", rows)})
 
 

@@ -1,4 +1,4 @@
--- Every charge point that any feed spoke of. What the registry says holds over what sessions say.
+-- Every charge point that any feed spoke of, with its newest rating.
 with sessions as (
     select * from {{ ref('stg_charging_session') }}
 ),
@@ -8,7 +8,8 @@ days as (
 ),
 
 ratings as (
-    select * from {{ ref('int_charge_point_rating') }}
+    select * from {{ ref('stg_charge_point_rating') }}
+    where to_month is null
 ),
 
 registry as (
@@ -22,8 +23,7 @@ words as (
         provider_id,
         authority_id,
         start_date as session_date,
-        null::date as status_date,
-        rated_power_kw
+        null::date as status_date
     from sessions
     union all
     select
@@ -31,8 +31,7 @@ words as (
         provider_id,
         authority_id,
         null::date as session_date,
-        case when unobserved_seconds < day_seconds then status_date end as status_date,
-        null::numeric as rated_power_kw
+        case when unobserved_seconds < day_seconds then status_date end as status_date
     from days
     union all
     select
@@ -40,8 +39,7 @@ words as (
         provider_id,
         authority_id,
         null::date,
-        null::date,
-        rated_power_kw
+        null::date
     from registry
 ),
 
@@ -53,8 +51,7 @@ charge_points as (
         min(session_date) as first_session_date,
         max(session_date) as last_session_date,
         min(status_date) as first_status_date,
-        max(status_date) as last_status_date,
-        max(rated_power_kw) as rated_power_kw
+        max(status_date) as last_status_date
     from words
     group by charge_point_id
 )
@@ -65,15 +62,14 @@ select
     charge_points.authority_id,
     charge_points.first_session_date,
     charge_points.last_session_date,
-    coalesce(ratings.rated_power_kw, charge_points.rated_power_kw) as rated_power_kw,
-    nullif({{ power_class('coalesce(ratings.rated_power_kw, charge_points.rated_power_kw)') }}, 'unknown')
-        as power_class,
+    ratings.rated_power_kw,
+    nullif(ratings.power_class, 'unknown') as power_class,
     charge_points.first_status_date,
     charge_points.last_status_date,
-    ratings.location_id,
-    ratings.location_name,
-    ratings.device_id,
-    coalesce(ratings.is_rapid, charge_points.rated_power_kw >= 50) as is_rapid,
+    registry.location_id,
+    registry.location_name,
+    registry.device_id,
+    ratings.is_rapid,
     registry.charge_point_alias,
     registry.flags,
     registry.also_at,

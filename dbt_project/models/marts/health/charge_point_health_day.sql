@@ -1,11 +1,8 @@
-{{ config(
-    pre_hook="{{ delete_window('status_date') }}",
-    indexes=[{'columns': ['status_date']}]
-) }}
+{{ config(materialized='view') }}
 
+-- A view: ratings and sites change with the registry, days don't.
 with days as (
     select * from {{ ref('stg_charge_point_status_day') }}
-    where {{ in_window('status_date') }}
 ),
 
 parties as (
@@ -13,7 +10,12 @@ parties as (
 ),
 
 ratings as (
-    select * from {{ ref('int_charge_point_rating') }}
+    select * from {{ ref('stg_charge_point_rating') }}
+),
+
+registry as (
+    select * from {{ ref('stg_charge_point') }}
+    where valid_to is null
 )
 
 select
@@ -24,7 +26,7 @@ select
     days.authority_id,
     parties.authority_name,
     days.stream_id,
-    ratings.location_name,
+    registry.location_name,
     coalesce(ratings.power_class, 'unknown') as power_class,
     ratings.is_rapid,
     days.day_seconds,
@@ -52,5 +54,7 @@ select
 from days
 left join parties
     on days.provider_id = parties.provider_id and days.authority_id = parties.authority_id
+left join registry
+    on days.charge_point_id = registry.charge_point_id
 left join ratings
-    on days.charge_point_id = ratings.charge_point_id
+    on {{ rated_in_month('ratings', 'days', 'status_date') }}
