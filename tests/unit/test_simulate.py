@@ -221,7 +221,7 @@ FAULTS: list[tuple[dict[str, object], set[str]]] = [
     ({"energy_wh": 499}, {"S08", "S14"}),
     ({"energy_wh": 500, "pence": 23}, set()),
     ({"end": START + 2881 * MINUTE, "energy_wh": 251_000, "pence": 9999, "charging": 1}, {"S08", "S09"}),
-    ({"charging": HOUR + 1}, {"S10"}),
+    ({"charging": HOUR + 60}, {"S10"}),
     ({"energy_wh": 740_000, "pence": 9999}, {"S05", "S06", "S08", "S14"}),
     ({"energy_wh": 7, "pence": 0}, {"S08", "S14"}),
     ({"pence": 34}, {"S14"}),
