@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_context
 
+from cic_assets.assets.charge_point_facts import compute_charge_points, online_were_heard
 from cic_assets.lake.landing import land
+from cic_assets.lake.touch import CHARGE_POINTS
 from cic_assets.resources.platform import Platform
+from cic_assets.resources.spark import SparkResource
 from cic_assets.runner import RunFailedError, Runner, RunReport
 from cic_assets.schedules import build_schedules, days_due
 from cic_assets.settings import Settings
@@ -19,6 +22,7 @@ from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.load import Window
 from cic_assets.work import stale_days, stale_months, touch_elapsed_days
 from tests.end_to_end.steps import checksum, compute_status, run_days, run_ingest
 from tests.orchestration.test_runs import instance, rows, runner
@@ -208,6 +212,29 @@ def test_a_month_fails_while_a_day_of_it_was_delivered_and_never_computed(settin
     run_days(settings, feed.streams)
     runner.run("monthly", D(2026, 1, 1), D(2026, 1, 1))
     assert rows(settings, "select registered_count, online_count from facts.charge_point_month") == [(1, 1)]
+
+
+def test_a_month_ends_by_the_authoritys_clock_and_a_state_carried_over_is_no_word(settings, feed):
+    feed.deliver(
+        "2026-06-20T06:00",
+        # Both last words are June's in London, and May's in UTC.
+        ("E1", "REMOVED", "2026-05-31T08:00:00Z"), ("E1", "AVAILABLE", "2026-05-31T23:30:00Z"),
+        ("E2", "AVAILABLE", "2026-05-30T00:00:00Z"), ("E2", "REMOVED", "2026-05-31T23:30:00Z"),
+        ("E3", "AVAILABLE", "2026-05-31T12:00:00Z"), ("E4", "AVAILABLE", "2026-06-01T12:00:00Z"),
+    )  # fmt: skip
+    feed.ingest()
+    run_days(settings, feed.streams)
+    window = Window(CHARGE_POINTS, D(2026, 5, 1), D(2026, 7, 1), monthly=True)
+    found, carried = compute_charge_points(
+        settings, SparkResource(engine=settings.spark), window, feed.streams.values()
+    )  # fmt: skip
+    names = ("registered_count", "heard_from_count", "online_count")
+    counts = {row["month_date"].month: tuple(row[name] for name in names) for row in found.to_pylist()}
+    assert counts[5] == (2, 3, 2) and counts[6][:2] == (3, 3)
+    assert carried == [(D(2026, 6, 1), "GB*ACM/E3")]
+    warned = online_were_heard(carried)
+    assert not warned.passed and "GB*ACM/E3 in 2026-06" in str(warned.description)
+    assert online_were_heard([]).passed
 
 
 POLL = {

@@ -97,33 +97,34 @@ def test_what_a_source_does_not_say_erases_nothing_and_each_column_has_its_sourc
 
 def test_charge_points_are_counted_by_class_and_may_be_heard_without_being_registered(spark):
     point = [
-        ("month_date", pa.date32()),
-        ("charge_point_id", pa.string()),
-        ("provider_id", pa.string()),
-        ("authority_id", pa.string()),
-        ("rated_power_kw", pa.decimal128(12, 4)),
-    ]
-    ratings = ["7.9999", "8", "49.9999", "50", "149.9", "150", None]
-    known = [[D(2026, 5, 1), f"p/{n}", "p", "a", kw and Decimal(kw)] for n, kw in enumerate(ratings)]
+        ("month_date", pa.date32()), ("charge_point_id", pa.string()), ("provider_id", pa.string()),
+        ("authority_id", pa.string()), ("power_class", pa.string()),
+    ]  # fmt: skip
+    classes = ["0-8", "8-50", "8-50", "50-150", "50-150", "150+", "unknown"]
+    known = [[D(2026, 5, 1), f"p/{n}", "p", "a", name] for n, name in enumerate(classes)]
     activity = [
-        [*known[0][:4], Decimal(99), True],
-        [*known[1], False],
-        [D(2026, 5, 1), "p/new", "p", "a", Decimal(22), True],
+        [*known[0], True, True],
+        [*known[1], True, False],
+        # Online by a state that is carried over, and neither.
+        [*known[5], False, True],
+        [*known[6][:1], "p/7", *known[6][2:], False, False],
+        [D(2026, 5, 1), "p/new", "p", "a", "8-50", True, True],
     ]
+    words = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
     frames = [
         spark.createDataFrame(
             pa.Table.from_pylist(
                 [dict(zip([n for n, _ in schema], row, strict=True)) for row in rows], schema=pa.schema(schema)
             )
         )
-        for rows, schema in ((known, point), (activity, [*point, ("is_online", pa.bool_())]))
+        for rows, schema in ((known, point), (activity, [*point, *words]))
     ]
     found = {
         row["power_class"]: (row["registered_count"], row["heard_from_count"], row["online_count"])
         for row in charge_point_month(*frames).toArrow().to_pylist()
     }
     assert found == {
-        "0-8": (1, 1, 1), "8-50": (2, 2, 1), "50-150": (2, 0, 0), "150+": (1, 0, 0), "unknown": (1, 0, 0),
+        "0-8": (1, 1, 1), "8-50": (2, 2, 1), "50-150": (2, 0, 0), "150+": (1, 0, 1), "unknown": (1, 0, 0),
     }  # fmt: skip
 
 
