@@ -73,7 +73,9 @@ def touch_elapsed_days(settings: Settings, streams: Iterable[Stream], now: dt.da
     Which days exist depends on the feed alone (DEFINITIONS 2): from its first cover to yesterday or its end, whatever
     was delivered. Days that a feed no longer has are marked too, as their rows must go.
     """
-    for feed in feeds_of(settings, streams):
+    feeds = feeds_of(settings, streams)
+    _forget_feeds(settings, [feed.stream_id for feed in feeds])
+    for feed in feeds:
         with connect(settings) as connection:
             row = connection.execute(
                 "select first_date, last_date from catalogue.feed_span where feed = %s for update", [feed.stream_id]
@@ -92,6 +94,16 @@ def touch_elapsed_days(settings: Settings, streams: Iterable[Stream], now: dt.da
                 )
             else:
                 connection.execute("delete from catalogue.feed_span where feed = %s", [feed.stream_id])
+
+
+def _forget_feeds(settings: Settings, known: list[str]) -> None:
+    """Marks the days of feeds whose stream file is gone: they have none any more."""
+    with connect(settings) as connection:
+        gone = connection.execute(
+            "delete from catalogue.feed_span where feed <> all(%s) returning feed, first_date, last_date", [known]
+        ).fetchall()
+        for feed, first, last in gone:
+            mark_stale(connection, feed, {(STATUS, day) for day in days_of(first, last + _DAY)})
 
 
 _DAY = dt.timedelta(days=1)
@@ -132,7 +144,12 @@ with spans as (
 )
 select distinct month::date
 from spans,
-  generate_series(first_month, least(last_month, date_trunc('month', %(today)s::date)), interval '1 month') as month
+  -- The calendar's first month: a registry of before may say year 1.
+  generate_series(
+    greatest(first_month, date '2010-01-01'),
+    least(last_month, date_trunc('month', %(today)s::date)),
+    interval '1 month'
+  ) as month
 where not exists (
   select from catalogue.touched_period as t where t.fact = %(fact)s and t.period_date = month::date
 )

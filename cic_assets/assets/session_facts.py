@@ -84,7 +84,7 @@ def _check_specs() -> list[AssetCheckSpec]:
         AssetCheckSpec(
             "nothing_unresolved",
             asset=DISPOSITION,
-            description="of streams without a stale month, every accepted row became something",
+            description="of arrivals without a stale month, every accepted row became something",
         ),
         AssetCheckSpec(
             "pending_restatement",

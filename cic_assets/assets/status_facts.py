@@ -139,7 +139,7 @@ def _check_specs() -> list[AssetCheckSpec]:
         AssetCheckSpec(
             "nothing_unresolved",
             asset=STATUS_DISPOSITION,
-            description="of streams without a stale day, every accepted record became something",
+            description="of arrivals without a stale day, every accepted record became something",
         ),
         AssetCheckSpec(
             "pending_restatement",

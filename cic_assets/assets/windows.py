@@ -46,19 +46,21 @@ def pending_restatement(settings: Settings, fact: str, asset: AssetKey, cadence:
 
 
 def nothing_unresolved(settings: Settings, fact: str, kind: str, asset: AssetKey) -> AssetCheckResult:
-    """Of streams without a stale period each accepted row became something; names the others.
+    """Of arrivals without a stale period each accepted row became something; names the streams of others.
 
     An error, but it blocks nothing: the facts that lack the rows are there already; a new ingest mends them.
     """
+    unit = "month" if kind == "sessions" else "day"
     with connect(settings) as connection:
         rows = connection.execute(
             "select r.stream_id, sum(r.unresolved) from quality.reconciliation as r"
+            " join quality.ingest_count as i using (stream_id, arrival_date)"
             " join catalogue.stream as s using (stream_id)"
-            " where s.kind = %(kind)s and not exists (select from catalogue.touched_period as t"
-            "  left join catalogue.fact_window as w on w.fact = t.fact and w.period_date = t.period_date"
-            "  where t.fact = %(fact)s and t.stream_id = r.stream_id and t.touch_id > coalesce(w.computed_touch_id, 0))"
-            " group by 1 having bool_or(r.unresolved <> 0) order by 1",
-            {"kind": kind, "fact": fact},
+            " where s.kind = %(kind)s and r.unresolved <> 0 and not exists (select from catalogue.pending_period as p"
+            "  where p.fact = %(fact)s"
+            "  and p.period_date between date_trunc(%(unit)s, i.first_date)::date and i.last_date)"
+            " group by 1 order by 1",
+            {"kind": kind, "fact": fact, "unit": unit},
         ).fetchall()
     named = ", ".join(f"{stream} ({count} rows)" for stream, count in rows)
     return AssetCheckResult(

@@ -173,7 +173,7 @@ def newest_first() -> list[Column]:
     return [
         F.col("arrived_at").desc(), F.col("source_file").desc(),
         F.when(F.array_contains("flags", TWO_PLACES), gone_last).otherwise(0).asc(),
-        F.col("source_line").desc(), worst.asc(),
+        F.col("source_line").desc(), worst.asc(), F.col("since_at").desc_nulls_last(),
     ]  # fmt: skip
 
 
@@ -317,18 +317,17 @@ def _wins(condition: Column) -> Column:
 
 def _midnights(points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
     """The beginnings of the days that each charge point's feeds have, and the one that closes the window."""
-    homes = points.join(F.broadcast(feeds), "stream_id").groupBy("charge_point_id")
-    homes = homes.agg(
-        F.min("stream_id").alias("home"),
-        F.min_by("zone", "stream_id").alias("zone"),
-        F.min("first_date").alias("first_date"),
-        F.max("last_date").alias("last_date"),
+    heard = points.join(F.broadcast(feeds), "stream_id")
+    homes = heard.groupBy("charge_point_id").agg(
+        F.min("stream_id").alias("home"), F.min_by("zone", "stream_id").alias("zone")
     )
+    # Each feed's own span: what lies between two feeds of a charge point is nobody's.
+    spans = heard.select("charge_point_id", "first_date", "last_date").distinct()
     exists = F.col("status_date").isNull() | F.col("status_date").between(F.col("first_date"), F.col("last_date"))
-    begins = homes.join(F.broadcast(days), "zone").where(exists)
+    begins = homes.join(F.broadcast(days), "zone").join(spans, "charge_point_id").where(exists)
     return begins.select(
         "charge_point_id", "home", F.col("begins").alias("at"), "status_date", "ends", F.lit(1).alias("is_midnight")
-    )
+    ).distinct()
 
 
 def _folded(events: DataFrame) -> DataFrame:

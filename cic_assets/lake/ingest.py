@@ -58,6 +58,7 @@ class IngestCount:
         first_at: from when it does.
         new_columns: fields of its files that no earlier arrival had.
         skipped: decoded records that the stream leaves out.
+        dates: the first and last local date of accepted records; None where their kind has no days.
         unreadable: column of the stream file → (values that are there, of these not read).
     """
 
@@ -74,6 +75,7 @@ class IngestCount:
     new_columns: tuple[str, ...] = ()
     first_at: dt.datetime | None = None
     skipped: int = 0
+    dates: tuple[dt.date, dt.date] | None = None
     unreadable: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
@@ -151,6 +153,14 @@ def _of_days(rows: pa.Table, days: Sequence[dt.date]) -> pa.Table:
 def _by_arrival(rows: pa.Table) -> dict[dt.date, int]:
     counts = rows.group_by("arrival_date").aggregate([([], "count_all")])
     return dict(zip(counts.column("arrival_date").to_pylist(), counts.column("count_all").to_pylist(), strict=True))
+
+
+def _dates(rows: pa.Table, column: str | None) -> dict[dt.date, tuple[dt.date, dt.date]]:
+    """First and last date in a column, by arrival."""
+    if column is None:
+        return {}
+    found = rows.group_by("arrival_date").aggregate([(column, "min"), (column, "max")]).to_pylist()
+    return {row["arrival_date"]: (row[f"{column}_min"], row[f"{column}_max"]) for row in found}
 
 
 def _outcome(judged: DataFrame, stream: Stream) -> Outcome:
@@ -244,6 +254,7 @@ def _counted(
     unmapped = _unmapped(judged) if stream.kind == "status" else {}
     unreadable = count_unreadable(judged)
     accepted, quarantined = _by_arrival(rows.accepted), _by_arrival(rows.quarantined)
+    dates = _dates(rows.accepted, kind.dated)
     with connect(settings) as connection:
         new_columns = catalogue.new_columns(connection, stream.id)
     counts = []
@@ -261,7 +272,7 @@ def _counted(
                 {rule: fired for rule, (fired, _) in rules.items()},
                 {rule: wrong for rule, (_, wrong) in rules.items()},
                 newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()), first_at, skipped,
-                unreadable.get(day, {}),
+                dates.get(day), unreadable.get(day, {}),
             )
         )  # fmt: skip
     return counts
@@ -393,9 +404,9 @@ def _record(
         for count in counts:
             key = [stream.id, count.arrival_date]
             cursor.execute(
-                "insert into quality.ingest_count (stream_id, arrival_date, rows_in, accepted, quarantined, skipped)"
-                " values (%s, %s, %s, %s, %s, %s)",
-                [*key, count.rows_in, count.accepted, count.quarantined, count.skipped],
+                "insert into quality.ingest_count (stream_id, arrival_date, rows_in, accepted, quarantined, skipped,"
+                " first_date, last_date) values (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [*key, count.rows_in, count.accepted, count.quarantined, count.skipped, *(count.dates or (None, None))],
             )
             cursor.executemany(
                 "insert into quality.unreadable_value values (%s, %s, %s, %s, %s)",

@@ -24,6 +24,7 @@ class Kind:
         harmonise: decoded records and their stream → the judged columns.
         entries: judged rows that no rule rejects, and their stream → the columns of `accepted`.
         newest: the judged column by which freshness is told.
+        dated: the column of accepted rows that says in which day or month of facts a row is; None without facts.
         identity: columns by which a rerun knows a row again; a row that changed elsewhere changed here too.
     """
 
@@ -31,6 +32,7 @@ class Kind:
     harmonise: Callable[[DataFrame, Any], DataFrame]
     entries: Callable[[DataFrame, Any], DataFrame]
     newest: str
+    dated: str | None
     identity: tuple[str, ...]
 
     @property
@@ -45,6 +47,7 @@ KINDS: dict[str, Kind] = {
         sessions.harmonise,
         lambda judged, stream: judged,
         "started_at",
+        "start_date",
         (
             "source_file", "source_line", "content_hash", "start_date", "authority_id", "provider_id", "revenue",
             "flags",
@@ -55,6 +58,7 @@ KINDS: dict[str, Kind] = {
         status.harmonise,
         status.entries,
         "heard_at",
+        "status_date",
         (
             "source_file", "source_line", "arrived_at", "entry", "at", "since_at", "charge_point_id", "connector_id",
             "state", "source_status", "status_date", "authority_id", "covers_until", "flags",
@@ -65,6 +69,7 @@ KINDS: dict[str, Kind] = {
         locations.harmonise,
         lambda judged, stream: judged,
         "arrived_at",
+        None,
         (
             "source_file", "source_line", "charge_point_id", "charge_point_alias", "connector_id", "location_id",
             "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "authority_id",

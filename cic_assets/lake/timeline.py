@@ -177,10 +177,17 @@ with covered as (
 ),
 dated as (
   select e.*, least(e.first_poll_since_at, e.first_poll_at) as since_at, c.first_at as covers_from,
-    lag(e.last_poll_at) over line as before_at, lag(e.last_poll_state) over line as before
-  from facts.charge_point_edge as e left join covered as c using (stream_id)
-  where e.event_date < %(date)s and (%(points)s::text[] is null or charge_point_id = any(%(points)s::text[]))
-  window line as (partition by e.charge_point_id, e.connector_id, e.stream_id order by e.event_date)
+    coalesce(a.canonical_id, e.charge_point_id) as point, lag(e.last_poll_at) over line as before_at,
+    lag(e.last_poll_state) over line as before
+  from facts.charge_point_edge as e
+  left join facts.charge_point_alias as a using (charge_point_id)
+  left join covered as c using (stream_id)
+  where e.event_date < %(date)s and (%(points)s::text[] is null or e.charge_point_id = any(%(points)s::text[]))
+  -- A feed may have changed from one id of a charge point to another.
+  window line as (
+    partition by coalesce(a.canonical_id, e.charge_point_id), e.connector_id, e.stream_id
+    order by e.event_date, e.first_poll_at
+  )
 ),
 told as (
   select *, case
@@ -190,14 +197,14 @@ told as (
     end as began
   from dated
 )
-select distinct on (charge_point_id, connector_id, stream_id) charge_point_id, connector_id, stream_id,
+select distinct on (point, connector_id, stream_id) point, connector_id, stream_id,
   coalesce(last_event_at, began), coalesce(last_state, first_poll_state),
   case when last_state is null then first_poll_arrived_at else arrived_at end,
   case when last_state is null then first_poll_source_file else source_file end,
   case when last_state is null then first_poll_source_line else source_line end
 from told
 where coalesce(last_event_at, began) is not null
-order by charge_point_id, connector_id, stream_id, event_date desc
+order by point, connector_id, stream_id, event_date desc, coalesce(last_event_at, began) desc
 """
 _POLLS_BEFORE = """
 select distinct on (charge_point_id, connector_id, stream_id) charge_point_id, connector_id, stream_id, last_poll_at,

@@ -124,7 +124,8 @@ def _status_days(
             tables.hand_over(spark, feeds),
             zone=stream.zone,
             silence=silence,
-            feed_first=min(m for m in (first_before, first_after) if m is not None),
+            # A warehouse of before knows no first cover of what all goes.
+            feed_first=min((m for m in (first_before, first_after) if m is not None), default=changed_at),
             horizon=dt.datetime.combine(horizon, dt.time(23, 59, 59), zone),
         )
         for first, last in spans:

@@ -526,6 +526,10 @@ create table if not exists quality.ingest_count (
 );
 -- Warehouses of before streams could leave records out.
 alter table quality.ingest_count add column if not exists skipped bigint not null default 0;
+-- Between which local dates its accepted records lie.
+alter table quality.ingest_count
+  add column if not exists first_date date,
+  add column if not exists last_date date;
 alter table quality.ingest_count drop constraint if exists ingest_count_check;
 do $$
 begin

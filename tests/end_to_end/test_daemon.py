@@ -50,6 +50,7 @@ format: {type: jsonl}
 claims: ["porto_ocpp_*.jsonl"]
 columns: {charge_point: station, connector_id: connector, status: status, changed_at: timestamp}
 vocabulary: {standard: OCPP 1.6}
+ends: 2025-08-31
 licence: none
 contact: nobody@example.org
 """

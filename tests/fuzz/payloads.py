@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 from collections.abc import Iterator
 
 from cic_assets.streams.model import Stream, parse_stream
@@ -161,7 +162,11 @@ def payload(rng: random.Random, name: str) -> bytes:
     line = line.replace(b"\n", b" ").replace(b"\r", b" ")
     if name in ("fuzz_csv", "fuzz_personal") and _is_open(line):
         line = line.replace(b'"', b"")
-    return line if line.decode("utf-8", "replace").strip() else b"x"
+    return line if _SHOWN.search(line.decode("utf-8", "replace")) else b"x"
+
+
+# A row whose cells show nothing is no record.
+_SHOWN = re.compile(r'[^\s,"\u00ad\u200b-\u200d\u2060\ufeff]')
 
 
 def _is_open(line: bytes) -> bool:

@@ -11,8 +11,9 @@ import pytest
 from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_context
 
 from cic_assets.assets.charge_point_facts import compute_charge_points, online_were_heard
+from cic_assets.assets.windows import nothing_unresolved
 from cic_assets.lake.landing import land
-from cic_assets.lake.touch import CHARGE_POINTS
+from cic_assets.lake.touch import CHARGE_POINTS, STATUS
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
 from cic_assets.runner import RunFailedError, Runner, RunReport
@@ -215,6 +216,7 @@ def test_a_month_fails_while_a_day_of_it_was_delivered_and_never_computed(settin
 
 
 def test_a_month_ends_by_the_authoritys_clock_and_a_state_carried_over_is_no_word(settings, feed):
+    feed.stream = parse_stream({**PUSH, "ends": "2026-06-30"})
     feed.deliver(
         "2026-06-20T06:00",
         # Both last words are June's in London, and May's in UTC.
@@ -468,6 +470,33 @@ def test_days_exist_by_the_feed_alone_as_time_goes_by_and_when_it_ends(settings,
     feed.stream = parse_stream({**PUSH, "ends": "2026-01-10"})
     run_days(settings, feed.streams)
     assert rows(settings, days) == [(D(2026, 1, 2), D(2026, 1, 10), 9)]
+
+
+def test_what_became_nothing_is_named_and_what_is_stale_is_not(settings, feed):
+    feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "CHARGING", at(9)))
+    feed.ingest()
+    run_days(settings, feed.streams)
+    outcome = lambda: nothing_unresolved(settings, STATUS, "status", STATUS_DAY)  # noqa: E731
+    assert outcome().passed
+    # The facts of a day lose a row, and say nothing; another stream's day, or one elsewhere, is stale.
+    with connect(settings) as connection:
+        connection.execute("delete from quality.status_disposition where status_date = '2026-01-09'")
+        connection.execute("insert into catalogue.touched_period values (%s, 'x', '2026-01-12', 999999)", [STATUS])
+    assert not outcome().passed and outcome().description == (
+        "accepted rows became nothing: acme_status (1 rows); ingest their arrivals again"
+    )
+    with connect(settings) as connection:
+        connection.execute("insert into catalogue.touched_period values (%s, 'x', '2026-01-09', 999999)", [STATUS])
+    assert outcome().passed
+
+
+def test_a_feed_whose_file_is_gone_has_no_days_any_more(settings, feed):
+    feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "AVAILABLE", at(9)))
+    feed.ingest()
+    run_days(settings, feed.streams)
+    other = Feed(settings, feed.folder, {**PUSH, "id": "other_status", "claims": ["other*"]})
+    run_days(settings, other.streams)
+    assert rows(settings, "select count(*) from facts.charge_point_status_day") == [(0,)]
 
 
 REGISTRY = {

@@ -230,6 +230,14 @@ def test_one_id_at_two_places_holds_the_worse_state_but_what_is_removed(spark):
         assert [(row["in_facts"], row["superseded"]) for row in placed] == [(3, 3)]
 
 
+def test_what_lies_between_two_feeds_of_a_charge_point_is_nobodys(spark):
+    rows = [entry(at(2026, 5, 3)), entry(at(2026, 5, 6)), entry(at(2026, 5, 8, 6), "CHARGING", stream_id="t")]
+    feeds = [feed("s", ends=D(2026, 5, 4)), feed("t", first=at(2026, 5, 8, 6))]
+    found, _ = days(spark, rows, D(2026, 5, 1), D(2026, 5, 9), feeds=feeds)
+    assert [date.day for _, date in sorted(found)] == [3, 4, 8, 9]
+    assert spent(found["p/1", D(2026, 5, 8)]) == {"available": 6 * 3600, "charging": 18 * 3600}
+
+
 def test_days_end_with_yesterday_or_with_the_feed(spark):
     rows = [entry(at(2026, 5, 3)), entry(at(2026, 5, 6, 12), "CHARGING")]
     feeds = [feed(ends=D(2026, 5, 4), silence=None)]
