@@ -173,7 +173,7 @@ def newest_first() -> list[Column]:
     return [
         F.col("arrived_at").desc(), F.col("source_file").desc(),
         F.when(F.array_contains("flags", TWO_PLACES), gone_last).otherwise(0).asc(),
-        F.col("source_line").desc(), worst.asc(), F.col("since_at").desc_nulls_last(),
+        F.col("source_line").desc(), worst.asc(), F.col("since_at").desc_nulls_first(),
     ]  # fmt: skip
 
 
