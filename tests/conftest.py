@@ -22,6 +22,13 @@ TIERS = ("unit", "spark", "orchestration", "warehouse", "end_to_end")
 ENGINES = ("embedded", "local[2]")
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+# Hundreds of small plans on Apache Spark, each run once on a few rows.
+QUICK = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.adaptive.enabled": "false",
+}
 _passed_on: dict[str, int] = dict.fromkeys(ENGINES, 0)
 
 
@@ -88,7 +95,7 @@ def spark(engine: str) -> Any:
     if engine != "embedded":
         # Hundreds of small plans, each run once: compiling them to Java took a third of the tier's CPU time (325 s of 2
         # cores with it, 224 s without). `test_engines.py` runs as users do.
-        for name, value in (("spark.sql.codegen.wholeStage", "false"), ("spark.sql.codegen.factoryMode", "NO_CODEGEN")):
+        for name, value in QUICK.items():
             session.conf.set(name, value)
     return session
 
