@@ -62,8 +62,8 @@ def _table_schema(names_and_types: Sequence[Any]) -> TableSchema:
 _DESCRIPTIONS = {
     "sessions": "Sessions that no row rule rejects, in the common model. Duplicates are still in: they are decided on "
     "read, over all arrivals.",
-    "status": "Entries of charge points' timelines that no row rule rejects: events (a state begins) and confirmations "
-    "(a poll saw the charge point).",
+    "status": "Entries of charge points' timelines that no row rule rejects: events (a state begins) and polls "
+    "(a feed lists the state at a moment).",
     "locations": "Charge points and connectors as operators list them, all versions; the registry is built from them.",
 }
 

@@ -36,7 +36,7 @@ _TOTAL = (
 _FOOTNOTE = (
     r"^(?:(?:sources?|notes?|quelle|anmerkung|hinweis|fonte|fuente|bron|legend|key|disclaimer) *:"
     r"|(?:data (?:as of|as at|correct|from)|last updated|updated on|generated (?:on|by|at)"
-    r"|exported (?:on|by|at)|report generated|copyright|stand:?) "
+    r"|exported (?:on|by|at)|report generated|copyright|stand *:) *"
     r"|©|\(c\) |\*+ +[^ ]|\*+[a-z]+(?: |$)|end of (?:report|file|data))"
 )
 _DEGREES = "decimal(9,6)"
@@ -50,6 +50,7 @@ _READ = {
     "rated_power": "rated_power_kw",
     "latitude": "latitude",
     "longitude": "longitude",
+    "status": "status",
     "valid_from": "valid_from_given",
 }
 # Column of a stream file → column that is null where it was not read.
@@ -137,13 +138,16 @@ def _is_own(field: str) -> bool:
 
 
 def _is_unplaced(stream: LocationsStream) -> Column:
-    """The rating or the date is there and can't be read, and the row names no site though the stream does."""
+    """The rating or the date is there and can't be read, and the row says no place though the stream reads one."""
     places = [name for name in ("location_id", "location_name") if name in stream.columns]
     unread = F.lit(False)
     for name in ("rated_power", "valid_from"):
         if name in stream.columns:
             unread = unread | (F.col(f"present_{name}") & F.col(_VALUES[name]).isNull())
-    return unread & F.coalesce(*places).isNull() if places else F.lit(False)
+    if not places:
+        return F.lit(False)
+    said = [F.col(name).cast("string") for name in (*places, "latitude", "longitude")]
+    return unread & F.coalesce(*said).isNull()
 
 
 def _is_plausible(stream: LocationsStream) -> Column:

@@ -32,7 +32,9 @@ AMOUNT = "decimal(12,4)"
 RECORD_KINDS = ("session", "cdr")
 # Column of a stream file → column that is null where it was not read.
 _VALUES = {
-    **{f"{edge}_{way}": f"{edge}_at" for edge in ("started", "ended") for way in ("local", "at")},
+    **{f"started_{way}": "started_at" for way in ("local", "at")},
+    # Not the end that a duration gives.
+    **{f"ended_{way}": "ended_given" for way in ("local", "at")},
     "duration": "duration_given",
     "energy": "energy_kwh",
     "cost": "cost",
@@ -154,7 +156,7 @@ def _lasting(frame: DataFrame, stream: SessionsStream) -> DataFrame:
     """
     minutes = (F.unix_micros("started_at") % MINUTE_MICROS == 0) & (F.unix_micros("ended_at") % MINUTE_MICROS == 0)
     step = F.when(minutes, F.lit(MINUTE_MICROS)).otherwise(F.lit(SECOND_MICROS)).cast("bigint")
-    frame = frame.withColumn("clock_step_micros", step)
+    frame = frame.withColumns({"clock_step_micros": step, "ended_given": F.col("ended_at")})
     if "duration" not in stream.columns:
         return frame
     lasted = (F.col("duration_given") * SECOND_MICROS).cast("bigint")

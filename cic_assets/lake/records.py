@@ -11,6 +11,7 @@ import gzip
 import json
 import zipfile
 import zlib
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -80,16 +81,15 @@ class Reading:
     def open_table(self, header: list[str]) -> None:
         """Takes the names of a table's header."""
         names = [name.strip(_AROUND) for name in header]
-        twice = {name for name in names if name and names.count(name) > 1}
+        taken, times = {*names}, Counter(names)
+        # One number after the other for each name: a header may have a million.
+        numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
         for name in names:
-            numbered = _numbered(name, {*names, *self.columns}) if name in twice else name
-            self.columns.append(numbered)
-            if name in twice:
+            numbered = name
+            if name and times[name] > 1:
+                numbered = next(text for number in numbers[name] if (text := f"{name} ({number})") not in taken)
                 self.copies[numbered] = name
-
-
-def _numbered(name: str, taken: set[str]) -> str:
-    return next(text for number in count(1) if (text := f"{name} ({number})") not in taken)
+            self.columns.append(numbered)
 
 
 def read_records(handle: BinaryIO, form: FeedFormat, record_level: int | None = None) -> Reading:
@@ -401,7 +401,7 @@ def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
     A sheet under another header is a fault of its own. Lines run on from sheet to sheet.
     """
     line, header = 0, None
-    for name, found in sheets(workbook_bytes(source), form.sheet):
+    for number, (_, found) in enumerate(sheets(workbook_bytes(source), form.sheet), 1):
         offset, rows = line, (row for row in found if not all(map(is_blank, row.cells)))
         first = next(rows, None)
         if first is None:
@@ -416,7 +416,8 @@ def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
             header = names
             reading.open_table(header)
         if names != header:
-            said = f"the sheet {name!r} was not read, its header is another: say in format.sheet which sheet to read"
+            # Not its name: some have a sheet per driver.
+            said = f"sheet {number} was not read, its header is another: say in format.sheet which sheet to read"
             yield Record(line, "", None, said)
             continue
         for row in rows:

@@ -52,12 +52,12 @@ def sheets(content: bytes, name: str | None) -> Iterator[tuple[str, Iterator[Row
         raise _unreadable(error) from error
     names = [title for title, _ in found]
     if name is not None and name not in names:
-        raise UnreadableError(f"no sheet {name!r}, only {', '.join(names)}")
+        raise UnreadableError(f"no sheet {name!r} among the {len(names)} of the workbook")
     # A strict workbook (ISO/IEC 29500 Strict) names its sheets in words that openpyxl does not know.
     lost = [sheet.name for sheet in reader.parser.sheets if not sheet.id]
     lost += [title for title, part in found if part not in parts]
     if (lost and name is None) or not names:
-        raise UnreadableError(f"sheets without content: {', '.join(lost)}; have it saved as an Excel workbook (.xlsx)")
+        raise UnreadableError(f"{len(lost)} sheets without content; have it saved as an Excel workbook (.xlsx)")
     for title, part in found:
         if name in (None, title):
             yield title, _rows(reader, part)

@@ -269,7 +269,9 @@ class Stream(Part):
     def former_decode_fingerprint(self) -> str:
         """What the decoding of release 0.3 had for the same stream file."""
         parts = self.model_dump_json(include={"format", "optional_fields", "personal_fields"})
-        return _digest("1", parts, repr(self.fields))
+        read = (name for text in self.columns.values() for name in referenced_fields(text))
+        names = [name for name in read if name not in PLATFORM_FIELDS]
+        return _digest("1", parts, repr(tuple(dict.fromkeys([*names, *self.personal_fields]))))
 
     def fingerprint(self) -> str:
         """Changes when anything in the file changed."""

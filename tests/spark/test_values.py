@@ -249,6 +249,11 @@ ROWS = {
     "as of": ({"Charger": "Data as of 1 June"}, ["L01"], []),
     "alone": ({"Charger": "see next sheet", **dict.fromkeys(("Site", "Name", "Post", "kW", "Installed"))}, ["L01"], []),
     "no site": ({"Charger": "CH9", "Site": None, "Name": " ", "kW": "n/a"}, ["L01"], ["rated_power"]),
+    "no site, but placed": (
+        {"Charger": "CH9", "Site": None, "Name": " ", "kW": "7 kW", "lat": "51.5", "lon": "-0.1"}, [], ["rated_power"],
+    ),
+    "a stand": ({"Charger": "Stand 4"}, [], []),
+    "as of, in German": ({"Charger": "Stand: 1.6.2026"}, ["L01"], []),
     "no date": ({"Installed": ""}, [], []),
     "unread": ({"kW": "7 kW"}, [], ["rated_power"]),
     "in place": ({"lat": "51.5", "lon": "-0.1"}, [], []),
@@ -356,6 +361,7 @@ TEN_LOCAL = "2026-01-20 10:00:00"
 # (start, end, duration, its unit) → seconds, reasons.
 LASTING = {
     "only a duration": ((TEN_LOCAL, None, "33", "s"), 33, []),
+    "no end in words": ((TEN_LOCAL, "yesterday", "33", "s"), 33, []),
     "share a minute": ((TEN_LOCAL, TEN_LOCAL, "33", "s"), 33, []),
     "cut to minutes": ((TEN_LOCAL, "2026-01-20 10:05:00", "0:05:41", "s"), 341, []),
     "minutes": ((TEN_LOCAL, "2026-01-20 10:30:00", "30.5", "min"), 1830, []),
@@ -387,6 +393,9 @@ def test_a_duration_knows_what_the_clock_does_not_show(spark, unit):
         case: (seconds if seconds is None else seconds * 1_000_000, reasons)
         for case, (_, seconds, reasons) in cases.items()
     }
+    # An end that can't be read is said to be, also where the duration gives one.
+    unread = {case for case, row in zip(cases, found, strict=True) if "unreadable:ended_local" in row["flags"]}
+    assert unread == {case for case in cases if case == "no end in words"}
 
 
 def test_the_clock_s_step_and_its_change_accuse_nobody(spark):

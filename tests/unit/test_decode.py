@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import time
 
 import openpyxl
 import pytest
 
 from cic_assets.lake.decode import _row, content_of, names_twice
-from cic_assets.lake.records import read_records
+from cic_assets.lake.records import Reading, read_records
+from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import parse_stream
 
 LANDED = type("Landed", (), {"sha256": "x"})()
@@ -197,3 +200,17 @@ def test_points_without_connectors_are_registered_and_sites_without_points_are_n
     assert [(row["cic.line"], row["site.posts.id"], row["site.posts.plugs.id"]) for row in rows] == [
         (1, "P1", None), (1, "P2", None), (1, "P3", "1"), (1, "P3", "2"), (5, None, None),
     ]  # fmt: skip
+
+
+def test_what_0_3_called_a_decoding_is_known():
+    """Of purged originals the decoded copy of 0.3 is all there is; the names are those that 0.3 gave."""
+    streams = load_streams([SHIPPED_STREAMS])
+    names = {"brackendale_ocpi_sessions": "4129544cabab2cf5", "dunholt_sessions": "439e66963eb037c8"}
+    assert {name: streams[name].former_decode_fingerprint() for name in names} == names
+
+
+def test_a_header_of_very_many_equal_names_costs_no_more_than_its_length():
+    reading = Reading(iter(()), [])
+    started = time.process_time()
+    reading.open_table(["a", "b"] * 100_000)
+    assert reading.columns[-2:] == ["a (100000)", "b (100000)"] and time.process_time() - started < 60
