@@ -31,7 +31,7 @@ from cic_assets.assets.windows import materialized, nothing_unresolved, pending_
 from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.timeline import charge_point_count, feeds_of, in_passes, renew_edges, window_entries
-from cic_assets.lake.touch import CHARGE_POINTS, STATUS, counted_since
+from cic_assets.lake.touch import CHARGE_POINTS, STATUS, counted_since, silent_since
 from cic_assets.lake.zones import Lake
 from cic_assets.partitions import DAYS, day_range, month_of
 from cic_assets.quality.rules import CROSS_RULES
@@ -39,7 +39,7 @@ from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
-from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.connect import Connection, connect
 from cic_assets.warehouse.load import Window, claim_window, days_of, swap_window
 
 if TYPE_CHECKING:
@@ -196,20 +196,25 @@ def _joined(key: AssetKey, parts: list[pa.Table]) -> pa.Table:
 def swap_days(settings: Settings, window: Window, owner: str, touch_id: int, computed: ComputedDays) -> None:
     """Replaces the window's days; the months that count their charge points are stale after it."""
     months = {(CHARGE_POINTS, month_of(day)) for day in days_of(window.start, window.end)}
+    day = computed.rows[STATUS_DAY]
     with connect(settings) as connection:
-        months |= {(CHARGE_POINTS, month) for month in counted_since(connection, month_of(window.start))}
+        providers = {
+            *_providers(connection, window),
+            *(day["provider_id"].unique().to_pylist() if day.num_rows else []),
+        }
+        since = silent_since(connection, providers, month_of(window.start))
+        months |= {(CHARGE_POINTS, month) for month in counted_since(connection, since)}
     rows = {".".join(key.path): (TABLES[key], found) for key, found in computed.rows.items()}
-    known = computed.rows[STATUS_DAY].num_rows or _has_rows(settings, window)
-    swap_window(settings, window, owner, touch_id, rows, months if known else ())
+    swap_window(settings, window, owner, touch_id, rows, months if providers else ())
 
 
-def _has_rows(settings: Settings, window: Window) -> bool:
-    with connect(settings) as connection:
-        row = connection.execute(
-            "select exists (select from facts.charge_point_status_day where status_date >= %s and status_date < %s)",
-            [window.start, window.end],
-        ).fetchone()
-    return bool(row and row[0])
+def _providers(connection: Connection, window: Window) -> set[str]:
+    """Whose rows stand in the window."""
+    rows = connection.execute(
+        "select distinct provider_id from facts.charge_point_status_day where status_date >= %s and status_date < %s",
+        [window.start, window.end],
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def audit_days(computed: ComputedDays) -> list[AssetCheckResult]:

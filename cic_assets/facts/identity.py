@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 # eMI3: country, operator, E, and what the operator likes; separators are for people.
-_EMI3 = re.compile(r"^[A-Z]{2}[*-]?[A-Z0-9]{3}[*-]?E[A-Z0-9*-]+$")
-_SEPARATORS = str.maketrans("", "", "*-")
+EMI3 = "^[A-Z]{2}[*-]?[A-Z0-9]{3}[*-]?E[A-Z0-9*-]+$"
+SEPARATORS = "*-"
+_EMI3 = re.compile(EMI3)
+_NO_SEPARATORS = str.maketrans("", "", SEPARATORS)
 # OCPI's words for an EVSE that is not known.
 _NO_NAMES = {"#NA", "#N/A"}
 
@@ -30,7 +32,8 @@ class Name:
         given: what the feed calls the charge point.
         alias: the other id.
         is_listed: whether it comes from a registry (a locations stream).
-        delivery: what one arrival of one stream lists together is told apart.
+        delivery: what one arrival of one registry or status stream lists together is told apart; empty for sessions,
+            which list nothing.
     """
 
     provider_id: str
@@ -48,7 +51,12 @@ class Name:
 def key(given: str) -> str:
     """An id without what people write differently: case, and separators of an eMI3 id."""
     upper = given.upper()
-    return upper.translate(_SEPARATORS) if is_emi3(upper) else upper
+    return upper.translate(_NO_SEPARATORS) if is_emi3(upper) else upper
+
+
+def _places(given: str) -> str:
+    """An id with its separators where they are, whichever they are."""
+    return given.upper().replace("-", "*")
 
 
 def is_emi3(given: str) -> bool:
@@ -83,6 +91,7 @@ class _Provider:
     def canonical(self) -> dict[str, str]:
         """Each given id's canonical one."""
         self._apart = self._listed_side_by_side()
+        self._split = self._polled_side_by_side()
         self._link_listed()
         self._link_spoken()
         listed, spellings = defaultdict(set), defaultdict(set)
@@ -103,8 +112,16 @@ class _Provider:
                 together[name.delivery, key(name.given)].add(name.given)
         return {given for spelt in together.values() if len(spelt) > 1 for given in spelt}
 
+    def _polled_side_by_side(self) -> dict[str, str]:
+        """Ids of a status feed, each with its node, that one delivery has with separators at different places."""
+        together: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for name in self.names:
+            if name.delivery and not name.is_listed and is_emi3(name.given):
+                together[name.delivery, key(name.given)].add(_places(name.given))
+        return {spelt: f"={spelt}" for places in together.values() if len(places) > 1 for spelt in places}
+
     def _node(self, given: str) -> str:
-        return f"={given}" if given in self._apart else key(given)
+        return f"={given}" if given in self._apart else self._split.get(_places(given), key(given))
 
     def _find(self, node: str) -> str:
         while (parent := self._root.get(node, node)) != node:

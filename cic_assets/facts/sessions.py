@@ -155,20 +155,42 @@ def _versioned(rows: DataFrame) -> DataFrame:
 def _billed(rows: DataFrame) -> DataFrame:
     """A Session whose CDR is there is superseded by it (OCPI: CDR.session_id); what is still open is open.
 
-    As ids may be reused, the two must agree on the charge point, and on the start within 24 h.
+    As ids may be reused, the two must agree on the charge point, and on the start within 24 h. A CDR that finds its
+    id and no Session that agrees is `linked_apart`: it still bills a Session that starts within 24 h and whose id no
+    other has, as some feeds name one point by two ids; else the Session is marked too, and both stay.
     """
+    no = F.lit(False)
     current = F.col("disposition") == "in_facts"
-    bills = rows.where(current & (F.col("record_kind") == "cdr")).select(
-        "provider_id", "charge_point_id", F.col("cdr_session_id").alias("session_id"), F.col("started_at").alias("at")
-    )
+    bill = [f"bill_{name}" for name in (*_SESSION, "charge_point_id")]
+    bills = rows.where(current & (F.col("record_kind") == "cdr") & F.col("cdr_session_id").isNotNull()).select(
+        *(F.col(name.removeprefix("bill_")).alias(name) for name in bill),
+        "provider_id", F.col("cdr_session_id").alias("session_id"), F.col("started_at").alias("at"),
+        F.col("credit").alias("is_refund"),
+    )  # fmt: skip
     sessions = rows.where(current & (F.col("record_kind") == "session"))
-    found = sessions.join(bills.distinct(), ["provider_id", "charge_point_id", "session_id"]).where(_within_a_day())
-    joined = rows.join(found.select(*_SESSION, F.lit(True).alias("billed")).distinct(), [*_SESSION], "left")
-    billed = current & F.coalesce(F.col("billed"), F.lit(False))
+    pairs = sessions.select(*_SESSION, "charge_point_id", "started_at", "id_reused").join(
+        bills, ["provider_id", "session_id"]
+    )
+    pairs = pairs.withColumn("agrees", (F.col("charge_point_id") == F.col("bill_charge_point_id")) & _within_a_day())
+    found = F.max(F.col("agrees").cast("int")).over(Window.partitionBy(*bill)) == 1
+    pairs = pairs.withColumn("is_found", found).withColumn(
+        "bills", F.col("agrees") | (~F.col("is_found") & ~F.col("id_reused") & _within_a_day())
+    )
+    apart = ~F.col("is_found") & ~F.col("is_refund")
+    billed = pairs.groupBy(*_SESSION).agg(_any(F.col("bills")).alias("billed"), _any(apart).alias("linked_apart"))
+    bearers = pairs.where(apart).select(*(F.col(f"bill_{name}").alias(name) for name in _SESSION)).distinct()
+    marks = billed.unionByName(bearers.select("*", no.alias("billed"), F.lit(True).alias("linked_apart")))
+    joined = rows.join(marks, [*_SESSION], "left").withColumn("linked_apart", F.coalesce("linked_apart", no))
     return joined.withColumn(
         "disposition",
-        F.when(billed, "superseded").when(current & F.col("is_open"), "open").otherwise(F.col("disposition")),
+        F.when(current & F.coalesce("billed", no), "superseded")
+        .when(current & F.col("is_open"), "open")
+        .otherwise(F.col("disposition")),
     ).drop("billed")
+
+
+def _any(condition: Column) -> Column:
+    return F.max(condition.cast("int")) == 1
 
 
 def _within_a_day() -> Column:
@@ -220,10 +242,12 @@ def _flagged(rows: DataFrame) -> DataFrame:
     words = [
         (F.col("credit"), "credit"), (is_credited, "credited"), (orphan, "credit_without_original"),
         (F.col("status") == "INVALID", "invalid"), (F.col("status") == "RESERVATION", "reservation"),
-        (overlaps, "S11"), (F.col("id_reused"), "id_reused"),
+        (overlaps, "S11"), (F.col("id_reused") | F.col("linked_apart"), "id_reused"),
     ]  # fmt: skip
     found = F.filter(F.array(*(F.when(condition, word) for condition, word in words)), lambda word: word.isNotNull())
-    return rows.withColumn("flags", F.concat("flags", found)).drop("is_credited", "has_original", "told_by")
+    return rows.withColumn("flags", F.concat("flags", found)).drop(
+        "is_credited", "has_original", "told_by", "linked_apart"
+    )
 
 
 def session_day(session: DataFrame) -> DataFrame:

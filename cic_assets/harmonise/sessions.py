@@ -8,6 +8,7 @@ from itertools import chain
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cic_assets.facts.identity import EMI3, SEPARATORS
 from cic_assets.harmonise.common import (
     HOUR_MICROS,
     PROVENANCE,
@@ -242,10 +243,16 @@ def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
     )
 
 
+def _key(name: str) -> Column:
+    """What `facts/identity.py:key` makes of an id."""
+    upper = F.upper(name)
+    return F.when(upper.rlike(EMI3), F.translate(upper, SEPARATORS, "")).otherwise(upper)
+
+
 def _session_id(stream: SessionsStream) -> Column:
     """The feed's id; of a stream whose ids are none, what identifies instead; else the content."""
     if stream.session_id != NO_ID:
         return F.coalesce(F.col("given_id"), F.substring("content_hash", 1, 32))
     start = F.unix_micros("started_at").cast("string")
-    text = F.concat_ws("|", F.upper("charge_point"), F.coalesce("connector_id", F.lit("~")), start)
+    text = F.concat_ws("|", _key("charge_point"), F.coalesce("connector_id", F.lit("~")), start)
     return F.substring(F.sha2(text, 256), 1, 32)

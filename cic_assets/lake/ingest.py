@@ -325,9 +325,8 @@ def _replace(
         staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
         catalogue.demand_claim(connection, stream.id, days, claim)
         _record(connection, settings, stream, kept, staged)
-        identity.note_names(connection, stream.id, days, rows.accepted)
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
-    is_renamed = identity.renew_identity(settings)
+        is_renamed = identity.renew_names(connection, stream.id, days, rows.accepted)
     if stream.kind == "locations" or is_renamed:
         touch.renew_registry(settings, spark)
     _mark(settings, stream, touched, dates)

@@ -49,8 +49,8 @@ KINDS: dict[str, Kind] = {
         "started_at",
         "start_date",
         (
-            "source_file", "source_line", "content_hash", "start_date", "authority_id", "provider_id", "revenue",
-            "flags",
+            "source_file", "source_line", "content_hash", "session_id", "start_date", "authority_id", "provider_id",
+            "revenue", "flags",
         ),
     ),
     "status": Kind(

@@ -73,7 +73,8 @@ def touched_by(
         changed = identified(tables.hand_over(spark, pa.concat_tables([removed, added])), names)
         months = affected_months(changed, known)
         with connect(settings) as connection:
-            counted = counted_since(connection, min(months, default=dt.date.max))
+            first = silent_since(connection, [stream.provider.id], min(months)) if months else dt.date.max
+            counted = counted_since(connection, first)
         return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
     return set()
 
@@ -171,6 +172,25 @@ def counted_since(connection: Connection, first: dt.date) -> list[dt.date]:
         "select period_date from catalogue.fact_window where fact = %s and period_date >= %s", [CHARGE_POINTS, first]
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def silent_since(connection: Connection, providers: Iterable[str], first: dt.date) -> dt.date:
+    """The month from which on one of some providers was silent until `first`, a month, as far as facts know.
+
+    Without a registry, charge points are known until their provider's last word: when that comes or goes, all months
+    since the word before it are others.
+    """
+    row = connection.execute(
+        "select (date_trunc('month', min(last_date)) + interval '1 month')::date"
+        " from (select max(last_date) as last_date from ("
+        " select provider_id, max(start_date) as last_date from facts.charging_session"
+        " where provider_id = any(%(ids)s) and start_date < %(first)s group by 1 union all"
+        " select provider_id, max(status_date) from facts.charge_point_status_day"
+        " where provider_id = any(%(ids)s) and status_date < %(first)s group by 1"
+        ") as words group by provider_id) as lasts",
+        {"ids": list(providers), "first": first},
+    ).fetchone()
+    return min(first, row[0]) if row and row[0] else first
 
 
 def _last_computed(connection: Connection, fact: str) -> dt.date | None:

@@ -126,10 +126,42 @@ def test_a_cdr_bills_the_session_at_its_charge_point_and_a_credit_what_stands_th
     found = session_facts(frame(spark, *rows), registry(spark), *JANUARY).session.toArrow().to_pylist()
     flags = {(row["session_id"], row["charge_point_id"]): sorted(set(row["flags"]) - {"S11"}) for row in found}
     assert flags == {
-        ("1", "p/1"): ["id_reused"], ("9", "p/1"): [], ("C1", "p/2"): [], ("C9", "p/1"): [],
+        ("1", "p/1"): ["id_reused"], ("9", "p/1"): ["id_reused"], ("C1", "p/2"): [], ("C9", "p/1"): ["id_reused"],
         ("7", "p/1"): ["credited", "id_reused"], ("7", "p/2"): ["id_reused"], ("8", "p/1"): ["credit"],
         ("10", "p/1"): ["credit", "credit_without_original"],
     }  # fmt: skip
+
+
+def test_a_cdr_at_another_charge_point_than_its_session_is_never_counted_beside_it_in_silence(spark):
+    late = NOON + 2 * DAY
+    rows = [
+        # Two ids of one point: the CDR wins, marked; so it does over one that is open.
+        accepted("S1"), accepted("C1", record_kind="cdr", cdr_session_id="S1", charge_point_id="p/2"),
+        accepted("S2", is_open=True, status="ACTIVE", charge_point_id="p/3"),
+        accepted("C2", record_kind="cdr", cdr_session_id="S2", charge_point_id="p/4"),
+        # Two days on: nobody wins, both are marked.
+        accepted("S3", charge_point_id="p/5"),
+        accepted("C3", record_kind="cdr", cdr_session_id="S3", charge_point_id="p/6", start=late),
+        # The id is reused, and the CDR stands at neither.
+        accepted("S4", charge_point_id="p/7"), accepted("S4", charge_point_id="p/8", content_hash="b"),
+        accepted("C4", record_kind="cdr", cdr_session_id="S4", charge_point_id="p/9"),
+        # One CDR agrees, another does not; and a credit, which has the time of the refund.
+        accepted("S5", charge_point_id="q/1"),
+        accepted("C5", record_kind="cdr", cdr_session_id="S5", charge_point_id="q/1"),
+        accepted("D5", record_kind="cdr", cdr_session_id="S5", charge_point_id="q/2"),
+        accepted("R5", record_kind="cdr", cdr_session_id="S5", charge_point_id="q/1", start=late, credit=True,
+                 credit_reference_id="C5"),
+    ]  # fmt: skip
+    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY)
+    flags = {(row["session_id"], row["charge_point_id"]): row["flags"] for row in found.session.toArrow().to_pylist()}
+    assert flags == {
+        ("C1", "p/2"): ["id_reused"], ("C2", "p/4"): ["id_reused"],
+        ("S3", "p/5"): ["id_reused"], ("C3", "p/6"): ["id_reused"],
+        ("S4", "p/7"): ["id_reused"], ("S4", "p/8"): ["id_reused"], ("C4", "p/9"): ["id_reused"],
+        ("C5", "q/1"): ["credited"], ("D5", "q/2"): ["id_reused"], ("R5", "q/1"): ["credit"],
+    }  # fmt: skip
+    (placed,) = found.disposition.toArrow().to_pylist()
+    assert counts(placed) == (10, 0, 0, 3)
 
 
 def test_a_sample_names_ids_that_are_none(spark):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -180,6 +181,14 @@ def test_a_stream_maps_its_own_words_for_the_status_of_a_session(spark):
     assert [(row["status"], row["flags"]) for row in found] == [
         ("INVALID", []), ("ACTIVE", []), ("INVALID", []), ("COMPLETED", ["unreadable:status"]),
     ]  # fmt: skip
+
+
+def test_where_ids_are_none_spellings_of_one_charge_point_are_one_session(spark):
+    spelt = ["gb*chg*e0041", "GBCHGE0041", "GB-CHG-E0041", "A-12", "a-12", "A12"]
+    content = {**SESSIONS, "session_id": "none", "columns": {k: v for k, v in SESSIONS["columns"].items() if v != "id"}}
+    found = [row["session_id"] for row in judged(spark, content, [{**SESSION, "cp": text} for text in spelt])]
+    assert [found.index(each) for each in found] == [0, 0, 0, 3, 3, 5]
+    assert found[3] == hashlib.sha256(f"A-12|~|{TEN.timestamp():.0f}000000".encode()).hexdigest()[:32]
 
 
 IDS = {

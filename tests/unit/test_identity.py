@@ -15,6 +15,10 @@ def listed(given: str, alias: str | None = None, delivery: str = "l 1") -> Name:
     return Name("p", given, alias, is_listed=True, delivery=delivery)
 
 
+def polled(given: str, delivery: str = "s 1") -> Name:
+    return Name("p", given, delivery=delivery)
+
+
 def said(given: str, alias: str | None = None) -> Name:
     return Name("p", given, alias)
 
@@ -41,6 +45,15 @@ CASES = {
     "the registry lists two spellings": ([listed("CP1"), listed("cp1"), said("cp1"), said("Cp1")], {}),
     "the registry changes its spelling": ([listed("CP1"), listed("cp1", delivery="l 2")], {"cp1": "CP1"}),
     "separators tell two apart": ([listed("GB*CHG*E1*23"), listed("GB*CHG*E12*3"), said("GBCHGE123")], {}),
+    "a poll has two spellings": (
+        [polled("DE*ABC*E1*12"), polled("de*abc*e1*12"), polled("DE-ABC-E1-12"), polled("DE*ABC*E11*2"),
+         said("DEABCE112"), said("de-abc-e11-2")],
+        {"de*abc*e1*12": "DE*ABC*E1*12", "DE-ABC-E1-12": "DE*ABC*E1*12", "de-abc-e11-2": "DE*ABC*E11*2"}),
+    "a poll has two spellings, the registry one": (
+        [polled("DE*ABC*E1*12"), polled("DE*ABC*E11*2"), listed("DE*ABC*E1*12")], {}),
+    "two polls spell otherwise": (
+        [polled("DE*ABC*E1*12"), polled("DEABCE112", "s 2")], {"DEABCE112": "DE*ABC*E1*12"}),
+    "a poll differs in case": ([polled("CP1"), polled("cp1")], {"cp1": "CP1"}),
     "one uid at two EVSEs": ([listed(EVSE, "1"), listed("GB*CHG*E0042", "1"), said("1")], {}),
     "one uid at two EVSEs, and a CDR": ([listed(EVSE, "1"), listed("GB*CHG*E0042", "1"), said("1", EVSE)], {}),
     "one evse_id at two uids": ([listed("1", EVSE), listed("2", EVSE), said(EVSE)], {}),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from cic_assets.lake import decode, ingest, kinds, tables
+from cic_assets.lake import decode, identity, ingest, kinds, tables, touch
 from cic_assets.lake.catalogue import arrivals, ingested
 from cic_assets.lake.decode import DecodeError
 from cic_assets.lake.ingest import IngestError
@@ -16,8 +16,10 @@ from cic_assets.lake.landing import land
 from cic_assets.lake.zones import lake_of
 from cic_assets.quality import judge
 from cic_assets.resources.spark import SparkResource
-from cic_assets.streams.model import parse_stream
+from cic_assets.streams.model import SessionsStream, parse_stream
 from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.load import Window, claim_window, copy_rows
+from tests.builders import accepted
 
 DAY = dt.datetime(2026, 6, 12, 6, tzinfo=dt.UTC)
 STREAM = parse_stream(
@@ -70,6 +72,92 @@ def test_what_is_decoded_is_accepted_quarantined_or_skipped(settings, pending):
     with connect(settings) as connection:
         said = connection.execute("select column_name, present_count, unreadable_count from quality.unreadable_value")
         assert said.fetchall() == [("changed_at", 4, 2)]
+
+
+def test_a_stream_whose_ids_become_none_changes_its_sessions():
+    old, new = (
+        pa.Table.from_pylist([{**accepted("1"), "session_id": name}], schema=tables.ACCEPTED_SESSIONS)
+        for name in ("1", "by start")
+    )
+    assert ingest._row_keys(old, "sessions") != ingest._row_keys(new, "sessions")
+
+
+@pytest.fixture
+def spoken(settings):
+    """Sessions of p in January and April and of q in March; charge points were counted in all months until June."""
+    names = [
+        "session_id", "charge_point_id", "provider_id", "authority_id", "stream_id", "started_at", "ended_at",
+        "start_date", "duration_seconds", "energy_kwh", "flags", "record_kind", "arrival_date",
+    ]  # fmt: skip
+    rows = [
+        {**accepted(str(month)), "provider_id": owner, "start_date": dt.date(2026, month, 5)}
+        for month, owner in ((1, "p"), (4, "p"), (3, "q"))
+    ]
+    table = pa.Table.from_pylist([{**{name: row[name] for name in names}, "is_counted": True} for row in rows])
+    with connect(settings) as connection:
+        copy_rows(connection, "facts.charging_session", table)
+    claim_window(settings, Window(touch.CHARGE_POINTS, dt.date(2026, 1, 1), dt.date(2026, 7, 1), monthly=True), "run")
+    return settings
+
+
+@pytest.mark.parametrize(("first", "expected"), [(4, 2), (2, 2), (1, 1), (9, 5)])
+def test_months_are_others_since_the_provider_fell_silent(spoken, first, expected):
+    with connect(spoken) as connection:
+        found = touch.silent_since(connection, ["p"], dt.date(2026, first, 1))
+    assert found == dt.date(2026, expected, 1)
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_session_after_a_silence_changes_the_months_of_the_silence(spoken, comes):
+    """Without a registry, points are known until the provider's last word: June's makes May's row, or takes it."""
+    rows = pa.Table.from_pylist(
+        [accepted("6", start=dt.datetime(2026, 6, 5, tzinfo=dt.UTC))], schema=tables.ACCEPTED_SESSIONS
+    )
+    removed, added = (rows.slice(1), rows) if comes else (rows, rows.slice(1))
+    session = SparkResource(engine="embedded").session
+    stream = STREAM.model_construct(**{**dict(STREAM), "kind": "sessions"})
+    stream = SessionsStream.model_construct(**dict(stream))
+    found = touch.touched_by(spoken, session, stream, removed, added, {})
+    assert {month.month for fact, month in found if fact == touch.SESSIONS} == {6}
+    assert {month.month for fact, month in found if fact == touch.CHARGE_POINTS} == {5, 6}
+
+
+def test_identity_is_decided_anew_only_for_names_that_are_new(settings, monkeypatch):
+    decided = []
+    renew = identity._renew_identity
+    monkeypatch.setattr(identity, "_renew_identity", lambda connection: bool(decided.append(1)) or renew(connection))
+
+    def arrives(stream, kind, day, *names):
+        rows = [
+            {"stream_id": stream, "arrival_date": dt.date(2026, 6, day), "provider_id": "p",
+             "charge_point_id": f"p/{name}", "charge_point_alias": None} for name in names
+        ]  # fmt: skip
+        schema = pa.schema([(name, pa.date32() if name == "arrival_date" else pa.string()) for name in identity._NAMES])
+        decided.clear()
+        with connect(settings) as connection:
+            connection.execute(
+                "insert into catalogue.stream (stream_id, kind, provider_id, provider_name, authority_id,"
+                " authority_name, zone, licence, contact, rule_set, fingerprint) values"
+                " (%s, %s, 'p', 'P', 'a', 'A', 'Europe/London', 'l', 'c', 'default', 'f') on conflict do nothing",
+                [stream, kind],
+            )
+            days = [dt.date(2026, 6, day)]
+            identity.renew_names(connection, stream, days, pa.Table.from_pylist(rows, schema=schema))
+            return len(decided), identity.aliases(connection)
+
+    one, two, plain = "DE*ABC*E1*12", "DE*ABC*E11*2", "DEABCE112"
+    assert arrives("poll", "status", 1, one, "B") == (1, {})
+    assert arrives("poll", "status", 2, one, "B") == arrives("poll", "status", 2, one) == (0, {})
+    # In turn they are one; side by side they are two, whatever else says so.
+    assert arrives("poll", "status", 3, two) == (1, {f"p/{two}": f"p/{one}"})
+    assert arrives("poll", "status", 4, one, two) == (1, {})
+    assert arrives("poll", "status", 5, one, two) == (0, {})
+    assert arrives("cdr", "sessions", 5, one.lower(), plain) == (1, {f"p/{one.lower()}": f"p/{one}"})
+    assert arrives("cdr", "sessions", 6, plain)[0] == 0
+    assert arrives("list", "locations", 1, one, "B")[0] == 1
+    assert arrives("list", "locations", 2, "B", one)[0] == 0
+    assert arrives("list", "locations", 3, "B", "b")[0] == 1
+    assert arrives("list", "locations", 3, "B", one)[0] == 1
 
 
 def without_one_line(original):
