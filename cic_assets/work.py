@@ -150,7 +150,8 @@ from spans,
     least(last_month, date_trunc('month', %(today)s::date)),
     interval '1 month'
   ) as month
-where not exists (
+-- Of no registry, the least of nothing is null, and the greater of null and a date the date.
+where first_month is not null and not exists (
   select from catalogue.touched_period as t where t.fact = %(fact)s and t.period_date = month::date
 )
 """

@@ -490,6 +490,10 @@ def test_what_became_nothing_is_named_and_what_is_stale_is_not(settings, feed):
     assert outcome().passed
 
 
+def test_nothing_landed_makes_no_month_due(settings):
+    assert stale_months(settings, D(2026, 11, 25), asked_for=True) == ([], [])
+
+
 def test_a_feed_whose_file_is_gone_has_no_days_any_more(settings, feed):
     feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "AVAILABLE", at(9)))
     feed.ingest()
