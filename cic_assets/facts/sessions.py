@@ -60,7 +60,7 @@ def session_facts(
             against 5 s for 70,000 sessions).
     """
     in_window = (F.col("start_date") >= F.lit(start)) & (F.col("start_date") < F.lit(end))
-    decided = checkpoint(resolve(checkpoint(_neighbourhood(accepted, in_window))).where(in_window))
+    decided = checkpoint(resolve(checkpoint(_neighbourhood(accepted, in_window)), checkpoint).where(in_window))
     session = _unlisted(decided.where(F.col("disposition") == "in_facts"), registry)
     disposition = decided.groupBy("stream_id", "arrival_date", F.trunc("start_date", "MM").alias("month_date")).agg(
         *(_count(F.col("disposition") == name).alias(name) for name in DISPOSITIONS)
@@ -111,9 +111,12 @@ def _neighbourhood(accepted: DataFrame, in_window: Column) -> DataFrame:
     return marked.where(keep).select(*accepted.columns)
 
 
-def resolve(rows: DataFrame) -> DataFrame:
-    """Adds `disposition` to accepted rows and completes `flags`. Needs all rows of each id given."""
-    return _flagged(_credited(_billed(_versioned(told_apart(rows)))))
+def resolve(rows: DataFrame, checkpoint: Callable[[DataFrame], DataFrame]) -> DataFrame:
+    """Adds `disposition` to accepted rows and completes `flags`. Needs all rows of each id given.
+
+    Billing and credits each look at the rows several times, so what comes before is written down once.
+    """
+    return _flagged(_credited(checkpoint(_billed(checkpoint(_versioned(told_apart(rows)))))))
 
 
 def told_apart(rows: DataFrame) -> DataFrame:

@@ -9,6 +9,7 @@ import pytest
 from cic_assets.assets.session_facts import reused_ids
 from cic_assets.facts.restatement import affected_months
 from cic_assets.facts.sessions import session_facts
+from cic_assets.lake.tables import hand_over
 from cic_assets.streams.check import _reused_problems
 from tests.builders import NOON, accepted, frame, registry
 
@@ -18,10 +19,15 @@ DAY = dt.timedelta(days=1)
 
 
 def facts(spark, *rows, window=JANUARY, listed=None):
-    found = session_facts(frame(spark, *rows), listed or registry(spark), *window)
+    found = session_facts(frame(spark, *rows), listed or registry(spark), *window, written(spark))
     sessions = {row["session_id"]: row for row in found.session.toArrow().to_pylist()}
     (placed,) = found.disposition.toArrow().to_pylist() or [{}]
     return sessions, found.day.toArrow().to_pylist(), placed
+
+
+def written(spark):
+    """What the platform does by Parquet: a frame made once."""
+    return lambda found: hand_over(spark, found.toArrow())
 
 
 def counts(placed):
