@@ -73,6 +73,7 @@ def main() -> None:
     from cic_assets.lake.decode import DecodeError
     from cic_assets.lake.landing import LandingError
     from cic_assets.lake.zones import LakeError
+    from cic_assets.private import set_umask
     from cic_assets.resources.spark import EngineError
     from cic_assets.runner import RunFailedError
     from cic_assets.server import ServerError
@@ -83,6 +84,7 @@ def main() -> None:
         SettingsError, StreamFileError, LakeError, LandingError, DecodeError, EngineError, RunFailedError, ServerError,
         WarehouseError, WarehouseDownError, psycopg.Error,
     )  # fmt: skip
+    set_umask()
     try:
         app()
     except expected as error:

@@ -18,6 +18,7 @@ from cic_assets.assets.raw import raw_assets
 from cic_assets.assets.session_facts import session_fact_assets
 from cic_assets.assets.status_facts import status_fact_assets
 from cic_assets.jobs import build_jobs
+from cic_assets.private import set_umask
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
 from cic_assets.schedules import build_schedules
@@ -67,5 +68,6 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
     )
 
 
+set_umask()
 _settings = load_settings()
 defs = build_definitions(_settings, load_streams(_settings.streams))

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cic_assets.lake.landing import land
+from cic_assets.lake.regular import oddity
 from cic_assets.runner import Runner, RunReport, instance_of
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants
@@ -104,7 +105,11 @@ def _land_simulation(settings: Settings, streams: dict[str, Stream]) -> tuple[in
 def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, console: Console) -> tuple[int, int]:
     new = known = 0
     unclaimed: list[str] = []
-    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+    for path in sorted(path for path in source.rglob("*") if path.is_symlink() or not path.is_dir()):
+        what = oddity(path)
+        if what:
+            console.print(f"  {path.relative_to(source)} is {what}: not landed", highlight=False, markup=False)
+            continue
         owners = claimants(streams.values(), path.name)
         if not owners:
             unclaimed.append(str(path.relative_to(source)))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 
+from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings, SettingsError, load_settings
 from cic_assets.streams.load import StreamFileError, load_streams
 from cic_assets.warehouse import connect as warehouse
@@ -54,6 +55,10 @@ def _look(part: str, look: Callable[[Settings], Finding], settings: Settings) ->
 def _lake(settings: Settings) -> Finding:
     if not settings.lake.startswith("s3://"):
         Path(settings.lake).mkdir(parents=True, exist_ok=True)
+    odd = [f"{path} is {what}" for path, what in lake_of(settings).oddities("raw")]
+    if odd:
+        text = f"{settings.lake}: {'; '.join(odd)}; not read: put the files themselves there"
+        return Finding("lake", "optional", text)
     return Finding("lake", "ok", f"{settings.lake} (CIC_LAKE)")
 
 

@@ -27,7 +27,7 @@ from cic_assets.assets.accepted import INGEST_OP, IngestConfig
 from cic_assets.assets.raw import raw_key
 from cic_assets.jobs import DAILY, INGEST, MONTHLY, range_tags
 from cic_assets.lake.catalogue import Arrival
-from cic_assets.lake.landing import adopt_foreign, purge_originals
+from cic_assets.lake.landing import adopt_foreign, purge_originals, tidy
 from cic_assets.partitions import DAYS
 from cic_assets.resources.platform import Platform
 from cic_assets.work import (
@@ -103,6 +103,8 @@ def _arrivals() -> SensorDefinition:
             return SkipReason("an ingest is under way; what arrived meanwhile comes with the next")
         settings, streams = platform.settings, platform.streams
         now = dt.datetime.now(dt.UTC)
+        for line in tidy(settings):
+            context.log.warning(line)
         adopt_foreign(settings, streams, now)
         for stream in streams.values():
             purge_originals(settings, stream, now)

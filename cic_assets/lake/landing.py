@@ -6,13 +6,16 @@ import datetime as dt
 import hashlib
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import LandedObject
-from cic_assets.lake.zones import lake_of, parse_raw_path, raw_path
+from cic_assets.lake.regular import NotAFileError, open_regular
+from cic_assets.lake.zones import Lake, lake_of, parse_raw_path, raw_path
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
@@ -43,30 +46,69 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
         arrived_at: when the platform first saw the bytes, for migrations and simulations; default: now.
 
     Raises:
-        LandingError: no such file, or `arrived_at` outside the local environment.
+        LandingError: no such file, no regular file (a link, pipe or device), one that changes while it is read, or
+            `arrived_at` outside the local environment.
     """
-    if not file.is_file():
-        raise LandingError(f"{file}: no such file")
     if arrived_at is not None and settings.environment == "prod":
         raise LandingError("--arrived-at is for local use and migrations, not for CIC_ENVIRONMENT=prod")
     seen_at = (arrived_at or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
-    with file.open("rb") as handle:
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
     name = shown_name(file)
     suffixes = [suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6]
     extension = "".join(suffix for suffix in suffixes if suffix.isascii()).lower()
     lake = lake_of(settings)
-    wish = LandedObject(
-        stream.id, sha256, seen_at.date(), seen_at, name,
-        raw_path(stream.id, seen_at.date(), sha256, extension), landed=False,
-    )  # fmt: skip
-    with connect(settings) as connection:
-        landed = catalogue.register_object(connection, wish, file.stat().st_size)
-    if not lake.exists(landed.path):
-        lake.copy_in(file, landed.path)
+    with _opened(file) as handle:
+        sha256, byte_count = _digest(handle, file)
+        wish = LandedObject(
+            stream.id, sha256, seen_at.date(), seen_at, name,
+            raw_path(stream.id, seen_at.date(), sha256, extension), landed=False,
+        )  # fmt: skip
+        with connect(settings) as connection:
+            landed = catalogue.register_object(connection, wish, byte_count)
+        if not lake.exists(landed.path):
+            _copy_in(lake, handle, landed, file)
     with connect(settings) as connection:
         catalogue.add_sighting(connection, landed, seen_at, name)
     return Landing(landed, new=not landed.landed)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    try:
+        handle = open_regular(file)
+    except NotAFileError as error:
+        raise LandingError(str(error)) from error
+    except FileNotFoundError as error:
+        raise LandingError(f"{file}: no such file") from error
+    except OSError as error:
+        raise LandingError(f"{file} can't be read: {error.strerror}") from error
+    with handle:
+        yield handle
+
+
+_CHANGES = "changes while it is being read; land it when its writer is done"
+
+
+def _digest(handle: BinaryIO, file: Path) -> tuple[str, int]:
+    """(SHA-256, bytes) of a file that stands still."""
+    before = os.fstat(handle.fileno())
+    sha256 = hashlib.file_digest(cast(io.BufferedReader, handle), "sha256").hexdigest()
+    after = os.fstat(handle.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or handle.tell() != after.st_size:
+        raise LandingError(f"{file} {_CHANGES}")
+    return sha256, after.st_size
+
+
+def _copy_in(lake: Lake, handle: BinaryIO, landed: LandedObject, file: Path) -> None:
+    """The bytes into the lake, whole or not at all; what is written has the SHA-256 under which it stands."""
+    handle.seek(0)
+    written = hashlib.sha256()
+    lake.sweep_drafts(str(Path(landed.path).parent))
+    with lake.write(landed.path) as writer:
+        while chunk := handle.read(1 << 20):
+            written.update(chunk)
+            writer.write(chunk)
+        if written.hexdigest() != landed.sha256:
+            raise LandingError(f"{file} {_CHANGES}")
 
 
 def shown_name(file: Path) -> str:
@@ -78,15 +120,19 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
     """Registers objects that something else put into `raw` (a Kafka sink, a copied lake), by their path's date.
 
     Returns:
-        The new objects. Paths of unknown streams or of another shape are left alone.
+        The new objects. Paths of unknown streams or of another shape are left alone, and so are links, pipes and
+        devices, and what lies behind a link to a folder (`Lake.oddities` names them).
     """
     lake = lake_of(settings)
+    odd = tuple(path for path, _ in lake.oddities("raw"))
     with connect(settings) as connection:
         known = {row[0] for row in connection.execute("select path from catalogue.object").fetchall()}
     adopted = []
     for path in lake.files("raw"):
         place = parse_raw_path(path)
         if path in known or place is None or place[0] not in streams:
+            continue
+        if any(path == each or path.startswith(f"{each}/") for each in odd):
             continue
         stream_id, arrival, name = place
         with lake.read(path) as handle:
@@ -100,6 +146,18 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
                 catalogue.add_sighting(connection, landed, arrived_at, name)
                 adopted.append(landed)
     return adopted
+
+
+def tidy(settings: Settings) -> list[str]:
+    """Removes drafts that killed landings and decodings left, and says what in `raw` is never read.
+
+    Returns:
+        A line for each link, pipe, socket or device: what it is and what to do.
+    """
+    lake = lake_of(settings)
+    for zone in ("raw", "decoded"):
+        lake.sweep_drafts(zone)
+    return [f"{path} is {what} and is not read: put the file itself there" for path, what in lake.oddities("raw")]
 
 
 def purge_originals(settings: Settings, stream: Stream, now: dt.datetime) -> int:

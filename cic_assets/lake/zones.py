@@ -11,18 +11,25 @@ from __future__ import annotations
 import datetime as dt
 import io
 import os
+import re
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow.fs as pafs
 
+from cic_assets.lake.regular import NotAFileError, oddity, open_regular
 from cic_assets.settings import Settings
+
+# A writer adds to its draft every few seconds; one that nobody has touched for so long was left by a killed step.
+DRAFT_SECONDS = 3600
+_DRAFT = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 class LakeError(Exception):
@@ -77,9 +84,55 @@ class Lake:
         found = self._filesystem.get_file_info(pafs.FileSelector("", allow_not_found=True))
         return sorted(str(info.base_name) for info in found if info.type == pafs.FileType.Directory)
 
+    def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        """All that stands below a local folder, but nothing behind links; none on S3."""
+        if self.root.startswith("s3://"):
+            return
+        with suppress(FileNotFoundError), os.scandir(Path(self.root, folder)) as entries:
+            for entry in entries:
+                yield entry
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self._entries(entry.path)
+
+    def oddities(self, folder: str) -> list[tuple[str, str]]:
+        """(path, what it is) of what is neither a regular file nor a folder: links, pipes, sockets, devices."""
+        found = []
+        for entry in self._entries(folder):
+            if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    found.append((str(Path(entry.path).relative_to(self.root)), oddity(Path(entry.path)) or ""))
+        return sorted(found)
+
+    def sweep_drafts(self, folder: str) -> int:
+        """Removes what killed writers left below a folder; those of writers that live are younger.
+
+        Returns:
+            How many were removed.
+        """
+        removed = 0
+        for entry in self._entries(folder):
+            if _DRAFT.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_mtime < time.time() - DRAFT_SECONDS:
+                        Path(entry.path).unlink()
+                        removed += 1
+        return removed
+
     @contextmanager
     def read(self, path: str) -> Iterator[BinaryIO]:
-        """A file's bytes as a stream."""
+        """A file's bytes as a stream.
+
+        Raises:
+            LakeError: a link, pipe or device stands in its place.
+        """
+        if not self.root.startswith("s3://"):
+            try:
+                handle = open_regular(Path(self.root, path))
+            except NotAFileError as error:
+                raise LakeError(f"{error}; remove it from the lake") from error
+            with handle:
+                yield handle
+            return
         with self._filesystem.open_input_file(path) as handle:
             # Arrow's own file has no readline.
             yield io.BufferedReader(handle, 1 << 20)
@@ -124,11 +177,6 @@ class Lake:
             if self.exists(path):
                 self.delete(path)
             raise
-
-    def copy_in(self, source: Path, path: str) -> None:
-        """A local file's bytes into the lake, atomically."""
-        with source.open("rb") as reader, self.write(path) as writer:
-            shutil.copyfileobj(reader, writer, 1 << 20)
 
     def clear(self) -> None:
         """Removes everything in the lake: for scratch folders, which are lakes of their own."""

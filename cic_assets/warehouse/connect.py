@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
+from cic_assets.private import close_folders
 from cic_assets.settings import Settings
 from cic_assets.warehouse import embedded
 
@@ -119,6 +120,7 @@ def public(url: str) -> str:
 
 def set_up(settings: Settings) -> None:
     """Databases, schemas, tables and roles; starts the embedded server. Runs again without effect."""
+    close_folders(settings)
     if settings.warehouse_url is None:
         server = embedded.start(settings.home)
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:

@@ -143,6 +143,8 @@ def _server_folder(home: Path) -> tuple[Path, str | None]:
     names = {entry.pw_name for entry in pwd.getpwall()}
     user = "postgres" if "postgres" in names else "nobody"
     ROOT_FOLDER.mkdir(exist_ok=True)
+    # The server's user passes through it, whatever the umask; what is in it is closed or public by itself.
+    ROOT_FOLDER.chmod(0o755)
     folder = ROOT_FOLDER / _identity(home)
     folder.mkdir(exist_ok=True, mode=0o700)
     os.chown(folder, pwd.getpwnam(user).pw_uid, -1)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import os
+import socket
 
 import pyarrow.parquet as pq
 import pytest
 
 from cic_assets.lake import catalogue
-from cic_assets.lake.landing import LandingError, adopt_foreign, land, purge_originals
-from cic_assets.lake.zones import lake_of
+from cic_assets.lake.landing import LandingError, adopt_foreign, land, purge_originals, tidy
+from cic_assets.lake.zones import DRAFT_SECONDS, LakeError, lake_of
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
 
@@ -84,3 +87,121 @@ def test_originals_with_personal_fields_go_after_their_retention_and_decoded_rec
 def test_a_missing_file_is_said_by_name(settings, stream, tmp_path):
     with pytest.raises(LandingError, match=r"gone\.csv: no such file"):
         land(settings, stream, tmp_path / "gone.csv")
+
+
+def odd(kind, path, target):
+    """Something that is no regular file, in a place where a file is expected."""
+    if kind == "a symbolic link":
+        path.symlink_to(target)
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "a pipe (FIFO)":
+        os.mkfifo(path)
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    else:
+        os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))
+    return path
+
+
+ODD = ["a symbolic link", "a folder", "a pipe (FIFO)", "a socket"]
+if os.geteuid() == 0:
+    ODD.append("a device")
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_only_regular_files_are_landed_and_adopted(settings, stream, tmp_path, kind, monkeypatch):
+    secret = tmp_path / "secret"
+    secret.write_text("CP ID\nSECRET\n")
+    # A socket's name is short.
+    monkeypatch.chdir(tmp_path)
+    path = odd(kind, tmp_path.relative_to(tmp_path) / "dundee_2019.csv", secret)
+    with pytest.raises(LandingError, match=f"dundee_2019.csv is {kind}".replace("(", "[(]").replace(")", "[)]")):
+        land(settings, stream, path)
+    folder = tmp_path / "home" / "lake" / "raw" / f"stream_id={stream.id}" / "date=2026-01-07"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    odd(kind, folder.relative_to(folder) / "x.csv", secret)
+    assert adopt_foreign(settings, {stream.id: stream}, FIRST) == []
+    said = tidy(settings)
+    assert (said == []) == (kind == "a folder") and all("x.csv is a" in line for line in said)
+    with connect(settings) as connection:
+        assert catalogue.arrivals(connection, [stream.id]) == []
+
+
+def test_nothing_behind_a_link_is_adopted_or_read(settings, stream, tmp_path):
+    lake = lake_of(settings)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "x.csv").write_text("SECRET")
+    with lake.write(f"raw/stream_id={stream.id}/date=2026-01-07/good.csv") as handle:
+        handle.write(b"CP ID\n1\n")
+    (tmp_path / "home" / "lake" / "raw" / f"stream_id={stream.id}" / "date=2026-01-08").symlink_to(elsewhere)
+    (adopted,) = adopt_foreign(settings, {stream.id: stream}, FIRST)
+    assert adopted.original_name == "good.csv"
+    # What becomes a link later is not read either.
+    path = tmp_path / "home" / "lake" / adopted.path
+    path.unlink()
+    path.symlink_to(elsewhere / "x.csv")
+    with pytest.raises(LakeError, match=r"good\.csv is a symbolic link"), lake.read(adopted.path):
+        pass
+
+
+def test_a_folder_of_a_demo_lands_its_files_and_names_the_rest(settings, tmp_path, monkeypatch):
+    from rich.console import Console
+
+    from cic_assets import demo
+
+    folder, out = tmp_path / "in", io.StringIO()
+    folder.mkdir()
+    (folder / "dundee_2019.csv").write_text("CP ID\n1\n")
+    (folder / "dundee_2020.csv").symlink_to(tmp_path / "gone")
+    os.mkfifo(folder / "dundee_2021.csv")
+    landed = demo._land_folder(settings, load_streams(settings.streams), folder, Console(file=out, width=200))
+    assert landed == (1, 0)
+    assert "dundee_2020.csv is a symbolic link" in out.getvalue() and "dundee_2021.csv is a pipe" in out.getvalue()
+
+
+@pytest.mark.parametrize("moment", ["while it is hashed", "between"])
+def test_a_file_that_changes_while_it_is_read_is_refused(settings, stream, tmp_path, monkeypatch, moment):
+    file = tmp_path / "dundee_2019.csv"
+    file.write_text("CP ID\n1\n")
+
+    def grow(*arguments):
+        with file.open("a") as handle:
+            handle.write("2\n")
+        return saved(*arguments)
+
+    owner, name = (os, "fstat") if moment == "while it is hashed" else (catalogue, "register_object")
+    saved = getattr(owner, name)
+    if moment == "while it is hashed":
+        # The size is asked for before and after; by the second time it has grown.
+        sizes = iter([saved, saved, grow])
+        monkeypatch.setattr(os, name, lambda number: next(sizes, saved)(number))
+    else:
+        monkeypatch.setattr(owner, name, grow)
+    with pytest.raises(LandingError, match=r"dundee_2019\.csv changes while it is being read"):
+        land(settings, stream, file, FIRST)
+    monkeypatch.undo()
+    assert lake_of(settings).files("raw") == []
+    assert land(settings, stream, file, FIRST).new
+
+
+def test_drafts_that_killed_writers_left_go_and_those_of_living_ones_stay(settings, stream, tmp_path):
+    file = tmp_path / "dundee_2019.csv"
+    file.write_text("CP ID\n1\n")
+    landed = land(settings, stream, file, FIRST).landed
+    folder = (tmp_path / "home" / "lake" / landed.path).parent
+    old, young, foreign = folder / ".x.csv.0123abcd", folder / ".y.csv.0123abcd", folder / ".keep"
+    for path in (old, young, foreign):
+        path.write_text("SECRET")
+    long_ago = old.stat().st_mtime - DRAFT_SECONDS - 60
+    for path in (old, foreign):
+        os.utime(path, (long_ago, long_ago))
+    other = tmp_path / "dundee_2020.csv"
+    other.write_text("CP ID\n2\n")
+    land(settings, stream, other, FIRST)
+    assert (old.exists(), young.exists(), foreign.exists()) == (False, True, True)
+    os.utime(young, (long_ago, long_ago))
+    assert tidy(settings) == [] and not young.exists() and foreign.exists()
