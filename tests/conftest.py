@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from cic_assets.settings import PROJECT, Settings, load_settings
@@ -116,28 +117,48 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         print(f"\n{engine} ran no test, so the run fails")
 
 
+def admin(server: embedded.EmbeddedPostgres) -> psycopg.Connection[Any]:
+    """As its owner, outside any test's database."""
+    return psycopg.connect(server.url("postgres"), autocommit=True)
+
+
+def without_fsync(server: embedded.EmbeddedPostgres) -> None:
+    """What is killed in tests is never the machine, so that waiting for the disk saves nothing."""
+    with admin(server) as connection:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"alter system set {name} = off")
+        connection.execute("select pg_reload_conf()")
+
+
 @pytest.fixture(scope="session")
 def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One embedded Postgres for the whole run; each test has databases of its own in it."""
     home = tmp_path_factory.mktemp("server")
-    embedded.start(home)
+    without_fsync(embedded.start(home))
     yield home
     embedded.delete(home)
+
+
+@pytest.fixture(scope="session")
+def template(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with all the platform's tables, which those of the tests are copied from."""
+    name = "with_all_tables"
+    with admin(embedded.locate(server_home)) as connection:
+        connection.execute(f"create database {name}")
+    base = load_settings({"CIC_HOME": str(tmp_path_factory.mktemp("template"))})
+    warehouse.set_up(replace(base, warehouse_url=embedded.locate(server_home).url(name)))
+    return name
 
 
 _numbers = iter(range(10_000))
 
 
 @pytest.fixture
-def settings(server_home: Path, tmp_path: Path) -> Settings:
+def settings(server_home: Path, template: str, tmp_path: Path) -> Settings:
     """Settings of a fresh lake and a fresh warehouse with all its tables."""
-    import psycopg
-
     database = f"test_{os.getpid()}_{next(_numbers)}"
     server = embedded.locate(server_home)
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {database}")
+    with admin(server) as connection:
+        connection.execute(f"create database {database} template {template}")
     base = load_settings({"CIC_HOME": str(tmp_path / "home")})
-    settings = replace(base, warehouse_url=server.url(database))
-    warehouse.set_up(settings)
-    return settings
+    return replace(base, warehouse_url=server.url(database))

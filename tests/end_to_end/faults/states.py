@@ -16,7 +16,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from deltalake import DeltaTable
 
 from cic_assets.lake.kinds import KINDS
@@ -24,6 +23,7 @@ from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings, load_settings
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
+from tests.conftest import admin, without_fsync
 from tests.end_to_end.faults import county
 from tests.end_to_end.faults.steps import STEPS
 
@@ -116,7 +116,7 @@ class Chain:
         finally:
             # A test that failed may have left a worker that still writes.
             shutil.rmtree(settings.home, ignore_errors=True)
-            with _admin(self.server) as connection:
+            with admin(self.server) as connection:
                 connection.execute(f"drop database {_database(settings)} with (force)")
 
 
@@ -124,10 +124,7 @@ def run_chain(server_home: Path, home: Path) -> Chain:
     """Runs both rounds without any fault and keeps the state after every step."""
     chain = Chain(embedded.locate(server_home), home, home / "sent")
     county.write(chain.sent)
-    with _admin(chain.server) as connection:
-        # What is killed here is never the machine, so that fsync saves nothing; every `drop database` waits for it.
-        connection.execute("alter system set fsync = off")
-        connection.execute("select pg_reload_conf()")
+    without_fsync(chain.server)
     settings = _fresh(chain)
     warehouse.set_up(settings)
     chain.states.append(_kept(chain, settings, "", ""))
@@ -147,7 +144,7 @@ def finish(settings: Settings, chain: Chain, round_: str) -> None:
 def _fresh(chain: Chain, template: str = "template1") -> Settings:
     number = next(_numbers)
     name = f"faults_{os.getpid()}_{number}"
-    with _admin(chain.server) as connection:
+    with admin(chain.server) as connection:
         connection.execute(f"create database {name} template {template}")
     home = chain.home / str(number)
     base = load_settings(
@@ -171,10 +168,6 @@ def _kept(chain: Chain, settings: Settings, round_: str, step: str) -> State:
 
 def _database(settings: Settings) -> str:
     return str(settings.warehouse_url).split("?")[0].rsplit("/", 1)[1]
-
-
-def _admin(server: embedded.EmbeddedPostgres) -> psycopg.Connection[Any]:
-    return psycopg.connect(server.url("postgres"), autocommit=True)
 
 
 def visible(settings: Settings) -> Visible:
