@@ -28,6 +28,7 @@ from cic_assets.assets.status_facts import STATUS_DAY
 from cic_assets.facts.charge_points import charge_point_month
 from cic_assets.facts.identity import identified
 from cic_assets.lake.identity import aliases_of
+from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import hand_over, read_accepted
 from cic_assets.lake.timeline import renew_edges
 from cic_assets.lake.touch import CHARGE_POINTS, STATUS
@@ -244,12 +245,13 @@ def compute_charge_points(
             known += [(month, *row) for row in connection.execute(_KNOWN, values).fetchall()]
             activity += [(month, *row) for row in connection.execute(_ACTIVITY, values).fetchall()]
     words = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
-    frames = [
-        hand_over(spark.session, _table(known, _POINT)),
-        hand_over(spark.session, _table(activity, [*_POINT, *words])),
-    ]
     carried = [(row[0], str(row[1])) for row in activity if row[-1] and not row[-2]]
-    return charge_point_month(*frames).toArrow(), carried
+    with staging_folder(settings) as staging:
+        frames = [
+            hand_over(spark.session, _table(known, _POINT), staging),
+            hand_over(spark.session, _table(activity, [*_POINT, *words]), staging),
+        ]
+        return charge_point_month(*frames).toArrow(), carried
 
 
 def _late_words(
@@ -276,9 +278,10 @@ def _late_words(
     )
     events = entries.where(F.col("at") < F.lit(end_at))
     events = events.where(F.col("stream_id").isin([row[0] for row in mine]))
-    events = identified(events, aliases_of(settings, spark.session))
     last = F.max(F.struct("at", "arrived_at", "source_file", "source_line", "state")).alias("last")
-    found = events.groupBy("charge_point_id", "connector_id").agg(last).toArrow().to_pylist()
+    with staging_folder(settings) as staging:
+        events = identified(events, aliases_of(settings, spark.session, staging))
+        found = events.groupBy("charge_point_id", "connector_id").agg(last).toArrow().to_pylist()
     return [(row["charge_point_id"], row["connector_id"], row["last"]["at"], row["last"]["state"]) for row in found]
 
 

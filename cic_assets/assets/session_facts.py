@@ -147,9 +147,9 @@ def _compute(settings: Settings, spark: SparkResource, start: dt.date, end: dt.d
     with staging_folder(settings) as staging:
         accepted = identified(
             tables.read_accepted(spark.session, settings.spark, lake_of(settings), "sessions"),
-            aliases_of(settings, spark.session),
+            aliases_of(settings, spark.session, staging),
         )
-        listed = spark.session.createDataFrame(registered(settings))
+        listed = tables.hand_over(spark.session, registered(settings), staging)
         facts = session_facts(
             accepted,
             listed,

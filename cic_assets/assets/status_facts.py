@@ -30,6 +30,7 @@ from cic_assets.assets.session_facts import registered
 from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
 from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
 from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.tables import hand_over
 from cic_assets.lake.timeline import charge_point_count, feeds_of, in_passes, renew_edges, window_entries
 from cic_assets.lake.touch import CHARGE_POINTS, STATUS, counted_since, silent_since
 from cic_assets.lake.zones import Lake
@@ -157,7 +158,6 @@ def compute_days(
     renew_edges(settings, spark.session)
     feeds = feeds_of(settings, streams)
     now = dt.datetime.now(dt.UTC)
-    listed = spark.session.createDataFrame(registered(settings))
     parts: dict[AssetKey, list[pa.Table]] = {key: [] for key in TABLES}
     number, read = count(), 0
     weight = charge_point_count(settings)
@@ -168,15 +168,16 @@ def compute_days(
             def checkpoint(frame: "DataFrame", staging: Lake = staging) -> "DataFrame":
                 return write_and_read(spark.session, frame, staging.uri(str(next(number))))
 
-            entries, points, records = window_entries(settings, spark.session, first, last)
+            listed = hand_over(spark.session, registered(settings), staging)
+            entries, points, records = window_entries(settings, spark.session, first, last, staging)
             # Read once: an ingest may swap rows between the placing of records and their count.
             records = checkpoint(records)
             facts = status_facts(
                 entries,
                 points,
                 records,
-                spark.session.createDataFrame(feeds_table(feeds, now)),
-                spark.session.createDataFrame(days_table([feed.zone for feed in feeds], first, last)),
+                hand_over(spark.session, feeds_table(feeds, now), staging),
+                hand_over(spark.session, days_table([feed.zone for feed in feeds], first, last), staging),
                 listed,
                 now,
                 checkpoint,

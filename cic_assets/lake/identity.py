@@ -15,6 +15,7 @@ from psycopg import sql
 
 from cic_assets.facts.identity import Name, canonical_ids
 from cic_assets.lake.tables import hand_over
+from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
 from cic_assets.warehouse.load import copy_rows, mark_stale
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
 _NAMES = ["stream_id", "arrival_date", "provider_id", "charge_point_id", "charge_point_alias"]
 
 
-def aliases_of(settings: Settings, spark: SparkSession) -> DataFrame | None:
+def aliases_of(settings: Settings, spark: SparkSession, staging: Lake) -> DataFrame | None:
     """Ids as given and the canonical ones where they differ, for `identified`; None where there are none."""
     with connect(settings) as connection:
-        return alias_frame(spark, aliases(connection))
+        return alias_frame(spark, aliases(connection), staging)
 
 
-def alias_frame(spark: SparkSession, known: Mapping[str, str]) -> DataFrame | None:
+def alias_frame(spark: SparkSession, known: Mapping[str, str], staging: Lake) -> DataFrame | None:
     """The same of what `aliases` found."""
     if not known:
         return None
     given, canonical = zip(*sorted(known.items()), strict=True)
-    return hand_over(spark, pa.table({"charge_point_id": list(given), "canonical_id": list(canonical)}))
+    return hand_over(spark, pa.table({"charge_point_id": list(given), "canonical_id": list(canonical)}), staging)
 
 
 def aliases(connection: Connection) -> dict[str, str]:

@@ -238,7 +238,7 @@ def _judged(
             "arrived_at": pa.array([moment for *_, moment in seen], pa.timestamp("us", tz="UTC")),
         }
     )
-    objects = spark.createDataFrame(origin)
+    objects = tables.hand_over(spark, origin, staging)
     named = records.withColumn("object", F.col("`cic.sha256`")).join(objects, "object").drop("object")
     rules = rules_of(rule_set_of(settings, stream), stream.kind)
     judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -112,6 +114,9 @@ QUARANTINE = pa.schema(
 )
 _PARTITIONS = {"accepted": ["stream_id", "arrival_date", "event_date"], "quarantine": ["stream_id", "arrival_date"]}
 _COMMIT_ATTEMPTS = 8
+# A plan holds the rows of a table once for each use of it: the changed rows of two timelines that are compared stand in
+# it some 30 times (20 MB of them made a message of 614 MB), and Spark Connect takes 128 MiB.
+IN_PLAN_BYTES = 1 << 20
 
 
 def replace_arrivals(
@@ -226,11 +231,23 @@ def spark_schema(schema: pa.Schema) -> StructType:
     return from_arrow_schema(schema, prefer_timestamp_ntz=False)
 
 
-def hand_over(spark: SparkSession, rows: pa.Table) -> DataFrame:
-    """Arrow rows as a DataFrame on any engine, empty ones too (whose schema Spark does not infer)."""
-    if rows.num_rows:
+def hand_over(spark: SparkSession, rows: pa.Table, staging: Lake | None = None) -> DataFrame:
+    """Arrow rows as a DataFrame on any engine, empty ones too (whose schema Spark does not infer).
+
+    Args:
+        spark: the engine.
+        rows: what it gets.
+        staging: scratch that lives as long as the frame is used; what is larger than `IN_PLAN_BYTES` lies there as
+            Parquet. None only for what never grows.
+    """
+    if not rows.num_rows:
+        return spark.createDataFrame([], schema=spark_schema(rows.schema))
+    if staging is None or rows.nbytes <= IN_PLAN_BYTES:
         return spark.createDataFrame(rows)
-    return spark.createDataFrame([], schema=spark_schema(rows.schema))
+    path = f"handed/{uuid.uuid4().hex}.parquet"
+    with staging.write(path) as file:
+        pq.write_table(rows, file)
+    return spark.read.schema(spark_schema(rows.schema)).parquet(staging.uri(path))
 
 
 def read_accepted(

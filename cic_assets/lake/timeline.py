@@ -18,7 +18,7 @@ from cic_assets.facts.identity import identified
 from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
 from cic_assets.lake import tables
 from cic_assets.lake.identity import alias_frame, aliases
-from cic_assets.lake.zones import lake_of
+from cic_assets.lake.zones import Lake, lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection, connect
@@ -147,9 +147,9 @@ def _entries(settings: Settings, spark: SparkSession, start: dt.date, end: dt.da
 
 
 def window_entries(
-    settings: Settings, spark: SparkSession, start: dt.date, end: dt.date
+    settings: Settings, spark: SparkSession, start: dt.date, end: dt.date, staging: Lake
 ) -> tuple[DataFrame, DataFrame, DataFrame]:
-    """What `status_facts` needs for start <= local date < end.
+    """What `status_facts` needs for start <= local date < end; some of it lies in staging.
 
     Returns:
         (entries, with edges in place of what is older or later; all charge points; the window's records); all under
@@ -160,12 +160,13 @@ def window_entries(
     with connect(settings) as connection:
         around = pa.concat_tables([edges_before(connection, first), _polls_after(connection, last)])
         heard = connection.execute("select distinct charge_point_id, stream_id from facts.charge_point_edge").fetchall()
-        names = alias_frame(spark, aliases(connection))
+        names = alias_frame(spark, aliases(connection), staging)
     schema = pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())])
     points = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in heard], schema=schema)
-    entries = recent.select(*ENTRY_COLUMNS).unionByName(tables.hand_over(spark, around).select(*ENTRY_COLUMNS))
+    edged = tables.hand_over(spark, around, staging).select(*ENTRY_COLUMNS)
+    entries = recent.select(*ENTRY_COLUMNS).unionByName(edged)
     records = recent.where((F.col("status_date") >= F.lit(start)) & (F.col("status_date") < F.lit(end)))
-    known = identified(tables.hand_over(spark, points), names).distinct()
+    known = identified(tables.hand_over(spark, points, staging), names).distinct()
     return identified(entries, names), known, identified(records, names)
 
 

@@ -21,8 +21,9 @@ from cic_assets.facts.restatement import affected_months, affected_spans
 from cic_assets.facts.status import ENTRY_COLUMNS
 from cic_assets.lake import tables
 from cic_assets.lake.identity import alias_frame, aliases, aliases_of, with_aliases
+from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.timeline import edges_before
-from cic_assets.lake.zones import lake_of
+from cic_assets.lake.zones import Lake, lake_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection, connect
@@ -68,10 +69,11 @@ def touched_by(
     if isinstance(stream, StatusStream):
         return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers)}
     if stream.kind == "sessions" and removed.num_rows + added.num_rows:
-        names = aliases_of(settings, spark)
-        known = identified(tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions"), names)
-        changed = identified(tables.hand_over(spark, pa.concat_tables([removed, added])), names)
-        months = affected_months(changed, known)
+        with staging_folder(settings) as staging:
+            names = aliases_of(settings, spark, staging)
+            known = identified(tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions"), names)
+            rows = tables.hand_over(spark, pa.concat_tables([removed, added]), staging)
+            months = affected_months(identified(rows, names), known)
         with connect(settings) as connection:
             first = silent_since(connection, [stream.provider.id], min(months)) if months else dt.date.max
             counted = counted_since(connection, first)
@@ -112,30 +114,31 @@ def _status_days(
     if believed_since is not None:
         days |= _days(believed_since, horizon)
     if changed_at is not None:
-        with connect(settings) as connection:
-            known = _known_since(connection, settings, spark, changed_at.date() - LOOKBACK, points)
-            feeds = _firsts(connection, stream, [m for m in (first_before, first_after) if m is not None])
-            firsts = _points(connection, points)
-        canonical = alias_frame(spark, names)
-        spans = affected_spans(
-            identified(tables.hand_over(spark, removed), canonical),
-            identified(tables.hand_over(spark, added), canonical),
-            identified(known, canonical),
-            tables.hand_over(spark, firsts),
-            tables.hand_over(spark, feeds),
-            zone=stream.zone,
-            silence=silence,
-            # A warehouse of before knows no first cover of what all goes.
-            feed_first=min((m for m in (first_before, first_after) if m is not None), default=changed_at),
-            horizon=dt.datetime.combine(horizon, dt.time(23, 59, 59), zone),
-        )
+        firsts = [moment for moment in (first_before, first_after) if moment is not None]
+        with staging_folder(settings) as staging:
+            with connect(settings) as connection:
+                known = _known_since(connection, settings, spark, changed_at.date() - LOOKBACK, points, staging)
+                feeds, heard = _firsts(connection, stream, firsts), _points(connection, points)
+            canonical = alias_frame(spark, names, staging)
+            spans = affected_spans(
+                identified(tables.hand_over(spark, removed, staging), canonical),
+                identified(tables.hand_over(spark, added, staging), canonical),
+                identified(known, canonical),
+                tables.hand_over(spark, heard, staging),
+                tables.hand_over(spark, feeds, staging),
+                zone=stream.zone,
+                silence=silence,
+                # A warehouse of before knows no first cover of what all goes.
+                feed_first=min(firsts, default=changed_at),
+                horizon=dt.datetime.combine(horizon, dt.time(23, 59, 59), zone),
+            )
         for first, last in spans:
             days |= _days(first, last)
     return days
 
 
 def _known_since(
-    connection: Connection, settings: Settings, spark: SparkSession, first: dt.date, points: list[str]
+    connection: Connection, settings: Settings, spark: SparkSession, first: dt.date, points: list[str], staging: Lake
 ) -> DataFrame:
     """The entries since a date, and edges in place of what is older, as far as edges are not old themselves.
 
@@ -148,7 +151,7 @@ def _known_since(
     if row and row[0]:
         return recent
     older = edges_before(connection, first, points)
-    return recent.unionByName(tables.hand_over(spark, older).select(*ENTRY_COLUMNS))
+    return recent.unionByName(tables.hand_over(spark, older, staging).select(*ENTRY_COLUMNS))
 
 
 def _covers(connection: Connection, stream_id: str, covers: Mapping[dt.date, Cover]) -> tuple[Cover, Cover]:
@@ -272,7 +275,8 @@ def _renewed(settings: Settings, spark: SparkSession) -> bool:
     with connect(settings) as connection:
         known = aliases(connection)
     locations = tables.read_accepted(spark, settings.spark, lake, "locations")
-    rows = registry(identified(locations, alias_frame(spark, known))).toArrow()
+    with staging_folder(settings) as staging:
+        rows = registry(identified(locations, alias_frame(spark, known, staging))).toArrow()
     names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     with connect(settings) as connection:
         staged = stage_rows(connection, "facts.charge_point", rows)

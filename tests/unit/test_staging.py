@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import datetime as dt
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import lake_of
-from cic_assets.settings import load_settings
+from cic_assets.settings import PROJECT, load_settings
 
 
 def test_what_killed_steps_left_goes_after_two_days_and_nothing_else(tmp_path):
@@ -25,3 +26,16 @@ def test_what_killed_steps_left_goes_after_two_days_and_nothing_else(tmp_path):
     assert not Path(mine.root).exists()
     kept = {str(path.relative_to(staging).parts[0]) for path in staging.glob("*/killed/part-0.parquet")}
     assert kept == {names[0], names[1], names[2], "notes"}
+
+
+def test_no_step_puts_a_table_that_grows_into_a_plan():
+    """Each hands its staging over with the rows, except for empty tables and the sample of `cic streams check`."""
+    given = {
+        (path.name, ast.unparse(call))
+        for path in sorted((PROJECT / "cic_assets").rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("hand_over", "createDataFrame"))
+    }
+    without = {(name, call) for name, call in given if not call.endswith("staging)")}
+    assert {name for name, _ in given} >= {"timeline.py", "touch.py", "identity.py", "ingest.py", "status_facts.py"}
+    assert {name for name, _ in without} == {"tables.py", "check.py"}
