@@ -1,17 +1,22 @@
 """The Spark engine: one lazy session per process, over Spark Connect, whatever stands behind it.
 
-`embedded` is Sail in this process, `local[n]` Apache Spark on this machine, `sc://host:port` any cluster.
+`embedded` is Sail in this process, `local[n]` Apache Spark on this machine, `sc://host:port` any cluster. No other user
+of the machine reaches the first two.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import shutil
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dagster import ConfigurableResource
 from pydantic import PrivateAttr
+
+from cic_assets.resources.sealed import ForeignConnectionError, UnsealedError, seal
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,35 +33,110 @@ class EngineError(Exception):
     """The engine can't be started; the message says what it needs."""
 
 
-@lru_cache(maxsize=1)
-def _embedded_server() -> Any:
-    """Sail, once per process; it ends with the process."""
-    from pysail.spark import SparkConnectServer
+# Every port of Apache Spark's own is on loopback and asks for a secret; the page on 4040 needs none, so it is off.
+LOCAL_CONFIG = {
+    "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+    "spark.sql.artifact.isolation.enabled": "true",
+    "spark.sql.artifact.isolation.alwaysApplyClassloader": "true",
+    "spark.connect.grpc.binding.address": "127.0.0.1",
+    # Any free one: who takes a fixed one first could pass for the server, and two processes would want the same.
+    "spark.connect.grpc.binding.port": "0",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.authenticate": "true",
+    "spark.ui.enabled": "false",
+    # Only before the JVM starts; its default of 1 GB is too little for a county's quarter.
+    "spark.driver.memory": "4g",
+}
+_log = logging.getLogger(__name__)
+_TRIES = 3
+_running: list[Any] = []
 
+
+@lru_cache(maxsize=1)
+def _embedded_target() -> str:
+    """Sail, once per process, and the gRPC target by which this user alone reaches it; it ends with the process.
+
+    Raises:
+        EngineError: others keep connecting while it starts.
+    """
     # Sail tells of each session at INFO, in the middle of a command's output.
     os.environ.setdefault("RUST_LOG", "error")
+    met: list[str] = []
+    while len(met) < _TRIES:
+        server = _sail()
+        try:
+            target = seal(server)
+        except ForeignConnectionError as error:
+            met.append(str(error))
+            continue
+        except UnsealedError as error:
+            target = "{}:{}".format(*server.listening_address)
+            _log.warning("other users of this machine can reach the engine on %s: %s", target, error)
+        _running.append(server)
+        return target
+    raise EngineError(f"{'; '.join(met)}, before the engine was closed to others: find that program, or set CIC_SPARK")
+
+
+def _sail() -> Any:
+    from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer()
     server.start(background=True)
     return server
 
 
-def remote_url(engine: str) -> str:
-    """The Spark Connect address of an engine; starts the embedded one.
+@lru_cache(maxsize=1)
+def _local_target(engine: str) -> tuple[str, str]:
+    """Apache Spark on this machine, once per process: its gRPC target and its token.
 
     Raises:
-        EngineError: Apache Spark is asked for and there is no Java.
+        EngineError: there is no Java.
     """
-    if engine == "embedded":
-        host, port = _embedded_server().listening_address
-        return f"sc://{host}:{port}"
-    if engine.startswith("local[") and shutil.which("java") is None:
+    if shutil.which("java") is None:
         raise EngineError(f"CIC_SPARK={engine} needs Java 17 or newer on the PATH; CIC_SPARK=embedded needs none")
-    return engine
+    from pyspark.sql import SparkSession
+
+    # By the environment: what is in the configuration stands on Java's command line, which every user may read.
+    token = os.environ["SPARK_CONNECT_AUTHENTICATE_TOKEN"] = secrets.token_hex(32)
+    try:
+        # A classic session starts the server beside it, as PySpark's `remote("local")` does at a fixed port.
+        classic: Any = SparkSession.builder.master(engine).config(map=dict(LOCAL_CONFIG)).getOrCreate()
+    finally:
+        del os.environ["SPARK_CONNECT_AUTHENTICATE_TOKEN"]
+    service = getattr(classic.sparkContext._jvm, "org.apache.spark.sql.connect.service.SparkConnectService$")
+    port = getattr(service, "MODULE$").localPort()
+    return f"127.0.0.1:{port}", token
+
+
+def _session_at(target: str, token: str | None) -> SparkSession:
+    """The process's session at a gRPC target."""
+    import grpc
+    from pyspark.sql.connect.client import ChannelBuilder
+    from pyspark.sql.connect.session import SparkSession as RemoteSession
+
+    class Channel(ChannelBuilder):
+        """A channel that the connection strings of Spark Connect have no words for."""
+
+        @property
+        def host(self) -> str:
+            return "localhost"
+
+        def toChannel(self) -> grpc.Channel:  # noqa: N802
+            if token is None:
+                return self._insecure_channel(target)
+            secret = grpc.access_token_call_credentials(token)
+            local = grpc.local_channel_credentials()
+            return self._secure_channel(target, grpc.composite_channel_credentials(local, secret))
+
+    # PySpark's functions ask it whether they are on Connect.
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    session: Any = RemoteSession.builder.channelBuilder(cast(Any, Channel())).getOrCreate()
+    return cast("SparkSession", session)
 
 
 class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
-    """A Spark session on first use, made by dagster-pyspark's lazy resource.
+    """A Spark session on first use; that of a cluster is made by dagster-pyspark's lazy resource.
 
     Attributes:
         engine: `embedded`, `local[n]` or `sc://host:port`.
@@ -68,15 +148,18 @@ class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
     @property
     def session(self) -> SparkSession:
         """The session, with UTC as its time zone."""
-        from dagster_pyspark import LazyPySparkResource
-
-        if self._lazy is None:
-            config = {"spark.remote": remote_url(self.engine)}
-            if self.engine.startswith("local["):
-                # Only before the JVM starts; its default of 1 GB is too little for a county's quarter.
-                config["spark.driver.memory"] = "4g"
-            self._lazy = LazyPySparkResource(spark_config=config)
-        session: SparkSession = self._lazy.spark_session
+        session = self._connected()
         for name, value in SPARK_CONFIG.items():
             session.conf.set(name, value)
         return session
+
+    def _connected(self) -> SparkSession:
+        if self.engine == "embedded":
+            return _session_at(_embedded_target(), None)
+        if self.engine.startswith("local["):
+            return _session_at(*_local_target(self.engine))
+        from dagster_pyspark import LazyPySparkResource
+
+        if self._lazy is None:
+            self._lazy = LazyPySparkResource(spark_config={"spark.remote": self.engine})
+        return cast("SparkSession", self._lazy.spark_session)
