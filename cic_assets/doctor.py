@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 import psycopg
 
-from cic_assets.lake.zones import lake_of
+from cic_assets.lake.lake_id import open_lake
+from cic_assets.lake.zones import LakeError
 from cic_assets.settings import Settings, SettingsError, load_settings
 from cic_assets.streams.load import StreamFileError, load_streams
 from cic_assets.warehouse import connect as warehouse
@@ -53,9 +53,15 @@ def _look(part: str, look: Callable[[Settings], Finding], settings: Settings) ->
 
 
 def _lake(settings: Settings) -> Finding:
-    if not settings.lake.startswith("s3://"):
-        Path(settings.lake).mkdir(parents=True, exist_ok=True)
-    odd = [f"{path} is {what}" for path, what in lake_of(settings).oddities("raw")]
+    try:
+        lake = open_lake(settings)
+    except LakeError as error:
+        return Finding("lake", "missing", str(error))
+    except (WarehouseDownError, warehouse.WarehouseError, psycopg.errors.UndefinedTable):
+        return Finding(
+            "lake", "ok", f"{settings.lake} (CIC_LAKE); whether it is the warehouse's: unknown until `cic up`"
+        )
+    odd = [f"{path} is {what}" for path, what in lake.oddities("raw")]
     if odd:
         text = f"{settings.lake}: {'; '.join(odd)}; not read: put the files themselves there"
         return Finding("lake", "optional", text)

@@ -87,12 +87,14 @@ class Runner:
         return RunReport(job, result.run_id, first, last)
 
     def ingest(self) -> list[RunReport]:
-        """Ingests all pending arrivals, after reporting them to Dagster as the arrivals sensor does."""
+        """Ingests all pending arrivals, after looking for and reporting them as the arrivals sensor does."""
         from cic_assets.assets.accepted import INGEST_OP
         from cic_assets.jobs import INGEST
+        from cic_assets.lake.landing import adopt_foreign
         from cic_assets.sensors import raw_event
         from cic_assets.work import ingest_work, pending_arrivals
 
+        adopt_foreign(self._settings, self._streams, dt.datetime.now(dt.UTC))
         pending = pending_arrivals(self._settings, self._streams)
         for arrival in pending:
             self._instance.report_runless_asset_event(raw_event(arrival))

@@ -1,7 +1,7 @@
 """Accepted and quarantined rows of every kind: ingest as assets, partitioned by arrival date."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dagster import (
@@ -26,6 +26,8 @@ from pydantic import Field
 
 from cic_assets.assets.raw import OWNERS, raw_key
 from cic_assets.lake import catalogue, tables
+from cic_assets.lake.decode import DecodeError
+from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.ingest import IngestCount, ingest, rule_set_of
 from cic_assets.lake.kinds import KINDS
 from cic_assets.partitions import DAYS, day_range
@@ -126,16 +128,13 @@ def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         chosen = set(context.selected_asset_keys)
         kinds = [kind for kind, key in ACCEPTED.items() if key in chosen] or list(KINDS)
-        counts, defects = _ingest_window(context, config, platform, spark, kinds)
+        counts, failures = _ingest_window(context, config, platform, spark, kinds)
         checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         for result in _results(platform, counts):
             if (result.asset_key, result.check_name) in checks:
                 yield result
-        if defects:
-            raise Failure(
-                "rules contradict themselves or records got lost, nothing was replaced: " + "; ".join(defects),
-                metadata={"arrivals": len(defects)},
-            )
+        if failures:
+            raise Failure("; ".join(failures))
         for day in {count.arrival_date for count in counts}:
             of_day = [count for count in counts if count.arrival_date == day]
             for key, rows in _row_counts(platform, of_day).items():
@@ -248,7 +247,11 @@ def _ingest_window(
     spark: SparkResource,
     kinds: Sequence[str],
 ) -> tuple[list[IngestCount], list[str]]:
-    """Ingests the window's arrivals; an arrival with a defect is left as it was, the others go on."""
+    """Ingests the window's arrivals; those with a defect or a damage are left as they were, the others go on.
+
+    Returns:
+        (counts, what went wrong).
+    """
     settings, streams = platform.settings, platform.streams
     unknown = sorted(set(config.streams) - set(streams))
     if unknown:
@@ -274,7 +277,8 @@ def _ingest_window(
 
     # Locations first: the registry is there when states and sessions are flagged.
     mine_first = sorted(streams.values(), key=lambda each: (each.kind != "locations", each.id))
-    for stream in (each for each in mine_first if each.kind in kinds):
+
+    def ingest_stream(stream: Stream) -> None:
         mine = [
             arrival
             for arrival in found
@@ -286,14 +290,31 @@ def _ingest_window(
             )
         ]
         if not mine:
-            continue
+            return
+        counts[:] = [count for count in counts if count.stream_id != stream.id]
         replaced = ingest(settings, spark.session, stream, mine, context.run_id, audit)
         context.log.info(
             f"{stream.id}, {len(replaced)} arrivals: {sum(c.rows_in for c in replaced)} in, "
             f"{sum(c.accepted for c in replaced)} accepted, {sum(c.quarantined for c in replaced)} quarantined, "
             f"{sum(c.skipped for c in replaced)} skipped"
         )
-    return counts, defects
+
+    damages = _each([each for each in mine_first if each.kind in kinds], ingest_stream)
+    # The registry is made of all locations: what one stream lacked, another one may have mended since.
+    damages = _each([streams[stream_id] for stream_id in damages], ingest_stream)
+    failures = ["rules contradict themselves or records got lost, nothing was replaced: " + "; ".join(defects)]
+    return counts, [*(failures if defects else []), *damages.values()]
+
+
+def _each(streams: Sequence[Stream], work: Callable[[Stream], None]) -> dict[str, str]:
+    """Does something for each stream; of whom the lake has lost something, and what."""
+    damages: dict[str, str] = {}
+    for stream in streams:
+        try:
+            work(stream)
+        except (LakeDamagedError, DecodeError) as error:
+            damages[stream.id] = str(error)
+    return damages
 
 
 def _validate(platform: Platform, counts: Sequence[IngestCount]) -> list[CheckOutcome]:

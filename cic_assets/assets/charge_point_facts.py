@@ -27,12 +27,13 @@ from cic_assets.assets.session_facts import SESSION
 from cic_assets.assets.status_facts import STATUS_DAY
 from cic_assets.facts.charge_points import charge_point_month
 from cic_assets.facts.identity import identified
+from cic_assets.lake.accepted_files import read_accepted
 from cic_assets.lake.identity import aliases_of
+from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.staging import staging_folder
-from cic_assets.lake.tables import hand_over, read_accepted
+from cic_assets.lake.tables import hand_over
 from cic_assets.lake.timeline import renew_edges
 from cic_assets.lake.touch import CHARGE_POINTS, STATUS
-from cic_assets.lake.zones import lake_of
 from cic_assets.partitions import MONTHS, month_range
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
@@ -232,6 +233,7 @@ def compute_charge_points(
     settings: Settings, spark: SparkResource, window: Window, streams: Iterable[Stream]
 ) -> tuple[pa.Table, list[tuple[dt.date, str]]]:
     """The rows of the window's months, and (month, charge point) where one was online and not heard from."""
+    open_lake(settings)
     renew_edges(settings, spark.session)
     zones = {stream.zone for stream in streams if isinstance(stream, StatusStream)}
     known, activity = [], []
@@ -273,9 +275,7 @@ def _late_words(
         mine = connection.execute("select stream_id from catalogue.stream where zone = %s", [zone]).fetchall()
     if end_at.time() == dt.time() or not hidden or not hidden[0]:
         return []
-    entries = read_accepted(
-        spark.session, settings.spark, lake_of(settings), "status", date, date + dt.timedelta(days=1)
-    )
+    entries = read_accepted(settings, spark.session, "status", date, date + dt.timedelta(days=1))
     events = entries.where(F.col("at") < F.lit(end_at))
     events = events.where(F.col("stream_id").isin([row[0] for row in mine]))
     last = F.max(F.struct("at", "arrived_at", "source_file", "source_line", "state")).alias("last")

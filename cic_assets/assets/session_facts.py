@@ -29,10 +29,10 @@ from cic_assets.assets.windows import materialized, nothing_unresolved, pending_
 from cic_assets.facts.identity import identified
 from cic_assets.facts.sessions import DISPOSITIONS, named_ids, session_facts
 from cic_assets.lake import tables
+from cic_assets.lake.accepted_files import read_accepted
 from cic_assets.lake.identity import aliases_of
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.touch import SESSIONS
-from cic_assets.lake.zones import lake_of
 from cic_assets.partitions import MONTHS, month_range
 from cic_assets.quality.rules import CROSS_RULES
 from cic_assets.resources.platform import Platform
@@ -146,7 +146,7 @@ def _compute(settings: Settings, spark: SparkResource, start: dt.date, end: dt.d
     number = count()
     with staging_folder(settings) as staging:
         accepted = identified(
-            tables.read_accepted(spark.session, settings.spark, lake_of(settings), "sessions"),
+            read_accepted(settings, spark.session, "sessions"),
             aliases_of(settings, spark.session, staging),
         )
         listed = tables.hand_over(spark.session, registered(settings), staging)

@@ -29,6 +29,7 @@ from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.session_facts import registered
 from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
 from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
+from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.timeline import charge_point_count, feeds_of, in_passes, renew_edges, window_entries
@@ -155,6 +156,7 @@ def compute_days(
     settings: Settings, spark: SparkResource, streams: list[Stream], start: dt.date, end: dt.date
 ) -> ComputedDays:
     """Facts of start <= local date < end, in passes of bounded size; each pass stands on edges, not on the last."""
+    open_lake(settings)
     renew_edges(settings, spark.session)
     feeds = feeds_of(settings, streams)
     now = dt.datetime.now(dt.UTC)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
+from cic_assets.lake.zones import FileInfo
 from cic_assets.quality.rules import CROSS_RULES, RULES
 from cic_assets.streams.model import SessionsStream, StatusStream, Stream
 from cic_assets.warehouse.connect import Connection
@@ -59,6 +60,47 @@ def register_object(connection: Connection, landed: LandedObject, byte_count: in
         ],
     )  # fmt: skip
     return _objects(connection, "stream_id = %s and sha256 = %s", [landed.stream_id, landed.sha256])[0]
+
+
+# What `places` says of an object that we landed: its name is that of its bytes, which are written once and for all.
+OURS = "ours"
+
+
+def places(connection: Connection) -> dict[str, str | tuple[int, dt.datetime | None]]:
+    """Paths of objects in `raw`: `OURS`, or of what another program put there, how long and how old it was."""
+    rows = connection.execute(
+        "select path, sha256, byte_count, modified_at, landed from catalogue.object order by landed"
+    ).fetchall()
+    found: dict[str, str | tuple[int, dt.datetime | None]] = {}
+    for path, sha256, size, modified_at, is_landed in rows:
+        if path.rsplit("/", 1)[-1].startswith(sha256):
+            found[path] = OURS
+        elif is_landed:
+            found[path] = (int(size), modified_at and modified_at.astimezone(dt.UTC))
+    return found
+
+
+def move_object(connection: Connection, landed: LandedObject, path: str) -> LandedObject:
+    """Says that the bytes of what another program had put into `raw` are to stand under their own name."""
+    connection.execute(
+        "update catalogue.object set path = %s, modified_at = null, landed = false"
+        " where stream_id = %s and sha256 = %s",
+        [path, landed.stream_id, landed.sha256],
+    )
+    return replace(landed, path=path)
+
+
+def note_change(connection: Connection, stream_id: str, sha256: str, info: FileInfo) -> None:
+    """Says what another program's object in `raw` is now; what it was before is no object any more."""
+    connection.execute(
+        "update catalogue.object set landed = false where path = %s and (stream_id, sha256) <> (%s, %s)",
+        [info.path, stream_id, sha256],
+    )
+    connection.execute(
+        "update catalogue.object set byte_count = %s, modified_at = %s where path = %s and stream_id = %s"
+        " and sha256 = %s",
+        [info.size, info.modified_at, info.path, stream_id, sha256],
+    )
 
 
 def add_sighting(connection: Connection, landed: LandedObject, seen_at: dt.datetime, name: str) -> None:
@@ -142,13 +184,41 @@ def demand_claim(connection: Connection, stream_id: str, days: Sequence[dt.date]
         )
 
 
-def is_noted(connection: Connection, landed: LandedObject) -> bool:
-    """Whether the catalogue knows what decoding found: a crash may have come between the two."""
+def decoded_as(connection: Connection, landed: LandedObject, path: str) -> tuple[int | None, tuple[int, str] | None]:
+    """What decoding found: the object's records, and (rows, SHA-256) of the decoded file, each None where unknown."""
     row = connection.execute(
-        "select record_count is not null from catalogue.object where stream_id = %s and sha256 = %s",
+        "select o.record_count, f.row_count, f.sha256 from catalogue.object as o"
+        " left join catalogue.decoded_file as f on f.path = %s where o.stream_id = %s and o.sha256 = %s",
+        [path, landed.stream_id, landed.sha256],
+    ).fetchone()
+    if row is None:
+        return None, None
+    return row[0], None if row[2] is None else (int(row[1]), row[2])
+
+
+def note_file(connection: Connection, path: str, rows: int, sha256: str) -> None:
+    """Keeps what a decoded file holds."""
+    connection.execute(
+        "insert into catalogue.decoded_file values (%s, %s, %s) on conflict (path) do update"
+        " set row_count = excluded.row_count, sha256 = excluded.sha256",
+        [path, rows, sha256],
+    )
+
+
+def is_purged(connection: Connection, landed: LandedObject) -> bool:
+    """Whether the original went after its retention."""
+    row = connection.execute(
+        "select purged_at is not null from catalogue.object where stream_id = %s and sha256 = %s",
         [landed.stream_id, landed.sha256],
     ).fetchone()
     return bool(row and row[0])
+
+
+def begin_swap(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> None:
+    """Says that arrivals are being replaced: they are pending until `note_ingested`, so that a crash is made good."""
+    connection.execute(
+        "delete from catalogue.ingest where stream_id = %s and arrival_date = any(%s)", [stream_id, list(days)]
+    )
 
 
 def note_ingested(connection: Connection, stream: Stream, rule_set: str, done: Iterable[Arrival], run_id: str) -> None:

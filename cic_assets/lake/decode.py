@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import io
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -22,13 +23,16 @@ import pyarrow.parquet as pq
 from cic_assets.lake import catalogue
 from cic_assets.lake.bounds import NAMES_KEPT
 from cic_assets.lake.catalogue import LandedObject
+from cic_assets.lake.digests import HashedWriter, checked, digest_of
 from cic_assets.lake.json_text import compact, parse
+from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.records import Reading, Record, read_records
-from cic_assets.lake.zones import Lake, decoded_path, lake_of
+from cic_assets.lake.zones import Lake, decoded_path
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 
+LOG = logging.getLogger(__name__)
 # A group of rows is held in memory; a record may be as long as a line (16 MiB), so its text is bounded too.
 ROWS_PER_GROUP, TEXT_PER_GROUP = 50_000, 64 << 20
 # Names of ours beside the feed's own; the dot keeps them apart from most feeds.
@@ -60,32 +64,51 @@ def decoded_schema(stream: Stream) -> pa.Schema:
 
 
 def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[str, int]:
-    """The decoded Parquet of an object, made if it isn't there yet.
+    """The decoded Parquet of an object, made if it isn't there yet, or is not what was written.
 
     Returns:
         (path in the lake, number of records).
 
     Raises:
-        DecodeError: the original is gone (retention) and the stream file now asks for another decoding.
+        DecodeError: the original is gone and the decoded records are not there as they were written, or the stream
+            file now asks for another decoding.
+        LakeDamagedError: the original holds other bytes than were landed.
     """
-    lake = lake_of(settings)
+    lake = open_lake(settings)
     path = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.decode_fingerprint())
-    if lake.exists(path) and _is_noted(settings, landed):
-        with lake.read(path) as handle:
-            return path, int(pq.ParquetFile(handle).metadata.num_rows)
-    former = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.former_decode_fingerprint())
-    if not lake.exists(landed.path) and lake.exists(former) and _is_noted(settings, landed):
-        return path, _carried_over(lake, former, path, decoded_schema(stream))
+    count = _intact(settings, lake, landed, path)
+    if count is not None:
+        return path, count
     if not lake.exists(landed.path):
-        raise DecodeError(
-            f"{landed.path}: the original of {landed.original_name} was purged after raw_retention_days, and the "
-            f"stream file {stream.id} now reads other fields than its decoded copy has; land the file again"
-        )
+        former = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.former_decode_fingerprint())
+        if _intact(settings, lake, landed, former) is not None:
+            return path, _carried_over(settings, lake, former, path, decoded_schema(stream))
+        raise DecodeError(_no_original(settings, stream, landed, lake, path))
+    return path, _decode(settings, stream, landed, lake, path)
+
+
+def _decode(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
+    """Decodes an original, whose bytes are hashed as they are read, and so are those that are written."""
     count, tally = 0, Tally()
-    with lake.read(landed.path) as source, lake.write(path) as target:
+    way_out = (
+        f"land the file again (`cic land {stream.id} …`) or restore it"
+        if landed.sha256 in landed.path
+        else "another program has written it since: it is taken as what it is now when `raw` is next looked through "
+        "(by the daemon, or `cic run daily`)"
+    )
+    damaged = (
+        f"{lake.uri(landed.path)} holds other bytes than {landed.original_name} had when it arrived (SHA-256 "
+        f"{landed.sha256}); nothing was replaced: {way_out}"
+    )
+    with (
+        lake.read(landed.path) as stored,
+        lake.write(path) as target,
+        checked(stored, landed.sha256, damaged) as source,
+    ):
+        hashed = HashedWriter(target)
         reading = read_records(source, stream.format, stream.record_level)
         reading = replace(reading, records=tally.of(reading.records))
-        with pq.ParquetWriter(target, decoded_schema(stream), compression="zstd") as writer:
+        with pq.ParquetWriter(hashed, decoded_schema(stream), compression="zstd") as writer:
             for batch in _batches(settings, stream, landed, reading):
                 writer.write_batch(batch)
                 count += batch.num_rows
@@ -94,17 +117,63 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
     with connect(settings) as connection:
         names = [plain_text(name) for name in reading.columns[:NAMES_KEPT]]
         catalogue.note_decoded(connection, landed, names, count)
-    return path, count
+        catalogue.note_file(connection, path, count, hashed.hexdigest())
+    return count
 
 
-def _carried_over(lake: Lake, former: str, path: str, schema: pa.Schema) -> int:
+def _intact(settings: Settings, lake: Lake, landed: LandedObject, path: str) -> int | None:
+    """Records of a decoded file that holds the bytes that were written; None where it is to be made."""
+    info = lake.look_up([path]).get(path)
+    if info is None:
+        return None
+    with connect(settings) as connection:
+        records, known = catalogue.decoded_as(connection, landed, path)
+        if records is None:
+            # A crash came before the catalogue knew it.
+            return None
+        if known is None:
+            # Of a release that kept no digests: it is what it is from now on, if it has its records.
+            known = (_row_count(lake, path), digest_of(lake, info))
+            if known[0] != records:
+                return None
+            catalogue.note_file(connection, path, *known)
+    count, sha256 = known
+    if digest_of(lake, info) == sha256:
+        return count
+    LOG.warning("%s holds other bytes than were written; it is made anew from the original", lake.uri(path))
+    return None
+
+
+def _row_count(lake: Lake, path: str) -> int:
+    with lake.read(path) as handle:
+        try:
+            return int(pq.ParquetFile(handle).metadata.num_rows)
+        except (OSError, pa.ArrowInvalid):
+            return -1
+
+
+def _no_original(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> str:
+    """Why an object without its original can't be decoded, and what to do."""
+    with connect(settings) as connection:
+        is_purged = catalogue.is_purged(connection, landed)
+    lost = f"its decoded copy {path} is damaged" if lake.exists(path) else "there is no decoded copy as it reads now"
+    if is_purged:
+        return (
+            f"{landed.path}: the original of {landed.original_name} was purged after raw_retention_days, and {lost} "
+            f"(the stream file {stream.id} may read other fields than before); land the file again"
+        )
+    return (
+        f"{lake.uri(landed.path)} is gone from the lake, and {lost}: restore it, or land {landed.original_name} again "
+        f"(`cic land {stream.id} …`); nothing was replaced"
+    )
+
+
+def _carried_over(settings: Settings, lake: Lake, former: str, path: str, schema: pa.Schema) -> int:
     """The records as an earlier release decoded them, now that the original is gone; what it did not keep is null."""
     count = 0
-    with (
-        lake.read(former) as source,
-        lake.write(path) as target,
-        pq.ParquetWriter(target, schema, compression="zstd") as writer,
-    ):
+    with lake.read(former) as source, lake.write(path) as target:
+        hashed = HashedWriter(target)
+        writer = pq.ParquetWriter(hashed, schema, compression="zstd")
         for batch in pq.ParquetFile(source).iter_batches():
             kept = [
                 batch.column(field.name) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
@@ -112,12 +181,10 @@ def _carried_over(lake: Lake, former: str, path: str, schema: pa.Schema) -> int:
             ]
             writer.write_batch(pa.RecordBatch.from_arrays(kept, schema=schema))
             count += len(batch)
-    return count
-
-
-def _is_noted(settings: Settings, landed: LandedObject) -> bool:
+        writer.close()
     with connect(settings) as connection:
-        return catalogue.is_noted(connection, landed)
+        catalogue.note_file(connection, path, count, hashed.hexdigest())
+    return count
 
 
 def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: Reading) -> Iterator[pa.RecordBatch]:

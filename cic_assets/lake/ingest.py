@@ -8,6 +8,7 @@ crash between the two nor a fact computed meanwhile loses a restatement. No Dags
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,13 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
-from cic_assets.lake import catalogue, identity, tables, touch
+from cic_assets.lake import accepted_files, catalogue, identity, tables, touch
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.decode import decode, decoded_schema
+from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.kinds import KINDS
+from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.staging import staging_folder, write_and_read
-from cic_assets.lake.timeline import mark_edges
-from cic_assets.lake.zones import Lake, lake_of
+from cic_assets.lake.timeline import mark_all_edges, mark_edges
+from cic_assets.lake.zones import Lake
 from cic_assets.quality.judge import EVERY, SKIPPED, count_by_rule, count_unreadable, is_accepted, is_quarantined, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.settings import Settings
@@ -33,6 +36,7 @@ from cic_assets.warehouse.load import Staged, insert_staged, stage_rows
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+LOG = logging.getLogger(__name__)
 # Arrivals of one stream go through Spark together up to this many records: 65 arrivals of 100 rows took 2 s each one
 # by one. Rows of accepted are held in memory once (about 300 bytes each).
 MAX_RECORDS = 1_000_000
@@ -112,6 +116,8 @@ def ingest(
     Raises:
         IngestError: decoded ≠ accepted + quarantined + skipped, or a table has not taken the rows that it was given.
         ArrivalLostError: another run has claimed one of the arrivals since; its rows stay.
+        LakeDamagedError: an original holds other bytes than were landed; or other accepted locations are not whole, of
+            which the registry would be made anew: the arrivals' rows are in place then, and they stay pending.
     """
     done: list[IngestCount] = []
     if not arrivals:
@@ -225,7 +231,7 @@ def _judged(
     settings: Settings, spark: SparkSession, stream: Stream, batch: Sequence[Arrival], decoded: Decoded, staging: Lake
 ) -> DataFrame:
     """The judged rows, materialised once in staging."""
-    lake = lake_of(settings)
+    lake = open_lake(settings)
     # Sail skips a missing file in silence and gives no schema of its own: say the schema, count the rows.
     schema = tables.spark_schema(decoded_schema(stream))
     records = spark.read.schema(schema).parquet(*(lake.uri(path) for path, _ in decoded.values()))
@@ -305,12 +311,13 @@ def _replace(
     run_id: str,
     claim: int,
 ) -> None:
-    lake, days = lake_of(settings), [count.arrival_date for count in kept]
-    removed, added = _changed(lake, stream, days, rows.accepted)
+    lake, days = open_lake(settings), [count.arrival_date for count in kept]
     covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
-    touched = touch.touched_by(settings, spark, stream, removed, added, covers)
-    dates = {date for changed in (removed, added) for date in changed["event_date"].unique().to_pylist()}
-    _mark(settings, stream, touched, dates)
+    mark = _reach(settings, spark, stream, lake, days, rows.accepted, covers)
+    mark()
+    with connect(settings) as connection:
+        catalogue.demand_claim(connection, stream.id, days, claim)
+        catalogue.begin_swap(connection, stream.id, days)
 
     def demand_claim() -> None:
         with connect(settings) as connection:
@@ -318,28 +325,59 @@ def _replace(
 
     for table, mine in (("quarantine", rows.quarantined), ("accepted", rows.accepted)):
         tables.replace_arrivals(lake, table, stream.kind, stream.id, days, mine, demand_claim)
-        taken = tables.arrival_counts(lake, table, stream.kind, stream.id, days)
-        _demand_taken(stream, f"{table}/{stream.kind}", mine, taken)
+        files = tables.arrival_files(lake, table, stream.kind, stream.id, days)
+        _demand_taken(stream, f"{table}/{stream.kind}", mine, _rows_of(files))
+    noted = accepted_files.note(lake, stream.kind, files)
     arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
     with connect(settings) as connection:
         staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
         catalogue.demand_claim(connection, stream.id, days, claim)
         _record(connection, settings, stream, kept, staged)
+        accepted_files.keep(connection, stream.kind, stream.id, days, noted)
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
         is_renamed = identity.renew_names(connection, stream.id, days, rows.accepted)
     if stream.kind == "locations" or is_renamed:
         touch.renew_registry(settings, spark)
-    _mark(settings, stream, touched, dates)
+    mark()
     # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.
     with connect(settings) as connection:
         catalogue.demand_claim(connection, stream.id, days, claim)
         catalogue.note_ingested(connection, stream, rule_set_of(settings, stream), arrivals, run_id)
 
 
-def _mark(settings: Settings, stream: Stream, touched: touch.Touched, dates: set[dt.date]) -> None:
-    touch.mark(settings, stream, touched)
-    if stream.kind == "status":
-        mark_edges(settings, dates)
+def _reach(
+    settings: Settings,
+    spark: SparkSession,
+    stream: Stream,
+    lake: Lake,
+    days: Sequence[dt.date],
+    new: pa.Table,
+    covers: Mapping[dt.date, touch.Cover],
+) -> Callable[[], None]:
+    """What marks all that the swap makes stale; decided before it. Where accepted rows are not whole, all is."""
+    removed, added, mark_dates = new.slice(0, 0), new, mark_all_edges
+    try:
+        removed, added = _changed(settings, lake, stream, days, new)
+        mark_dates = mark_edges
+        touched = touch.touched_by(settings, spark, stream, removed, added, covers)
+    except LakeDamagedError as damage:
+        LOG.warning("all that was computed is computed again once the table is whole: %s", damage)
+        touched = touch.touched_by_damage(settings, stream, added)
+    dates = {date for changed in (removed, added) for date in changed["event_date"].unique().to_pylist()}
+
+    def mark() -> None:
+        touch.mark(settings, stream, touched)
+        if stream.kind == "status":
+            mark_dates(settings, dates)
+
+    return mark
+
+
+def _rows_of(files: Sequence[tables.AcceptedFile]) -> dict[dt.date, int]:
+    counts: dict[dt.date, int] = {}
+    for file in files:
+        counts[file.arrival_date] = counts.get(file.arrival_date, 0) + file.row_count
+    return counts
 
 
 def _rows(frame: DataFrame, schema: pa.Schema) -> pa.Table:
@@ -349,8 +387,15 @@ def _rows(frame: DataFrame, schema: pa.Schema) -> pa.Table:
     return pa.concat_tables([schema.empty_table(), rows]).combine_chunks()
 
 
-def _changed(lake: Lake, stream: Stream, days: Sequence[dt.date], new: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Rows that the swap removes and adds; none on a rerun."""
+def _changed(
+    settings: Settings, lake: Lake, stream: Stream, days: Sequence[dt.date], new: pa.Table
+) -> tuple[pa.Table, pa.Table]:
+    """Rows that the swap removes and adds; none on a rerun.
+
+    Raises:
+        LakeDamagedError: the rows that are there are not those that ingest wrote.
+    """
+    accepted_files.demand_arrivals(settings, lake, stream.kind, stream.id, days)
     old = tables.arrival_rows(lake, stream.kind, stream.id, days)
     if old.num_rows == 0:
         return old, new

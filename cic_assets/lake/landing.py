@@ -7,15 +7,17 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from cic_assets.lake import catalogue
-from cic_assets.lake.catalogue import LandedObject
+from cic_assets.lake.catalogue import OURS, LandedObject
+from cic_assets.lake.digests import digest_of
+from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.regular import NotAFileError, open_regular
-from cic_assets.lake.zones import Lake, lake_of, parse_raw_path, raw_path
+from cic_assets.lake.zones import FileInfo, Lake, LakeError, parse_raw_path, raw_path
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
@@ -37,7 +39,8 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     """Puts a file into the stream's raw partition, atomically and once per content.
 
     The catalogue's row comes first and the bytes second, so that a rerun after a crash keeps the first arrival. Equal
-    bytes under another name or on another day are a further sighting of the same object.
+    bytes under another name or on another day are a further sighting of the same object. Where the lake's copy of them
+    is gone or holds other bytes by now, it is put back.
 
     Args:
         settings: where lake and warehouse are.
@@ -55,7 +58,7 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     name = shown_name(file)
     suffixes = [suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6]
     extension = "".join(suffix for suffix in suffixes if suffix.isascii()).lower()
-    lake = lake_of(settings)
+    lake = open_lake(settings)
     with _opened(file) as handle:
         sha256, byte_count = _digest(handle, file)
         wish = LandedObject(
@@ -64,7 +67,12 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
         )  # fmt: skip
         with connect(settings) as connection:
             landed = catalogue.register_object(connection, wish, byte_count)
-        if not lake.exists(landed.path):
+        if not _is_there(lake, landed):
+            if sha256 not in landed.path:
+                # Another program's file, which holds something else by now, or is gone: it stays as it is.
+                path = raw_path(stream.id, landed.arrival_date, sha256, extension)
+                with connect(settings) as connection:
+                    landed = catalogue.move_object(connection, landed, path)
             _copy_in(lake, handle, landed, file)
     with connect(settings) as connection:
         catalogue.add_sighting(connection, landed, seen_at, name)
@@ -116,36 +124,58 @@ def shown_name(file: Path) -> str:
     return os.fsencode(file.name).decode("utf-8", "backslashreplace")
 
 
+def _is_there(lake: Lake, landed: LandedObject) -> bool:
+    """Whether the lake has the object's bytes, and no others in their place."""
+    info = lake.look_up([landed.path]).get(landed.path)
+    if info is None:
+        return False
+    with suppress(LakeError):
+        return digest_of(lake, info) == landed.sha256
+    return False
+
+
 def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.datetime) -> list[LandedObject]:
     """Registers objects that something else put into `raw` (a Kafka sink, a copied lake), by their path's date.
+
+    One that grew or changed since is the object that it is now; its arrival is ingested anew, without what it was.
 
     Returns:
         The new objects. Paths of unknown streams or of another shape are left alone, and so are links, pipes and
         devices, and what lies behind a link to a folder (`Lake.oddities` names them).
     """
-    lake = lake_of(settings)
+    lake = open_lake(settings)
     odd = tuple(path for path, _ in lake.oddities("raw"))
     with connect(settings) as connection:
-        known = {row[0] for row in connection.execute("select path from catalogue.object").fetchall()}
+        known = catalogue.places(connection)
     adopted = []
-    for path in lake.files("raw"):
-        place = parse_raw_path(path)
-        if path in known or place is None or place[0] not in streams:
+    for info in lake.infos("raw"):
+        place = parse_raw_path(info.path)
+        if place is None or place[0] not in streams or known.get(info.path) in (OURS, (info.size, info.modified_at)):
             continue
-        if any(path == each or path.startswith(f"{each}/") for each in odd):
+        if any(info.path == each or info.path.startswith(f"{each}/") for each in odd):
             continue
-        stream_id, arrival, name = place
-        with lake.read(path) as handle:
-            sha256 = hashlib.file_digest(cast(io.BufferedReader, handle), "sha256").hexdigest()
-        midnight = dt.datetime.combine(arrival, dt.time(), dt.UTC)
-        arrived_at = min(max(midnight, now), midnight + dt.timedelta(days=1, microseconds=-1))
-        with connect(settings) as connection:
-            wish = LandedObject(stream_id, sha256, arrival, arrived_at, name, path, landed=False)
-            landed = catalogue.register_object(connection, wish, lake.size(path))
-            if landed.path == path:
-                catalogue.add_sighting(connection, landed, arrived_at, name)
-                adopted.append(landed)
+        landed = _adopt(settings, lake, info, place, now)
+        if landed:
+            adopted.append(landed)
     return adopted
+
+
+def _adopt(
+    settings: Settings, lake: Lake, info: FileInfo, place: tuple[str, dt.date, str], now: dt.datetime
+) -> LandedObject | None:
+    """Registers what a foreign object is now; None where that is no news."""
+    stream_id, arrival, name = place
+    sha256 = digest_of(lake, info)
+    midnight = dt.datetime.combine(arrival, dt.time(), dt.UTC)
+    arrived_at = min(max(midnight, now), midnight + dt.timedelta(days=1, microseconds=-1))
+    with connect(settings) as connection:
+        wish = LandedObject(stream_id, sha256, arrival, arrived_at, name, info.path, landed=False)
+        landed = catalogue.register_object(connection, wish, info.size)
+        catalogue.note_change(connection, stream_id, sha256, info)
+        if landed.path != info.path or landed.landed:
+            return None
+        catalogue.add_sighting(connection, landed, arrived_at, name)
+    return landed
 
 
 def tidy(settings: Settings) -> list[str]:
@@ -154,7 +184,7 @@ def tidy(settings: Settings) -> list[str]:
     Returns:
         A line for each link, pipe, socket or device: what it is and what to do.
     """
-    lake = lake_of(settings)
+    lake = open_lake(settings)
     for zone in ("raw", "decoded"):
         lake.sweep_drafts(zone)
     return [f"{path} is {what} and is not read: put the file itself there" for path, what in lake.oddities("raw")]
@@ -168,7 +198,7 @@ def purge_originals(settings: Settings, stream: Stream, now: dt.datetime) -> int
     """
     if stream.raw_retention_days is None:
         return 0
-    lake = lake_of(settings)
+    lake = open_lake(settings)
     oldest = now - dt.timedelta(days=stream.raw_retention_days)
     with connect(settings) as connection:
         rows = connection.execute(

@@ -6,6 +6,7 @@ import datetime as dt
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.zones import Lake, LakeError
 
 if TYPE_CHECKING:
@@ -197,30 +199,56 @@ def arrival_rows(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.da
     return rows.select(schema.names).cast(schema)
 
 
-def arrival_counts(
-    lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date]
-) -> dict[dt.date, int]:
-    """Rows of one stream's arrivals as the table's log has them now."""
-    actions = pa.table(DeltaTable(lake.uri(f"{table}/{kind}")).get_add_actions(flatten=True))
-    names = ("partition.stream_id", "partition.arrival_date", "num_records")
-    wanted, counts = set(arrivals), dict[dt.date, int]()
-    for stream, date, rows in zip(*(actions.column(name).to_pylist() for name in names), strict=True):
-        if stream == stream_id and date in wanted:
-            counts[date] = counts.get(date, 0) + int(rows)
-    return counts
+@dataclass(frozen=True)
+class AcceptedFile:
+    """A file of the accepted table, as its log names it: whose rows, below the table's folder, and how many."""
+
+    stream_id: str
+    arrival_date: dt.date
+    event_date: dt.date | None
+    path: str
+    row_count: int
+
+
+def files_of(lake: Lake, kind: str, table: str = "accepted") -> list[AcceptedFile]:
+    """The files that a table's log names now; none where there is no log.
+
+    Raises:
+        LakeDamagedError: there is a log, and it can't be read.
+    """
+    uri = lake.uri(f"{table}/{kind}")
+    try:
+        if not DeltaTable.is_deltatable(uri):
+            return []
+        actions = pa.table(DeltaTable(uri).get_add_actions(flatten=True))
+    except (OSError, DeltaError) as error:
+        raise LakeDamagedError(
+            f"the log of {uri} can't be read: {str(error).splitlines()[0]}. Nothing was replaced: restore the folder "
+            "from a backup, or move it away and ingest all arrivals again with `cic run daily --from … --to …`"
+        ) from error
+    names = [*(f"partition.{name}" for name in _PARTITIONS[table]), "path", "num_records"]
+    return [
+        AcceptedFile(
+            row["partition.stream_id"], row["partition.arrival_date"], row.get("partition.event_date"), row["path"],
+            int(row["num_records"]),
+        )
+        for row in actions.select(names).to_pylist()
+    ]  # fmt: skip
+
+
+def arrival_files(lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> list[AcceptedFile]:
+    """The files of one stream's arrivals, as the table's log has them now."""
+    wanted = set(arrivals)
+    found = files_of(lake, kind, table)
+    return [file for file in found if file.stream_id == stream_id and file.arrival_date in wanted]
 
 
 def entry_counts(lake: Lake, kind: str) -> dict[dt.date, int]:
     """Accepted rows per event date, from the table's log: no file is opened."""
-    uri = lake.uri(f"accepted/{kind}")
-    if not DeltaTable.is_deltatable(uri):
-        return {}
-    actions = pa.table(DeltaTable(uri).get_add_actions(flatten=True))
     counts: dict[dt.date, int] = {}
-    for date, rows in zip(
-        actions.column("partition.event_date").to_pylist(), actions.column("num_records").to_pylist(), strict=True
-    ):
-        counts[date] = counts.get(date, 0) + int(rows)
+    for file in files_of(lake, kind):
+        if file.event_date is not None:
+            counts[file.event_date] = counts.get(file.event_date, 0) + file.row_count
     return counts
 
 

@@ -17,8 +17,10 @@ from pyspark.sql import functions as F
 from cic_assets.facts.identity import identified
 from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
 from cic_assets.lake import tables
+from cic_assets.lake.accepted_files import read_accepted
 from cic_assets.lake.identity import alias_frame, aliases
-from cic_assets.lake.zones import Lake, lake_of
+from cic_assets.lake.lake_id import open_lake
+from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection, connect
@@ -79,6 +81,13 @@ def mark_edges(settings: Settings, dates: Iterable[dt.date]) -> None:
         )
 
 
+def mark_all_edges(settings: Settings, dates: Iterable[dt.date]) -> None:
+    """Says that all edges are old, and those of some dates that may have none yet."""
+    with connect(settings) as connection:
+        rows = connection.execute("select distinct event_date from facts.charge_point_edge").fetchall()
+    mark_edges(settings, {*dates, *(row[0] for row in rows)})
+
+
 def renew_edges(settings: Settings, spark: SparkSession) -> int:
     """Makes the edges of all marked dates anew.
 
@@ -128,7 +137,7 @@ def charge_point_count(settings: Settings) -> int:
 
 def in_passes(settings: Settings, dates: list[dt.date], each: int = 0) -> Iterator[list[dt.date]]:
     """Sorted dates in groups of at most `MAX_ENTRIES` entries, with so many rows that each date has anyway."""
-    counts = tables.entry_counts(lake_of(settings), "status")
+    counts = tables.entry_counts(open_lake(settings), "status")
     group: list[dt.date] = []
     total = 0
     for date in sorted(dates):
@@ -143,7 +152,7 @@ def in_passes(settings: Settings, dates: list[dt.date], each: int = 0) -> Iterat
 
 
 def _entries(settings: Settings, spark: SparkSession, start: dt.date, end: dt.date) -> DataFrame:
-    return tables.read_accepted(spark, settings.spark, lake_of(settings), "status", start, end)
+    return read_accepted(settings, spark, "status", start, end)
 
 
 def window_entries(

@@ -20,10 +20,11 @@ from cic_assets.facts.identity import identified
 from cic_assets.facts.restatement import affected_months, affected_spans
 from cic_assets.facts.status import ENTRY_COLUMNS
 from cic_assets.lake import tables
+from cic_assets.lake.accepted_files import demand_whole, read_accepted
 from cic_assets.lake.identity import alias_frame, aliases, aliases_of, with_aliases
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.timeline import edges_before
-from cic_assets.lake.zones import Lake, lake_of
+from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection, connect
@@ -71,7 +72,7 @@ def touched_by(
     if stream.kind == "sessions" and removed.num_rows + added.num_rows:
         with staging_folder(settings) as staging:
             names = aliases_of(settings, spark, staging)
-            known = identified(tables.read_accepted(spark, settings.spark, lake_of(settings), "sessions"), names)
+            known = identified(read_accepted(settings, spark, "sessions"), names)
             rows = tables.hand_over(spark, pa.concat_tables([removed, added]), staging)
             months = affected_months(identified(rows, names), known)
         with connect(settings) as connection:
@@ -79,6 +80,25 @@ def touched_by(
             counted = counted_since(connection, first)
         return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
     return set()
+
+
+def touched_by_damage(settings: Settings, stream: Stream, added: pa.Table) -> Touched:
+    """What a change of accepted rows makes stale where nobody knows the rows before: all that was ever computed."""
+    facts = {"status": (STATUS,), "sessions": (SESSIONS, CHARGE_POINTS)}.get(stream.kind, ())
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select fact, period_date from catalogue.touched_period where fact = any(%(facts)s)"
+            " union select fact, period_date from catalogue.fact_window where fact = any(%(facts)s)",
+            {"facts": list(facts)},
+        ).fetchall()
+    touched: Touched = {(fact, period) for fact, period in rows}
+    if stream.kind == "status":
+        days = set(added["status_date"].to_pylist())
+        return touched | {(STATUS, day) for day in days}
+    if stream.kind == "sessions":
+        months = {date.replace(day=1) for date in added["start_date"].to_pylist()}
+        return touched | {(fact, month) for fact in facts for month in months}
+    return touched
 
 
 def _status_days(
@@ -147,7 +167,7 @@ def _known_since(
     row = connection.execute(
         "select exists (select from catalogue.stale_edge where event_date < %s)", [first]
     ).fetchone()
-    recent = tables.read_accepted(spark, settings.spark, lake_of(settings), "status", first).select(*ENTRY_COLUMNS)
+    recent = read_accepted(settings, spark, "status", first).select(*ENTRY_COLUMNS)
     if row and row[0]:
         return recent
     older = edges_before(connection, first, points)
@@ -270,7 +290,7 @@ def renew_registry(settings: Settings, spark: SparkSession) -> None:
 
 def _renewed(settings: Settings, spark: SparkSession) -> bool:
     """Whether the rows that it read were still the newest when it came to replace the registry."""
-    lake = lake_of(settings)
+    lake = demand_whole(settings, "locations")
     version = tables.version(lake, "locations")
     with connect(settings) as connection:
         known = aliases(connection)

@@ -53,6 +53,39 @@ create table if not exists catalogue.sighting (
   foreign key (stream_id, sha256) references catalogue.object
 );
 
+-- Of what another program put into `raw`: when it was written, by which a change is seen. Null: landed by us, once and for all.
+alter table catalogue.object add column if not exists modified_at timestamptz;
+
+-- Which lake the rows below speak of (`lake.json` at its root), and where it was last.
+create table if not exists catalogue.lake (
+  is_only boolean primary key default true check (is_only),
+  lake_id text not null,
+  root text not null,
+  known_since timestamptz not null default now()
+);
+
+-- Files of the lake as they were written, to know what is gone or changed: what decoding made of objects, and the accepted
+-- rows. `modified_at` counts on S3, where nothing changes without it.
+create table if not exists catalogue.decoded_file (
+  path text primary key,
+  row_count bigint not null,
+  sha256 text not null
+);
+create table if not exists catalogue.accepted_file (
+  kind text not null,
+  stream_id text not null,
+  arrival_date date not null,
+  event_date date,
+  -- Below the kind's folder, as in the table's log.
+  path text not null,
+  row_count bigint not null,
+  byte_count bigint not null,
+  modified_at timestamptz not null,
+  sha256 text not null,
+  primary key (kind, path)
+);
+create index if not exists accepted_file_arrival on catalogue.accepted_file (stream_id, arrival_date);
+
 -- What the last ingest of a stream's arrival read, and with which stream file: equal fingerprints need no rerun.
 create table if not exists catalogue.ingest (
   stream_id text not null,
