@@ -10,12 +10,15 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import re
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -32,6 +35,8 @@ class WarehouseDownError(Exception):
 # A child that a signal ended before it became pg_ctl did nothing. Seen once, after Spark had been talked to in the same
 # process (gRPC wrote into the child's output, the server heard nothing); 400 calls made to provoke it all went well.
 _CTL_TRIES = 3
+# After a crash the server first replays up to `max_wal_size`.
+START_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class EmbeddedPostgres:
 
     def ctl(self, *arguments: str) -> None:
         """Runs `pg_ctl` on the data folder, in a session of its own so that Ctrl-C in the demo spares the server."""
-        log = self.data.parent / "postgres.log"
+        log = _log(self)
         command: list[str | Path] = [self.binaries / "pg_ctl", "-D", self.data, "-l", log, "-w", "-t", "60", *arguments]
         for _ in range(_CTL_TRIES):
             with tempfile.TemporaryFile("w+") as out:
@@ -99,17 +104,84 @@ def start(home: Path) -> EmbeddedPostgres:
     with _lock(home):
         if not (server.data / "PG_VERSION").exists():
             _initialise(server)
-        if not server.is_running():
-            server.ctl("start", "-o", f"{SERVER_OPTIONS} -k {server.socket_folder}")
+        _start(server)
     return server
 
 
+def _start(server: EmbeddedPostgres) -> None:
+    """Until it accepts connections: waits for one that is starting or stopping, and starts one where there is none."""
+    deadline = time.monotonic() + START_SECONDS
+    while not server.is_running():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Postgres is not ready after {START_SECONDS} s; its log is {_log(server)}")
+        if _postmaster(server) is not None:
+            time.sleep(0.2)
+            continue
+        _clear_leftovers(server)
+        try:
+            server.ctl("start", "-o", f"{SERVER_OPTIONS} -k {server.socket_folder}")
+        except RuntimeError:
+            # `pg_ctl` waits a minute; a server that is still replaying its log is no failure.
+            if _postmaster(server) is None:
+                raise
+
+
+def _postmaster(server: EmbeddedPostgres) -> int | None:
+    """The id of its first process; None where the pid file is stale, also if the id is another program's by now."""
+    try:
+        pid = int((server.data / "postmaster.pid").read_text().splitlines()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid if pid in _processes(server, pid) else None
+
+
+def _processes(server: EmbeddedPostgres, postmaster: int) -> set[int]:
+    """Ids of the Postgres processes in its data folder; where there is no `/proc`, of the first one at most."""
+    if not Path("/proc/self/cwd").exists():
+        command = subprocess.run(["ps", "-o", "command=", "-p", str(postmaster)], check=False, capture_output=True)
+        return {postmaster} if os.fsencode(server.data) in command.stdout else set()
+    found = set()
+    for entry in Path("/proc").iterdir():
+        # Processes come and go meanwhile, and those of other users can't be looked at.
+        with suppress(OSError):
+            is_server = entry.name.isdecimal() and (entry / "comm").read_text().strip() == "postgres"
+            if is_server and (entry / "cwd").readlink() == server.data.resolve():
+                found.add(int(entry.name))
+    return found
+
+
+def _clear_leftovers(server: EmbeddedPostgres) -> None:
+    """What a killed server leaves: processes of its sessions, and lock files whose id may be another program's by now.
+
+    Postgres itself refuses to start while the id in a lock file is a process of its user, or the file is empty.
+    """
+    deadline = time.monotonic() + 30
+    while (left := _processes(server, 0)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    (server.data / "postmaster.pid").unlink(missing_ok=True)
+    for path in server.socket_folder.glob(".s.PGSQL.*"):
+        path.unlink(missing_ok=True)
+
+
+def _log(server: EmbeddedPostgres) -> Path:
+    return server.data.parent / "postgres.log"
+
+
 def stop(home: Path) -> bool:
-    """Stops the server of `home`; false where none ran."""
+    """Stops the server of `home`, also one that is still starting; false where none ran."""
     server = locate(home)
-    if not server.is_running():
-        return False
-    server.ctl("stop", "-m", "fast")
+    with _lock(home):
+        if _postmaster(server) is None:
+            _clear_leftovers(server)
+            return False
+        try:
+            server.ctl("stop", "-m", "fast")
+        except RuntimeError:
+            # One that lost some of its processes may wait for ever; what was committed is in its log.
+            server.ctl("stop", "-m", "immediate")
     return True
 
 
@@ -158,8 +230,22 @@ def _identity(home: Path) -> str:
         home.mkdir(parents=True, exist_ok=True)
         with _lock(home):
             if not path.exists():
-                path.write_text(secrets.token_hex(4))
-    return path.read_text()
+                _write_whole(path, secrets.token_hex(4))
+    found = path.read_text()
+    # Of an empty one, the server's folder would be the one that holds all servers.
+    if re.fullmatch("[0-9a-f]{8}", found) is None:
+        raise RuntimeError(f"{path} must hold the eight letters that name the server's folder, and holds {found!r}")
+    return found
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes a file that is whole or not there, whatever is killed or loses its power meanwhile."""
+    draft = path.with_suffix(".draft")
+    with draft.open("w") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    draft.rename(path)
 
 
 def _public_copy(packages: Path) -> Path:
