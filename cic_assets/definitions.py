@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions
 from dagster_dbt import DbtCliResource
 
 from cic_assets.assets.accepted import accepted_assets
@@ -18,6 +18,7 @@ from cic_assets.assets.raw import raw_assets
 from cic_assets.assets.session_facts import session_fact_assets
 from cic_assets.assets.status_facts import status_fact_assets
 from cic_assets.jobs import build_jobs
+from cic_assets.liveness import build_executor
 from cic_assets.private import set_umask
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
@@ -63,8 +64,7 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
                 dbt_executable=str(Path(sys.executable).with_name("dbt")),
             ),
         },
-        # One process per run: a process per step would load Spark, dbt and Great Expectations again for each.
-        executor=in_process_executor,
+        executor=build_executor(settings),
     )
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from cic_assets.lake.landing import land
 from cic_assets.lake.regular import oddity
-from cic_assets.runner import Runner, RunReport, instance_of
+from cic_assets.runner import Runner, RunReport, fail_dead_runs, instance_of
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants
 from cic_assets.streams.model import Stream
@@ -62,6 +62,8 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
     """
     with step(console, "warehouse: databases, tables, roles"):
         warehouse.set_up(settings)
+    for line in fail_dead_runs(settings):
+        console.print(f"  {line}; reported as failed", highlight=False, soft_wrap=True, markup=False)
     with step(console, "files landed"):
         new, known = _land_folder(settings, streams, source, console) if source else _land_simulation(settings, streams)
     console.print(f"  {new} new files, {known} known ones")

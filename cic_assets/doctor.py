@@ -121,6 +121,23 @@ def _stale_months(settings: Settings) -> Finding:
     return _stale(settings, "stale months", "monthly", of_days=False)
 
 
+def _runs(settings: Settings) -> Finding:
+    from cic_assets.runner import fail_dead_runs
+
+    unknown = Finding("runs", "optional", "unknown without a warehouse")
+    try:
+        if _warehouse(settings).state != "ok":
+            return unknown
+    except warehouse.WarehouseError:
+        return unknown
+    dead = fail_dead_runs(settings)
+    if not dead:
+        return Finding("runs", "ok", "none is dead")
+    return Finding(
+        "runs", "optional", f"{'; '.join(dead)}: reported as failed, and tried again by `cic up` or `cic run`"
+    )
+
+
 def _dbt(settings: Settings) -> Finding:
     from cic_assets.settings import PROJECT
 
@@ -137,6 +154,7 @@ _PARTS: dict[str, Callable[[Settings], Finding]] = {
     "streams": _streams,
     "dbt manifest": _dbt,
     "warehouse": _warehouse,
+    "runs": _runs,
     "stale days": _stale_days,
     "stale months": _stale_months,
 }

@@ -50,6 +50,14 @@ def instance_of(settings: Settings) -> Iterator[Any]:
         yield instance
 
 
+def fail_dead_runs(settings: Settings) -> list[str]:
+    """Reports runs whose process is gone as failed; what is said of each. Without a warehouse, there are none."""
+    from cic_assets import liveness
+
+    with instance_of(settings) as instance:
+        return list(liveness.fail_dead_runs(instance).values())
+
+
 class Runner:
     """Runs jobs one after the other in this process, which loads Spark, dbt and the definitions once."""
 
@@ -70,8 +78,9 @@ class Runner:
             RunFailedError: it failed; what replaced nothing is still there.
         """
         from cic_assets.jobs import range_tags
+        from cic_assets.liveness import process_tags
 
-        tags = range_tags(first, last) if first and last else {}
+        tags = process_tags() | (range_tags(first, last) if first and last else {})
         config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
         if ops:
             config["ops"] = ops

@@ -1,7 +1,7 @@
 """The sensors: the crawler that reports arrivals and asks for their ingest, and those that ask for what is stale.
 
 They look at what is there, not at what happened since a cursor, so a lost event costs one interval. A range that failed
-three times waits for a person: its content would have to change first.
+three times waits for a person: its content would have to change first. A run that died did not fail (`liveness.py`).
 """
 
 import datetime as dt
@@ -28,6 +28,7 @@ from cic_assets.assets.raw import raw_key
 from cic_assets.jobs import DAILY, INGEST, MONTHLY, range_tags
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.landing import adopt_foreign, purge_originals, tidy
+from cic_assets.liveness import MAX_LOST, fail_dead_runs, is_lost
 from cic_assets.partitions import DAYS
 from cic_assets.resources.platform import Platform
 from cic_assets.work import (
@@ -51,7 +52,8 @@ _UNFINISHED = [
 
 
 def busy(instance: DagsterInstance, *jobs: str) -> bool:
-    """Whether a run of one of the jobs is queued or under way."""
+    """Whether a run of one of the jobs is queued or under way, after dead ones were reported as failed."""
+    fail_dead_runs(instance)
     return any(instance.get_runs(RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1) for job in jobs)
 
 
@@ -59,15 +61,34 @@ def requests(instance: DagsterInstance, job: str, work: list[Work]) -> Iterator[
     """One run per range, again after a failure. The attempt is in the run key, which deduplicates for ever."""
     for item in work:
         tags = {WORK_TAG: item.identity, **range_tags(item.first, item.last)}
-        failed = instance.get_runs_count(
-            RunsFilter(job_name=job, tags={WORK_TAG: item.identity}, statuses=[DagsterRunStatus.FAILURE])
-        )
-        if failed >= MAX_ATTEMPTS:
+        failed, lost = _tries(instance, job, item)
+        if failed >= MAX_ATTEMPTS or lost >= MAX_LOST:
             continue
         config = None
         if job == INGEST:
             config = RunConfig(ops={INGEST_OP: IngestConfig(streams=list(item.streams), pending_only=True)})
-        yield RunRequest(run_key=f"{job}:{item.identity}:{failed}", job_name=job, tags=tags, run_config=config or {})
+        run_key = f"{job}:{item.identity}:{failed + lost}"
+        yield RunRequest(run_key=run_key, job_name=job, tags=tags, run_config=config or {})
+
+
+def _tries(instance: DagsterInstance, job: str, item: Work) -> tuple[int, int]:
+    """(failed, lost): how often the work failed, and how often its run died, which is no fault of the work so far."""
+    wanted = RunsFilter(job_name=job, tags={WORK_TAG: item.identity}, statuses=[DagsterRunStatus.FAILURE])
+    runs = instance.get_runs(wanted, limit=MAX_ATTEMPTS + MAX_LOST)
+    lost = sum(map(is_lost, runs))
+    return len(runs) - lost, lost
+
+
+def given_up(instance: DagsterInstance, job: str, work: list[Work]) -> str:
+    """Names the ranges that nobody asks for any more, and why; empty where there are none."""
+    named = []
+    for item in work:
+        failed, lost = _tries(instance, job, item)
+        if failed >= MAX_ATTEMPTS:
+            named.append(f"{item.first} to {item.last} failed {failed} times")
+        elif lost >= MAX_LOST:
+            named.append(f"{item.first} to {item.last} lost its process {lost} times")
+    return f"given up until its content changes: {'; '.join(named)}" if named else ""
 
 
 def raw_event(arrival: Arrival) -> AssetMaterialization:
@@ -109,9 +130,10 @@ def _arrivals() -> SensorDefinition:
         for stream in streams.values():
             purge_originals(settings, stream, now)
         pending = pending_arrivals(settings, streams)
-        found = list(requests(context.instance, INGEST, ingest_work(settings, streams, pending)))
+        work = ingest_work(settings, streams, pending)
+        found = list(requests(context.instance, INGEST, work))
         if not found:
-            return SkipReason("nothing new" if not pending else f"{len(pending)} arrivals failed {MAX_ATTEMPTS} times")
+            return SkipReason(given_up(context.instance, INGEST, work) or "nothing new")
         return SensorResult(run_requests=found, asset_events=[raw_event(arrival) for arrival in pending])
 
     return arrivals
@@ -133,7 +155,8 @@ def _stale_days() -> SensorDefinition:
         now, waiting = stale_days(platform.settings, today_of(platform.streams.values(), moment))
         found = list(requests(context.instance, DAILY, days_work(now)))
         if not found:
-            return SkipReason(f"nothing stale; {len(waiting)} days beyond the horizon wait for `cic run daily`")
+            what = given_up(context.instance, DAILY, days_work(now)) or "nothing stale"
+            return SkipReason(f"{what}; {len(waiting)} days beyond the horizon wait for `cic run daily`")
         return SensorResult(run_requests=found)
 
     return stale
@@ -157,7 +180,8 @@ def _stale_months() -> SensorDefinition:
         now, waiting = stale_months(platform.settings, today)
         found = list(requests(context.instance, MONTHLY, months_work(now)))
         if not found:
-            return SkipReason(f"nothing stale; {len(waiting)} months beyond the horizon wait for `cic run monthly`")
+            what = given_up(context.instance, MONTHLY, months_work(now)) or "nothing stale"
+            return SkipReason(f"{what}; {len(waiting)} months beyond the horizon wait for `cic run monthly`")
         return SensorResult(run_requests=found)
 
     return stale

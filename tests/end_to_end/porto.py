@@ -57,15 +57,15 @@ def council(home: Path) -> Iterator[Path]:
         cic(home, "down", "--delete")
 
 
+def environment_of(home: Path) -> dict[str, str]:
+    """The variables of the council's processes."""
+    shipped = PROJECT / "cic_assets" / "streams" / "files"
+    return {**os.environ, "CIC_HOME": str(home / "home"), "CIC_STREAMS": f"{shipped}:{home / 'streams'}"}
+
+
 def cic(home: Path, *arguments: str, code: int = 0, **variables: str) -> str:
     """What a command says, after its exit code was looked at."""
-    shipped = PROJECT / "cic_assets" / "streams" / "files"
-    environment = {
-        **os.environ,
-        "CIC_HOME": str(home / "home"),
-        "CIC_STREAMS": f"{shipped}:{home / 'streams'}",
-        **variables,
-    }
+    environment = environment_of(home) | variables
     done = subprocess.run([CIC, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == code, f"{arguments}: {done.stdout[-800:]} {done.stderr[-800:]}"
     return done.stdout + done.stderr

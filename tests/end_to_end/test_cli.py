@@ -6,13 +6,16 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from cic_assets.settings import PROJECT
-from tests.end_to_end.porto import OTHER, cic, council, query
+from cic_assets.warehouse import embedded
+from tests.end_to_end.porto import CIC, OTHER, ROWS, cic, council, environment_of, query
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,28 @@ def test_an_undeclared_swap_fails_the_check(home, data):
         home, "streams", "check", str(undeclared), "--sample", str(swapped), code=1
     )
     assert "accepted" in cic(home, "streams", "check", str(undeclared), "--sample", str(right))
+
+
+def test_after_a_killed_run_the_next_one_says_so_and_goes_on(home):
+    cic(home, "up", "--no-ui")
+    other = home / "porto_2025.csv"
+    other.write_bytes(ROWS.replace("2026", "2025").encode("latin-1"))
+    cic(home, "land", "auto", str(other))
+    with psycopg.connect(embedded.locate(home / "home").url("cic")) as holder:
+        holder.execute("lock table catalogue.arrival_claim in share mode")
+        with subprocess.Popen([CIC, "run", "daily"], env=environment_of(home), stdout=subprocess.PIPE) as process:
+            waiting = "select from pg_locks where not granted and relation = 'catalogue.arrival_claim'::regclass"
+            while process.poll() is None and not holder.execute(waiting).fetchall():
+                time.sleep(0.1)
+            assert process.poll() is None
+            process.kill()
+    said = cic(home, "run", "daily")
+    assert f"of job ingest is dead: process {process.pid} is gone; reported as failed" in said
+    assert re.search(r"run \S+ ingest .*: done", said)
+    assert "is dead" not in cic(home, "run", "monthly")
+    assert query(home, "select count(*) as n from facts.charging_session where start_date < '2026-01-01'", "etl") == [
+        {"n": "1"}
+    ]
 
 
 def test_doctor_names_what_is_missing_and_how_to_get_it(home):

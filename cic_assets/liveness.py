@@ -1,0 +1,175 @@
+"""Runs whose process is gone: what a run keeps of its process, and how a dead one becomes a failed one.
+
+A process that was killed says nothing any more, and Dagster shows its run as started for ever. What a process is, and
+when it is gone: `processes.py`. A run of another machine is never judged here; there Dagster's run monitoring is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dagster import (
+    DagsterEvent,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    DefaultRunLauncher,
+    Executor,
+    ExecutorDefinition,
+    InitExecutorContext,
+    RunsFilter,
+    in_process_executor,
+)
+from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.launcher import LaunchRunContext
+from dagster._core.storage.dagster_run import RunRecord
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
+
+from cic_assets.processes import Process, this_process
+from cic_assets.settings import Settings
+from cic_assets.warehouse.connect import WarehouseError, connect
+from cic_assets.warehouse.embedded import WarehouseDownError
+
+if TYPE_CHECKING:
+    from dagster._core.execution.context.system import PlanOrchestrationContext
+    from dagster._core.execution.plan.plan import ExecutionPlan
+    from dagster._core.execution.retries import RetryMode
+
+# The process that computes a run, and, until it has said so, the one that launched it.
+PROCESS_TAG = "cic/process"
+LAUNCHER_TAG = "cic/launched_by"
+# On a failed run: what took it away, where that was not its own doing.
+LOST_TAG = "cic/lost"
+# Work whose runs died so often has something to do with it.
+MAX_LOST = 20
+# Making a run and putting it into the queue are two calls of one function.
+_QUEUED_WITHIN = dt.timedelta(minutes=1)
+_UNDER_WAY = [
+    DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING,
+]  # fmt: skip
+# Dagster's own words where the run's process ended, or never began. Without any word its process was found dead.
+_LOST_REASONS = {
+    None,
+    RunFailureReason.UNEXPECTED_TERMINATION.value,
+    RunFailureReason.START_TIMEOUT.value,
+    RunFailureReason.RUN_WORKER_RESTART.value,
+}
+
+
+def process_tags() -> dict[str, str]:
+    """Tags of a run that this process computes."""
+    return {PROCESS_TAG: str(this_process())}
+
+
+def why_dead(record: RunRecord) -> str:
+    """Why nobody works on a run that has started; empty while somebody does, or may."""
+    run = record.dagster_run
+    process = Process.parse(run.tags.get(PROCESS_TAG, "")) or Process.parse(run.tags.get(LAUNCHER_TAG, ""))
+    if process is not None:
+        return process.why_gone()
+    age = dt.datetime.now(dt.UTC) - record.create_timestamp.astimezone(dt.UTC)
+    if run.status is DagsterRunStatus.NOT_STARTED and age > _QUEUED_WITHIN:
+        return "it never came into the queue"
+    return ""
+
+
+def fail_dead_runs(instance: DagsterInstance) -> dict[str, str]:
+    """Reports dead runs as failed, and those that were to be cancelled as cancelled, so that nothing waits for them.
+
+    What they had claimed needs no word: the newest claim of a window or an arrival wins.
+
+    Returns:
+        Run id → what is said of it.
+    """
+    found = {}
+    for record in instance.get_run_records(RunsFilter(statuses=_UNDER_WAY)):
+        if not why_dead(record):
+            continue
+        # Read again, now that its process is known to be gone: it may have finished just before it ended.
+        again = instance.get_run_record_by_id(record.dagster_run.run_id)
+        if again is None or again.dagster_run.status not in _UNDER_WAY or not (reason := why_dead(again)):
+            continue
+        found[again.dagster_run.run_id] = _report(instance, again.dagster_run, reason)
+    return found
+
+
+def _report(instance: DagsterInstance, run: DagsterRun, reason: str) -> str:
+    message = f"The run is dead: {reason}. What it had not swapped is as it was before."
+    if run.status is DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, message)
+    else:
+        data = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
+        instance.report_run_failed(run, message, data)
+    return f"run {run.run_id} of job {run.job_name} is dead: {reason}"
+
+
+def is_lost(run: DagsterRun) -> bool:
+    """Whether a failed run failed by no doing of its own: its process died, or the warehouse went away under it."""
+    return LOST_TAG in run.tags or run.tags.get(RUN_FAILURE_REASON_TAG) in _LOST_REASONS
+
+
+class LocalRunLauncher(DefaultRunLauncher):
+    """Dagster's launcher, which first writes down who launches: a worker may die before it says a word."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Launches it."""
+        self._instance.add_run_tags(context.dagster_run.run_id, {LAUNCHER_TAG: str(this_process())})
+        super().launch_run(context)
+
+
+def build_executor(settings: Settings) -> ExecutorDefinition:
+    """All steps in the run's one process, which writes down who it is, and whether the warehouse was there all along.
+
+    A process per step would load Spark, dbt and Great Expectations again for each.
+    """
+    inner: Any = in_process_executor
+
+    def create(context: InitExecutorContext) -> Executor:
+        return _WithIdentity(inner.executor_creation_fn(context), settings)
+
+    return ExecutorDefinition(inner.name, inner.config_schema, executor_creation_fn=create)
+
+
+class _WithIdentity(Executor):
+    """An executor around another one."""
+
+    def __init__(self, inner: Any, settings: Settings) -> None:
+        self._inner, self._settings = inner, settings
+
+    @property
+    def retries(self) -> RetryMode:
+        """The inner one's."""
+        mode: RetryMode = self._inner.retries
+        return mode
+
+    def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
+        """The inner one's events."""
+        instance, run_id = plan_context.instance, plan_context.run_id
+        instance.add_run_tags(run_id, process_tags())
+        server = _server_start(self._settings)
+
+        def mark_if_restarted() -> None:
+            # Where it does not answer at all, neither can this be written, and the run ends without a word.
+            if _server_start(self._settings) != server:
+                instance.add_run_tags(run_id, {LOST_TAG: "the warehouse was restarted"})
+
+        try:
+            for event in self._inner.execute(plan_context, execution_plan):
+                if event.is_step_failure:
+                    mark_if_restarted()
+                yield event
+        except Exception:
+            mark_if_restarted()
+            raise
+
+
+def _server_start(settings: Settings) -> dt.datetime | None:
+    """Since when the warehouse's server runs; None where it does not answer."""
+    try:
+        with connect(settings) as connection:
+            row = connection.execute("select pg_postmaster_start_time()").fetchone()
+    except (WarehouseError, WarehouseDownError):
+        return None
+    return row[0] if row else None
