@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test fuzz faults orders calibration lint types doctor lock clean
+.PHONY: help setup demo test fuzz faults outages orders calibration lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -71,6 +71,10 @@ doctor: setup ## what is there and what is missing
 
 faults: setup ## kills, I/O errors, stale workers, restarts; KILLS=240 ERRORS=96 SEED=1
 	@$(BIN)/python -m tests.end_to_end.faults.sweep --kills $(or $(KILLS),240) --errors $(or $(ERRORS),96) --seed $(or $(SEED),1)
+
+outages: setup ## Postgres, daemon and runs killed while UI and daemon are up, and power cuts: POSTGRES=20 DAEMON=20 WORKER=20 POWER=10
+	@$(BIN)/python -m tests.end_to_end.outages --postgres $(or $(POSTGRES),20) --daemon $(or $(DAEMON),20) \
+	--worker $(or $(WORKER),20) --power $(or $(POWER),10) --seed $(or $(SEED),1)
 
 orders: setup ## random feeds in all orders of landing, cut at random: PAIRS=50 SEED=1
 	@CIC_TEST_PAIRS=$(or $(PAIRS),50) CIC_TEST_SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/end_to_end/test_order.py \

@@ -112,10 +112,19 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     settings, _ = _platform()
     with step(out, "warehouse"):
         set_up(settings)
+    _fail_dead_runs(settings)
     if ui:
         with step(out, "UI and daemon"):
             server.start(settings, port)
         out.print(f"http://localhost:{port}  (log: {server.log_file(settings)}; stop with `cic down`)")
+
+
+def _fail_dead_runs(settings: Settings) -> None:
+    """Says which runs died; the sensors, or the next `cic run`, ask for their work again."""
+    from cic_assets.runner import fail_dead_runs
+
+    for line in fail_dead_runs(settings):
+        out.print(f"{line}; reported as failed", highlight=False, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -244,6 +253,7 @@ def run(cadence: Cadence, first: DayOption = None, last: ToOption = None) -> Non
     if first and last and first > last:
         raise _wrong_call(f"--from {first:%Y-%m-%d} is after --to {last:%Y-%m-%d}")
     set_up(settings)
+    _fail_dead_runs(settings)
     with instance_of(settings) as instance:
         runner = Runner(settings, streams, instance)
         if first and last:

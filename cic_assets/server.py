@@ -1,28 +1,38 @@
-"""Dagster's UI and daemon as one background process of this folder: start, find, stop."""
+"""UI and daemon of this folder, which `supervisor.py` keeps running in the background: start, find, stop."""
 
 from __future__ import annotations
 
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
+from cic_assets.processes import Process, end_group, process_of
 from cic_assets.runner import dagster_home
 from cic_assets.settings import PROJECT, Settings
 
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 class ServerError(Exception):
     """The UI did not come up; the message names its log."""
 
 
+@dataclass(frozen=True)
+class Running:
+    """The supervisor that was started last, dead or alive, and its UI's port (0: unknown)."""
+
+    process: Process
+    port: int
+
+
 def pid_file(settings: Settings) -> Path:
-    """Where the background process's id is kept."""
+    """Where the supervisor's identity is kept, and its port."""
     return settings.home / "dagster.pid"
 
 
@@ -31,17 +41,29 @@ def log_file(settings: Settings) -> Path:
     return settings.home / "dagster.log"
 
 
-def running_pid(settings: Settings) -> int | None:
-    """The process id of a running UI; None where there is none, also if the id is another program's by now."""
+def started(settings: Settings) -> Running | None:
+    """What the pid file says; None where there is none, or where it makes no sense."""
     try:
-        pid = int(pid_file(settings).read_text())
-        command = Path(f"/proc/{pid}/cmdline")
-        if command.exists() and b"dagster" not in command.read_bytes():
-            return None
-        os.kill(pid, 0)
+        identity, _, port = pid_file(settings).read_text().strip().partition("\n")
     except (OSError, ValueError):
         return None
-    return pid
+    process = Process.parse(identity) or _of_before(identity)
+    return Running(process, int(port) if port.isdecimal() else 0) if process else None
+
+
+def _of_before(text: str) -> Process | None:
+    """Up to 0.3.0 the file held an id alone, of a `dagster dev`."""
+    if not text.isdecimal():
+        return None
+    command = Path(f"/proc/{text}/cmdline")
+    is_dagster = command.exists() and b"dagster" in command.read_bytes()
+    return process_of(int(text)) if is_dagster else None
+
+
+def running_pid(settings: Settings) -> int | None:
+    """The supervisor's process id; None where none runs, also if the id is another program's by now."""
+    found = started(settings)
+    return found.process.pid if found and not found.process.why_gone() else None
 
 
 def answers(port: int) -> bool:
@@ -54,59 +76,67 @@ def answers(port: int) -> bool:
 
 
 def start(settings: Settings, port: int) -> int:
-    """Starts UI and daemon, and waits until the UI answers.
+    """Starts UI and daemon if they don't run, and waits until the UI answers.
+
+    What a killed supervisor left of them is ended first: it would hold the port, and two daemons would do all twice.
 
     Returns:
-        Its process id.
+        The supervisor's process id.
 
     Raises:
-        ServerError: something else has the port, or it does not answer within 90 s.
+        ServerError: something else has the port, the UI runs on another one, or it does not answer within 3 minutes.
     """
-    pid = running_pid(settings)
-    if pid is not None and answers(port):
-        return pid
-    if answers(port):
-        raise ServerError(f"something else answers on port {port}: choose another one with --port")
+    pid, found = running_pid(settings), started(settings)
+    if pid is None:
+        if found is not None:
+            end_group(found.process)
+        _demand_free(port)
+        process = _spawn(settings, port)
+        _wait(settings, port, process)
+        return process.pid
+    if found is not None and found.port not in (0, port):
+        raise ServerError(f"UI and daemon run already, on port {found.port}; `cic down` stops them")
+    _wait(settings, port, None)
+    return pid
+
+
+def _spawn(settings: Settings, port: int) -> subprocess.Popen[bytes]:
+    """The supervisor, in a session of its own."""
     home = dagster_home(settings)
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        "-w",
-        str(PROJECT / "workspace.yaml"),
-    ]
+    command = [sys.executable, "-m", "cic_assets.supervisor", str(port)]
     with log_file(settings).open("a") as log:
         process = subprocess.Popen(
             command, cwd=PROJECT, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, "DAGSTER_HOME": str(home)},
         )  # fmt: skip
-    pid_file(settings).write_text(str(process.pid))
+    draft = pid_file(settings).with_suffix(".draft")
+    draft.write_text(f"{process_of(process.pid)}\n{port}\n")
+    draft.rename(pid_file(settings))
+    return process
+
+
+def _demand_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServerError(f"something else has port {port}: choose another one with --port") from error
+
+
+def _wait(settings: Settings, port: int, process: subprocess.Popen[bytes] | None) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not answers(port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            stop(settings)
+        ended = process is not None and process.poll() is not None
+        if ended or time.monotonic() > deadline:
+            if process is not None:
+                stop(settings)
             raise ServerError(f"the UI does not answer on port {port}; see {log_file(settings)}")
         time.sleep(0.5)
-    return process.pid
 
 
 def stop(settings: Settings) -> bool:
-    """Stops UI and daemon with all their processes; false where none ran."""
-    pid = running_pid(settings)
+    """Stops UI and daemon with all their processes, also those that a killed supervisor left; false where none ran."""
+    found = started(settings)
     pid_file(settings).unlink(missing_ok=True)
-    if pid is None:
-        return False
-    os.killpg(pid, signal.SIGTERM)
-    for _ in range(100):
-        try:
-            os.killpg(pid, 0)
-        except OSError:
-            return True
-        time.sleep(0.1)
-    os.killpg(pid, signal.SIGKILL)
-    return True
+    return found is not None and end_group(found.process)

@@ -1,0 +1,111 @@
+"""What is kept running, and how it is found again by a later command. Processes are real, and small."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cic_assets import server, supervisor
+from cic_assets.processes import process_of
+from cic_assets.settings import Settings, load_settings
+from cic_assets.supervisor import Part
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"CIC_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody else's process, which leads a group."""
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+def ended(part: Part) -> None:
+    assert part.process is not None
+    part.process.wait(60)
+
+
+def test_a_part_that_died_is_started_again_at_once():
+    part = Part("sleeper", ["sleep", "600"])
+    part.keep()
+    first = part.process
+    assert first is not None
+    part.keep()
+    assert part.process is first
+    part.started -= supervisor._LASTED_SECONDS + 1
+    part.end(signal.SIGKILL)
+    ended(part)
+    part.keep()
+    assert part.process is not None and part.process is not first and part.process.poll() is None
+    part.end(signal.SIGKILL)
+    ended(part)
+
+
+def test_one_that_dies_again_and_again_is_given_longer_and_longer_pauses(monkeypatch):
+    monkeypatch.setattr(supervisor.time, "monotonic", lambda: 1000.0)
+    part = Part("broken", [sys.executable, "-c", "raise SystemExit(1)"])
+    pauses = []
+    for _ in range(4):
+        part.not_before = 0
+        part.keep()
+        ended(part)
+        part.keep()
+        assert part.process is None
+        pauses.append(part.not_before - 1000)
+    assert pauses == [1, 2, 4, 8]
+
+
+def write(settings: Settings, text: str) -> None:
+    server.pid_file(settings).write_text(text)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "\0", "99999999", "host boot pid started\n3000\n"])
+def test_a_pid_file_without_sense_is_none(settings, text):
+    write(settings, text)
+    assert (server.started(settings), server.running_pid(settings), server.stop(settings)) == (None, None, False)
+    assert not server.pid_file(settings).exists()
+
+
+def test_a_supervisor_is_found_and_stopped_by_its_identity(settings, other):
+    write(settings, f"{process_of(other.pid)}\n3123\n")
+    found = server.started(settings)
+    assert found is not None and (found.port, server.running_pid(settings)) == (3123, other.pid)
+    with pytest.raises(server.ServerError, match="run already, on port 3123"):
+        server.start(settings, 3124)
+    assert server.stop(settings)
+    assert other.wait(60) == -signal.SIGTERM
+
+
+def test_a_pid_file_whose_id_is_somebody_elses_by_now_stops_nobody(settings, other):
+    identity = process_of(other.pid)
+    assert identity is not None
+    for stale in (replace(identity, started="1"), replace(identity, boot="before")):
+        write(settings, f"{stale}\n3123\n")
+        assert server.running_pid(settings) is None
+        assert not server.stop(settings)
+    # An id alone, as of a `dagster dev` of 0.3.0, is believed of Dagster only.
+    write(settings, str(other.pid))
+    assert server.running_pid(settings) is None and not server.stop(settings)
+    assert other.poll() is None
+
+
+def test_a_port_that_somebody_has_is_named_before_anything_starts(settings):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(server.ServerError, match=f"something else has port {port}"):
+            server.start(settings, port)
+    assert not server.pid_file(settings).exists()
