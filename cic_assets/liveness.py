@@ -58,15 +58,25 @@ _LOST_REASONS = {
 }
 
 
-def process_tags() -> dict[str, str]:
+def process_tags(run_id: str) -> dict[str, str]:
     """Tags of a run that this process computes."""
-    return {PROCESS_TAG: str(this_process())}
+    return {PROCESS_TAG: _of_run(run_id, str(this_process()))}
+
+
+def _of_run(run_id: str, text: str) -> str:
+    """A tag's value that counts for this run alone: one that is executed again takes over the tags of the first."""
+    return f"{run_id} {text}"
+
+
+def _said(run: DagsterRun, tag: str) -> str:
+    run_id, _, text = run.tags.get(tag, "").partition(" ")
+    return text if run_id == run.run_id else ""
 
 
 def why_dead(record: RunRecord) -> str:
     """Why nobody works on a run that has started; empty while somebody does, or may."""
     run = record.dagster_run
-    process = Process.parse(run.tags.get(PROCESS_TAG, "")) or Process.parse(run.tags.get(LAUNCHER_TAG, ""))
+    process = Process.parse(_said(run, PROCESS_TAG)) or Process.parse(_said(run, LAUNCHER_TAG))
     if process is not None:
         return process.why_gone()
     age = dt.datetime.now(dt.UTC) - record.create_timestamp.astimezone(dt.UTC)
@@ -107,7 +117,7 @@ def _report(instance: DagsterInstance, run: DagsterRun, reason: str) -> str:
 
 def is_lost(run: DagsterRun) -> bool:
     """Whether a failed run failed by no doing of its own: its process died, or the warehouse went away under it."""
-    return LOST_TAG in run.tags or run.tags.get(RUN_FAILURE_REASON_TAG) in _LOST_REASONS
+    return bool(_said(run, LOST_TAG)) or run.tags.get(RUN_FAILURE_REASON_TAG) in _LOST_REASONS
 
 
 class LocalRunLauncher(DefaultRunLauncher):
@@ -115,7 +125,8 @@ class LocalRunLauncher(DefaultRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Launches it."""
-        self._instance.add_run_tags(context.dagster_run.run_id, {LAUNCHER_TAG: str(this_process())})
+        run_id = context.dagster_run.run_id
+        self._instance.add_run_tags(run_id, {LAUNCHER_TAG: _of_run(run_id, str(this_process()))})
         super().launch_run(context)
 
 
@@ -147,13 +158,13 @@ class _WithIdentity(Executor):
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """The inner one's events."""
         instance, run_id = plan_context.instance, plan_context.run_id
-        instance.add_run_tags(run_id, process_tags())
+        instance.add_run_tags(run_id, process_tags(run_id))
         server = _server_start(self._settings)
 
         def mark_if_restarted() -> None:
             # Where it does not answer at all, neither can this be written, and the run ends without a word.
             if _server_start(self._settings) != server:
-                instance.add_run_tags(run_id, {LOST_TAG: "the warehouse was restarted"})
+                instance.add_run_tags(run_id, {LOST_TAG: _of_run(run_id, "the warehouse was restarted")})
 
         try:
             for event in self._inner.execute(plan_context, execution_plan):

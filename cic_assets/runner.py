@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,14 +81,15 @@ class Runner:
         from cic_assets.jobs import range_tags
         from cic_assets.liveness import process_tags
 
-        tags = process_tags() | (range_tags(first, last) if first and last else {})
+        run_id = str(uuid.uuid4())
+        tags = process_tags(run_id) | (range_tags(first, last) if first and last else {})
         config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
         if ops:
             config["ops"] = ops
         # dbt writes its progress to standard output, which belongs to the caller's report.
         with contextlib.redirect_stdout(self._log), contextlib.redirect_stderr(self._log):
             result = self._definitions.resolve_job_def(job).execute_in_process(
-                instance=self._instance, tags=tags, run_config=config, raise_on_error=False
+                instance=self._instance, run_id=run_id, tags=tags, run_config=config, raise_on_error=False
             )
         if not result.success:
             raise RunFailedError(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.error import URLError
 
 from cic_assets.processes import Process, end_group, process_of
@@ -86,18 +90,27 @@ def start(settings: Settings, port: int) -> int:
     Raises:
         ServerError: something else has the port, the UI runs on another one, or it does not answer within 3 minutes.
     """
-    pid, found = running_pid(settings), started(settings)
-    if pid is None:
-        if found is not None:
-            end_group(found.process)
-        _demand_free(port)
-        process = _spawn(settings, port)
-        _wait(settings, port, process)
-        return process.pid
-    if found is not None and found.port not in (0, port):
-        raise ServerError(f"UI and daemon run already, on port {found.port}; `cic down` stops them")
-    _wait(settings, port, None)
-    return pid
+    process = None
+    with _lock(settings):
+        pid, found = running_pid(settings), started(settings)
+        if pid is None:
+            if found is not None:
+                end_group(found.process)
+            _demand_free(port)
+            process = _spawn(settings, port)
+        elif found is not None and found.port not in (0, port):
+            raise ServerError(f"UI and daemon run already, on port {found.port}; `cic down` stops them")
+    _wait(settings, port, process)
+    return process.pid if process is not None else cast(int, pid)
+
+
+@contextmanager
+def _lock(settings: Settings) -> Iterator[None]:
+    """Of two that start at once, the second finds what the first started."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "dagster.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _spawn(settings: Settings, port: int) -> subprocess.Popen[bytes]:
@@ -109,10 +122,17 @@ def _spawn(settings: Settings, port: int) -> subprocess.Popen[bytes]:
             command, cwd=PROJECT, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, "DAGSTER_HOME": str(home)},
         )  # fmt: skip
-    draft = pid_file(settings).with_suffix(".draft")
-    draft.write_text(f"{process_of(process.pid)}\n{port}\n")
-    draft.rename(pid_file(settings))
+    identity = process_of(process.pid)
+    if identity is not None:
+        keep_identity(settings, identity, port)
     return process
+
+
+def keep_identity(settings: Settings, process: Process, port: int) -> None:
+    """Writes down who the supervisor is."""
+    draft = pid_file(settings).with_suffix(f".{os.getpid()}")
+    draft.write_text(f"{process}\n{port}\n")
+    draft.rename(pid_file(settings))
 
 
 def _demand_free(port: int) -> None:

@@ -22,6 +22,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cic_assets.private import set_umask
+from cic_assets.processes import this_process
+from cic_assets.server import keep_identity
 from cic_assets.settings import PROJECT, Settings, load_settings
 from cic_assets.warehouse import embedded
 
@@ -29,8 +32,8 @@ _log = logging.getLogger("cic.supervisor")
 _LOOK_SECONDS = 1.0
 # One that dies again and again is started after 1, 2, 4 … 60 seconds, until it has lasted so long.
 _MAX_PAUSE_SECONDS = _LASTED_SECONDS = 60.0
-# The code server's first answer takes 10 s of CPU time, for which the others must not wait in vain.
-_CODE_SERVER_SECONDS = 120
+# Until the code server has read the definitions, 10 s of CPU time, UI and daemon wait, and it is not asked.
+_CODE_SERVER_SECONDS, _LOAD_SECONDS = 120.0, 300.0
 # An answer can be late on a busy machine; three in a row that fail are no chance.
 _PING_SECONDS, _PING_TIMEOUT, _PINGS = 5.0, 20.0, 3
 
@@ -145,7 +148,7 @@ def supervise(settings: Settings, port: int, stopped: threading.Event) -> None:
             keep_warehouse(settings)
             for part in (code, ui, daemon):
                 part.keep()
-            if time.monotonic() - asked > _PING_SECONDS and time.monotonic() - code.started > _CODE_SERVER_SECONDS:
+            if time.monotonic() - asked > _PING_SECONDS and time.monotonic() - code.started > _LOAD_SECONDS:
                 failed, asked = 0 if _ping(_socket(folder)) else failed + 1, time.monotonic()
                 if failed >= _PINGS:
                     _log.warning("the code server does not answer")
@@ -166,11 +169,15 @@ def _folder() -> Iterator[Path]:
 
 def main() -> None:
     """Runs until SIGTERM; runs that are under way then go on, unless the whole group is to end."""
+    set_umask()
+    settings, port = load_settings(), int(sys.argv[1])
+    # `cic up` does the same; it may be killed before.
+    keep_identity(settings, this_process(), port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
-    supervise(load_settings(), int(sys.argv[1]), stopped)
+    supervise(settings, port, stopped)
 
 
 if __name__ == "__main__":

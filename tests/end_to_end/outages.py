@@ -111,14 +111,15 @@ class Home:
             return connection.execute(query.encode()).fetchall()
 
     def runs_under_way(self) -> dict[str, tuple[str, str]]:
-        """Run id → (job, its process or its launcher, if it has one yet)."""
+        """Run id → (job, its process or its launcher, if it has one yet; each stands behind the run's id)."""
         query = (
             "select r.run_id, r.pipeline_name, coalesce(p.value, l.value, '') from runs as r"
             " left join run_tags as p on p.run_id = r.run_id and p.key = 'cic/process'"
             " left join run_tags as l on l.run_id = r.run_id and l.key = 'cic/launched_by'"
             f" where r.status in {_UNDER_WAY}"
         )
-        return {str(run): (str(job), str(process)) for run, job, process in self.rows("dagster", query)}
+        rows = self.rows("dagster", query)
+        return {str(run): (str(job), str(process).partition(" ")[2]) for run, job, process in rows}
 
     def is_quiet(self) -> bool:
         """Whether nothing is under way and nothing is due: of a run, of a day, of a month, and what sensors look at."""

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -66,8 +67,11 @@ def ingest() -> None:
 
 
 def run(instance: DagsterInstance, status: DagsterRunStatus, **tags: str) -> str:
-    given = {name.replace("__", "/"): value for name, value in tags.items()}
-    return instance.create_run_for_job(ingest, status=status, tags=given).run_id
+    run_id = str(uuid.uuid4())
+    given = {
+        name.replace("__", "/"): value if name == "cic__work" else f"{run_id} {value}" for name, value in tags.items()
+    }
+    return instance.create_run_for_job(ingest, run_id=run_id, status=status, tags=given).run_id
 
 
 def status_of(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
@@ -102,6 +106,15 @@ def test_what_is_known_of_the_worker_counts_more_than_its_launcher(instance, gon
     assert list(fail_dead_runs(instance)) == [starting]
     assert [status_of(instance, each) for each in (started, elsewhere, unknown)] == [Status.STARTED] * 3
     assert status_of(instance, just_made) is Status.NOT_STARTED
+
+
+def test_a_run_executed_again_is_not_judged_by_what_the_first_one_kept(instance, gone):
+    first = run(instance, Status.STARTED, cic__process=gone, cic__launched_by=gone)
+    found = instance.get_run_by_id(first)
+    assert found is not None
+    again = instance.create_run_for_job(ingest, status=Status.STARTING, tags=found.tags).run_id
+    assert list(fail_dead_runs(instance)) == [first]
+    assert status_of(instance, again) is Status.STARTING
 
 
 def test_a_run_that_never_came_into_the_queue_is_dead_a_minute_later(instance, monkeypatch):
@@ -193,7 +206,7 @@ def test_a_failure_while_the_warehouse_was_restarted_is_marked(settings, instanc
     found = instance.get_run_by_id(made.run_id)
     assert found is not None and found.status is Status.FAILURE
     assert (LOST_TAG in found.tags, liveness.is_lost(found)) == (restarted, restarted)
-    assert found.tags[PROCESS_TAG] == str(this_process())
+    assert found.tags[PROCESS_TAG] == f"{found.run_id} {this_process()}"
 
 
 def test_the_sensor_fails_a_killed_worker_and_asks_for_its_work_again(settings, tmp_path):
