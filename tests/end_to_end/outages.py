@@ -29,8 +29,10 @@ from pathlib import Path
 import psycopg
 
 from cic_assets import server
+from cic_assets.lake.landing import land
 from cic_assets.processes import Process, look
 from cic_assets.settings import PROJECT, Settings, load_settings
+from cic_assets.streams.load import load_streams
 from cic_assets.warehouse import embedded
 
 REPORT = PROJECT / ".cic" / "outages"
@@ -99,11 +101,11 @@ class Home:
         return done.stdout
 
     def land(self, number: int) -> None:
-        """The files of one day, as if they had come a month later; again if the warehouse is away just now."""
-        arrival = FIRST_DAY + dt.timedelta(days=number + 30)
-        files = [str(self.sent / f"{name}_{number}.jsonl") for name in ("sessions", "status")]
-        for file, stream in zip(files, ("outage_sessions", "outage_status"), strict=True):
-            self.cic("land", stream, file, "--arrived-at", f"{arrival}T06:00:00Z")
+        """The files of one day, as if they had come a month later."""
+        arrived_at = dt.datetime.combine(FIRST_DAY + dt.timedelta(days=number + 30), dt.time(6), dt.UTC)
+        streams = load_streams(self.settings.streams)
+        for name in ("sessions", "status"):
+            land(self.settings, streams[f"outage_{name}"], self.sent / f"{name}_{number}.jsonl", arrived_at)
 
     def rows(self, database: str, query: str) -> list[tuple[object, ...]]:
         """Of a query, read with a fresh connection."""
