@@ -21,6 +21,7 @@ from cic_assets.quality.rules import THRESHOLDS
 from cic_assets.settings import RULE_SETS
 from cic_assets.streams.columns import COLUMNS, ONE_OF, PLATFORM_FIELDS, SEEN_AT
 from cic_assets.streams.expressions import INSTANTS, instant_faults
+from cic_assets.streams.functions import call_faults
 from cic_assets.streams.vocabulary import SESSION_STATUSES, STANDARDS, SessionStatus, Standard, State, folded
 
 # A hundred years: beyond it a date plus so many days is no date any more.
@@ -433,6 +434,8 @@ def _demand_expression(prefix: str, text: str) -> None:
     except SqlglotError as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{prefix}{text!r} is no Spark SQL expression: {reason}") from error
+    if faults := call_faults(text):
+        raise ValueError(f"{prefix}{'; '.join(faults)}")
     unknown = [field for field in fields if field.startswith("cic.") and field not in PLATFORM_FIELDS]
     if unknown:
         raise ValueError(f"{prefix}no field {', '.join(unknown)}; there are {', '.join(PLATFORM_FIELDS)}")
