@@ -36,6 +36,8 @@ class Settings:
         home: folder of everything local: embedded Postgres, default lake, key, logs.
         lake: folder or `s3://bucket/prefix`.
         warehouse_url: `postgresql://…`, or None for the embedded server.
+        analyst_url: how `cic sql` logs in, or None for the role cic_analyst at `warehouse_url` without a password.
+        reader_url: the same for `cic sql --role etl`, by the role cic_reader.
         spark: `embedded`, `local[n]` or `sc://host:port`.
         streams: folders of stream files, later ones win by file name.
         rule_set: forces one rule set for all streams, or None.
@@ -54,6 +56,8 @@ class Settings:
     personal_key_variable: str | None
     restatement_horizon_days: int = RESTATEMENT_HORIZON_DAYS
     s3_endpoint: str | None = None
+    analyst_url: str | None = None
+    reader_url: str | None = None
 
     def personal_key(self) -> bytes:
         """The key that replaces personal fields (`CIC_PERSONAL_KEY`); made once where the environment is local."""
@@ -91,13 +95,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         environment=cast(Environment, environment),
         home=home,
         lake=_lake(env.get("CIC_LAKE"), home),
-        warehouse_url=_warehouse(env.get("CIC_WAREHOUSE_URL")),
+        warehouse_url=_postgres(env, "CIC_WAREHOUSE_URL"),
         spark=_spark(env.get("CIC_SPARK") or "embedded"),
         streams=_streams(env.get("CIC_STREAMS")),
         rule_set=rule_set,
         personal_key_variable=env.get("CIC_PERSONAL_KEY") or None,
         restatement_horizon_days=_days(env.get("CIC_RESTATEMENT_HORIZON_DAYS")),
         s3_endpoint=env.get("AWS_ENDPOINT_URL") or None,
+        analyst_url=_postgres(env, "CIC_ANALYST_URL"),
+        reader_url=_postgres(env, "CIC_READER_URL"),
     )
     if settings.environment != "local":
         _refuse_embedded(settings, env)
@@ -139,9 +145,10 @@ def _lake(value: str | None, home: Path) -> str:
     return str(Path(value).absolute())
 
 
-def _warehouse(value: str | None) -> str | None:
+def _postgres(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name)
     if value and not value.startswith(("postgresql://", "postgres://")):
-        raise SettingsError("CIC_WAREHOUSE_URL: give postgresql://user:password@host:port/database")
+        raise SettingsError(f"{name}: give postgresql://user:password@host:port/database")
     return value or None
 
 

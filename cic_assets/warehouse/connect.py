@@ -17,7 +17,9 @@ from cic_assets.settings import Settings
 from cic_assets.warehouse import embedded
 
 Connection = psycopg.Connection[TupleRow]
-Role = Literal["etl", "analyst"]
+Role = Literal["etl", "analyst", "reader"]
+# Those who look log in as what they are: (role, the variable that says how).
+_LOGINS = {"analyst": ("cic_analyst", "CIC_ANALYST_URL"), "reader": ("cic_reader", "CIC_READER_URL")}
 DATABASE = "cic"
 DAGSTER_DATABASE = "dagster"
 # The connection broke by itself, the server was shut down or crashed, or it gave up on a transaction in which nothing
@@ -27,8 +29,13 @@ _GONE = (None, "57P01", "57P02", "25P03")
 # transaction here waits for Spark: the longest pause in one is a file's removal.
 IDLE_IN_TRANSACTION = "5min"
 _FOLDER = Path(__file__).parent
-# Set-up from several processes at once would collide on `create role`.
-_SETUP_LOCK = 4_242_001
+# Set-up from several processes at once would collide on `create role`. A table's lock: an advisory one is anybody's.
+_SETUP_TABLE = """
+create schema if not exists catalogue;
+create table if not exists catalogue.setup_lock ();
+"""
+_SETUP_TRIES = 3
+_SETUP_LOCK = "lock table catalogue.setup_lock in exclusive mode"
 
 
 class WarehouseError(Exception):
@@ -80,19 +87,17 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
     """A connection; commits at the end of the block, rolls back on an error.
 
-    `analyst` can read `marts` and nothing else: the role has no other right and the transaction is read-only.
+    `analyst` can read `marts` and nothing else, `reader` all schemas: they log in as roles that have no other right.
 
     Raises:
         WarehouseDownError: embedded and down.
         WarehouseError: the server doesn't answer, goes away before the end of the block, or gave up on it.
     """
-    url = server_url(settings)
-    if role == "analyst" and settings.warehouse_url is None:
-        url = embedded.locate(settings.home).url(DATABASE, "cic_analyst")
+    url = server_url(settings) if role == "etl" else _login_url(settings, role)
     try:
         connection = psycopg.connect(url)
     except psycopg.OperationalError as error:
-        raise WarehouseError(f"no answer from {public(url)}: {str(error).strip()}") from error
+        raise WarehouseError(_no_answer(url, role, error)) from error
     try:
         with connection:
             connection.execute(
@@ -100,8 +105,8 @@ def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
                 " set_config('idle_in_transaction_session_timeout', %s, false)",
                 [IDLE_IN_TRANSACTION],
             )
-            if role == "analyst":
-                connection.execute("set role cic_analyst")
+            if role != "etl":
+                _demand_weak(connection, role)
                 connection.execute("set transaction read only")
             yield connection
     except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
@@ -110,6 +115,36 @@ def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
         raise WarehouseError(
             f"{public(url)} went away and undid what was not committed; run again once it answers: {str(error).strip()}"
         ) from error
+
+
+def _login_url(settings: Settings, role: Role) -> str:
+    given = settings.analyst_url if role == "analyst" else settings.reader_url
+    if given is not None:
+        return given
+    parts = {key: value for key, value in conninfo_to_dict(server_url(settings)).items() if key != "password" and value}
+    return make_conninfo("", **{**cast(Mapping[str, str], parts), "user": _LOGINS[role][0]})
+
+
+def _no_answer(url: str, role: Role, error: Exception) -> str:
+    message = f"no answer from {public(url)}: {str(error).strip()}"
+    if role == "etl":
+        return message
+    name, variable = _LOGINS[role]
+    return (
+        f"{message}\nset {variable} to postgresql://{name}:password@host:port/database; the role is made by `cic up`, "
+        f"its password by its administrator: alter role {name} login password '…'"
+    )
+
+
+def _demand_weak(connection: Connection, role: Role) -> None:
+    """A statement can take back whatever role it logged in with, so that one must be weak."""
+    row = connection.execute(
+        "select session_user, rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication"
+        " from pg_roles where rolname = session_user"
+    ).fetchone()
+    if row is None or row[1]:
+        name, variable = _LOGINS[role]
+        raise WarehouseError(f"{variable} logs in as {row and row[0]}, who may do more than look: name {name} in it")
 
 
 def public(url: str) -> str:
@@ -123,20 +158,29 @@ def set_up(settings: Settings) -> None:
     close_folders(settings)
     if settings.warehouse_url is None:
         server = embedded.start(settings.home)
-        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            connection.execute("select pg_advisory_lock(%s)", [_SETUP_LOCK])
+        with embedded.locked(settings.home), psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             for name in (DATABASE, DAGSTER_DATABASE):
                 found = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
                 if not found:
                     connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    _make_setup_table(settings)
     with connect(settings) as connection:
-        connection.execute("select pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
+        connection.execute(_SETUP_LOCK)
         if settings.warehouse_url is not None:
             connection.execute("create schema if not exists dagster")
         for name in ("schema.sql", "roles.sql"):
             connection.execute((_FOLDER / name).read_bytes())
-        if settings.warehouse_url is None:
-            connection.execute("alter role cic_analyst login")
+
+
+def _make_setup_table(settings: Settings) -> None:
+    for _ in range(_SETUP_TRIES):
+        try:
+            with connect(settings) as connection:
+                connection.execute(_SETUP_TABLE)
+                return
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+            # Another process makes the same; by now it has.
+            continue
 
 
 def _with_database(url: str, database: str) -> str:

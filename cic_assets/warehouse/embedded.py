@@ -101,7 +101,7 @@ def start(home: Path) -> EmbeddedPostgres:
     server = locate(home)
     if server.is_running():
         return server
-    with _lock(home):
+    with locked(home):
         if not (server.data / "PG_VERSION").exists():
             _initialise(server)
         _start(server)
@@ -228,7 +228,7 @@ def _identity(home: Path) -> str:
     path = home / "postgres.id"
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
-        with _lock(home):
+        with locked(home):
             if not path.exists():
                 _write_whole(path, secrets.token_hex(4))
     found = path.read_text()
@@ -268,7 +268,8 @@ def _public_copy(packages: Path) -> Path:
 
 
 @contextmanager
-def _lock(home: Path) -> Iterator[None]:
+def locked(home: Path) -> Iterator[None]:
+    """Held by one process at a time, and freed with it."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "postgres.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
