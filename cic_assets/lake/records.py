@@ -352,6 +352,9 @@ def _parts(content: dict[str, Any], each: tuple[str, ...], level: int) -> Iterat
         return
     path = each[0].split(".")
     found = _at(content, path)
+    if isinstance(found, dict) and found:
+        # One element that nobody put into a list, as programs do that read XML.
+        found = [found]
     if found is not None and not isinstance(found, list):
         # No list where the stream file says there is one: kept, so that the judge sees a record without its fields.
         yield content
@@ -396,7 +399,7 @@ def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str 
 
 
 def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
-    """The named sheet; else the first that is not empty and all others under the same header.
+    """The named sheet; else the first that is not empty and all others under the same names, in whatever order.
 
     A sheet under another header is a fault of its own. Lines run on from sheet to sheet.
     """
@@ -415,16 +418,34 @@ def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
                 raise UnreadableError("the sheet's first row has no names")
             header = names
             reading.open_table(header)
-        if names != header:
+        order = _order(names, header)
+        if order is None:
             # Not its name: some have a sheet per driver.
             said = f"sheet {number} was not read, its header is another: say in format.sheet which sheet to read"
             yield Record(line, "", None, said)
             continue
         for row in rows:
             line = offset + row.number
-            yield _sheet_record(line, row, reading.columns)
+            yield _sheet_record(line, _ordered(row, order), reading.columns)
     if header is None:
         raise UnreadableError("the sheet's first row has no names")
+
+
+def _order(names: list[str], header: list[str]) -> Sequence[int] | None:
+    """Where a sheet has the columns of the first sheet's header; None if it has others."""
+    if names == header:
+        return range(len(header))
+    # Which of two columns of one name is which, only their places tell.
+    if sorted(names) != sorted(header) or len({*header}) < len(header):
+        return None
+    return [names.index(name) for name in header]
+
+
+def _ordered(row: Row, order: Sequence[int]) -> Row:
+    if isinstance(order, range):
+        return row
+    cells = [row.cells[place] if place < len(row.cells) else None for place in order]
+    return row._replace(cells=[*cells, *row.cells[len(order) :]])
 
 
 def _sheet_record(line: int, row: Row, columns: list[str]) -> Record:

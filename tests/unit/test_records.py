@@ -285,6 +285,21 @@ def test_further_sheets_under_the_same_header_are_read_and_others_are_told():
     assert [r.values for r in read(content, type="xlsx", sheet="feb")[0]] == [{"id": "1", "kWh": "10"}]
 
 
+def test_the_same_names_in_another_order_are_the_same_header():
+    moved = [["kWh", " id"], [10, 1], [None, 2, "n"], [30]]
+    content = workbook({"a": TABLE, "b": moved, "c": [["kWh", "ID"], [1, 1]], "d": [["kWh", "id", "note"], [1, 1, 1]]})
+    found, columns = read(content, type="xlsx")
+    assert columns == ["id", "kWh"]
+    # A record is equal wherever its columns stand.
+    assert (found[3].raw, found[3].values) == (found[0].raw, {"id": "1", "kWh": "10"})
+    assert found[4].values == {"id": "2", "kWh": None, "": "n"}
+    assert found[5].values == {"id": None, "kWh": "30"}
+    assert [str(r.fault)[:20] for r in found[6:]] == ["sheet 3 was not read", "sheet 4 was not read"]
+    # Of two columns of one name, only their places tell which is which.
+    twice = workbook({"a": [["id", "kWh", "kWh"], [1, 2, 3]], "b": [["kWh", "id", "kWh"], [2, 1, 3]]})
+    assert [r.fault is None for r in read(twice, type="xlsx")[0]] == [True, False]
+
+
 def test_a_sheet_whose_first_row_is_empty_has_another_header():
     found, _ = read(workbook({"a": TABLE, "b": [[], *TABLE]}), type="xlsx")
     assert [r.fault is None for r in found] == [True, True, True, False] and "sheet 2 was" in str(found[3].fault)
@@ -379,6 +394,17 @@ def test_what_is_no_list_in_a_lists_place_is_kept_for_the_judge():
         assert found.values["id"] == "L"
     (found,) = nested(["post.groups"], {"data": [{"id": "1", "post": "text"}]})
     assert found.values["post"] == "text"
+
+
+def test_one_element_may_stand_without_its_list():
+    evse = {"uid": "1", "connectors": {"id": "a", "kw": 7}}
+    (found,) = nested(["evses", "connectors"], {"data": [{"id": "L", "evses": evse}]})
+    assert found.values == {"id": "L", "evses.uid": "1", "evses.connectors.id": "a", "evses.connectors.kw": "7"}
+    found = nested(
+        ["evses", "connectors"],
+        {"data": [{"id": "L", "evses": {"uid": "1", "connectors": [{"id": "a"}, {"id": "b"}]}}]},
+    )
+    assert [r.values["evses.connectors.id"] for r in found] == ["a", "b"]
 
 
 def test_fields_of_what_is_no_record_are_noted():
