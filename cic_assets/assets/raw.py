@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from dagster import AssetKey, AssetSpec
@@ -10,6 +11,8 @@ from cic_assets.partitions import DAYS
 from cic_assets.streams.model import Stream
 
 OWNERS = ["team:data-engineering"]
+# What Dagster takes for an address; another one ended the loading of all definitions.
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 
 def raw_key(stream_id: str) -> AssetKey:
@@ -25,7 +28,7 @@ def raw_assets(streams: Iterable[Stream]) -> list[AssetSpec]:
             description=f"{stream.description}\n\nLicence: {stream.licence}. Contact: {stream.contact}.",
             group_name="raw",
             # Where the operator gives no address, whoever runs the platform asks.
-            owners=[stream.contact] if "@" in stream.contact else OWNERS,
+            owners=[stream.contact] if _ADDRESS.fullmatch(stream.contact) else OWNERS,
             kinds={stream.format.type},
             metadata={
                 "provider": stream.provider.name,

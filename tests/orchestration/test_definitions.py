@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, Definitions
 
+from cic_assets.assets.raw import OWNERS, raw_assets
 from cic_assets.partitions import DAYS, MONTHS, contiguous, month_range
 from cic_assets.schedules import months_due
-from cic_assets.settings import PROJECT
+from cic_assets.settings import PROJECT, SHIPPED_STREAMS
+from cic_assets.streams.load import load_streams
 
 D = dt.date
 
@@ -45,6 +47,13 @@ def test_raw_streams_are_external_and_upstream_of_accepted(definitions):
     raw = {key for key in accepted.parent_keys if key.path[0] == "raw"}
     assert AssetKey(["raw", "dundee_sessions"]) in raw
     assert not any(graph.get(key).is_materializable for key in raw)
+
+
+def test_a_contact_that_is_no_address_ends_no_command():
+    (shipped, *_) = load_streams([SHIPPED_STREAMS]).values()
+    contacts = ["data@example.org", "a@b.c", "Jo <jo@example.org>", "@data_team", "call 0300 123"]
+    streams = [shipped.model_copy(update={"id": f"s{n}", "contact": text}) for n, text in enumerate(contacts)]
+    assert [list(spec.owners) for spec in raw_assets(streams)] == [["data@example.org"], *[OWNERS] * 4]
 
 
 def test_daily_assets_share_one_calendar_and_monthly_ones_another(definitions):
