@@ -169,11 +169,10 @@ def newest_first() -> list[Column]:
     Within one delivery that has an id at two places, a copy that is REMOVED loses, else the worse state holds (E08).
     """
     worst = F.array_position(F.array(*(F.lit(state) for state in WORST_FIRST)), F.col("state"))
-    gone_last = F.when(F.col("state") == "REMOVED", len(WORST_FIRST)).otherwise(worst)
+    gone_last = F.when(F.col("state") == "REMOVED", len(WORST_FIRST) + 1).otherwise(worst)
     return [
-        F.col("arrived_at").desc(), F.col("source_file").desc(),
-        F.when(F.array_contains("flags", TWO_PLACES), gone_last).otherwise(0).asc(),
-        F.col("source_line").desc(), worst.asc(), F.col("since_at").desc_nulls_first(),
+        F.col("arrived_at").desc(), F.when(F.array_contains("flags", TWO_PLACES), gone_last).otherwise(0).asc(),
+        F.col("source_file").desc(), F.col("source_line").desc(), worst.asc(), F.col("since_at").desc_nulls_first(),
     ]  # fmt: skip
 
 

@@ -86,14 +86,17 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
 
 
 def _with_two_places(frame: DataFrame, stream: StatusStream) -> DataFrame:
-    """Adds `two_places`: one delivery of a polled feed lists the connector at one moment in two ways (E08)."""
+    """Adds `two_places`: one delivery of a polled feed lists the connector at one moment in two ways (E08).
+
+    Files that arrived at one moment are one delivery: the pages of a response.
+    """
     if not stream.is_polled:
         return frame.withColumn("two_places", F.lit(False))
     # What is rejected anyway contradicts nothing.
     is_said = (
         F.col("charge_point").isNotNull() & F.col("event_at").isNotNull() & ~F.col("marked_invalid") & ~F.col("skipped")
     )
-    one = Window.partitionBy("source_file", "arrived_at", "charge_point", "connector_id", "heard_at", is_said)
+    one = Window.partitionBy("arrived_at", "charge_point", "connector_id", "heard_at", is_said)
     differs = (F.min("state").over(one) != F.max("state").over(one)) | (
         F.min("event_at").over(one) != F.max("event_at").over(one)
     )

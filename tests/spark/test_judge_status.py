@@ -46,7 +46,7 @@ def records(spark, stream, rows):
                 },
                 "cic.line": pa.array(range(2, len(rows) + 2), pa.int64()),
                 "arrival_date": pa.array([ARRIVED.date()] * len(rows), pa.date32()),
-                "arrived_at": pa.array([ARRIVED] * len(rows), pa.timestamp("us", tz="UTC")),
+                "arrived_at": pa.array([row.get("arrived_at", ARRIVED) for row in rows], pa.timestamp("us", tz="UTC")),
             }
         ),
     )
@@ -147,13 +147,15 @@ def test_a_record_of_a_poll_is_a_poll_and_any_other_an_event(spark):
     assert found == [("poll", "01 23", "20 08", "2026-11-02"), ("event", "20 08", None, "2026-10-20")]
 
 
+LATER = ARRIVED + dt.timedelta(minutes=1)
 TWO = {
     "other state": ([{}, {"word": "CHARGING"}], True),
     "other instant": ([{}, {"since": "2026-11-01T09:00:00Z"}], True),
     "three, two alike": ([{}, {}, {"word": "REMOVED"}], True),
     "said twice": ([{}, {}], False),
     "another poll": ([{}, {"word": "CHARGING", "seen": "2026-11-02T04:00:00Z"}], False),
-    "another delivery": ([{}, {"word": "CHARGING", "source_file": "g.csv"}], False),
+    "a page of the same delivery": ([{}, {"word": "CHARGING", "source_file": "g.csv"}], True),
+    "another delivery": ([{}, {"word": "CHARGING", "source_file": "g.csv", "arrived_at": LATER}], False),
     "the other is rejected": ([{}, {"word": "CHARGING", "bad": "true"}], False),
 }
 
@@ -222,15 +224,19 @@ def test_one_id_at_two_sites_is_flagged_and_a_missing_id_is_the_other_one(spark)
         {"evses.evse_id": "E2", "site": "N", "word": "out"}, {"evses.evse_id": "E2", "site": "N"},
         {"evses.evse_id": "E3", "site": "N", "since": "2025-01-01T00:00:00Z"}, {"evses.evse_id": "E3", "site": "S"},
         {"evses.uid": "77", "site": "N"}, {"evses.uid": " ", "site": "S"},
+        # On two pages of one delivery, and in the next one.
+        {"evses.evse_id": "E4", "site": "N"}, {"evses.evse_id": "E4", "site": "S", "source_file": "g.csv"},
+        {"evses.evse_id": "E5", "site": "N"}, {"evses.evse_id": "E5", "site": "S", "arrived_at": LATER},
     ]  # fmt: skip
     rules = rules_of("default", "locations")
     frame = judge(locations.harmonise(records(spark, stream, rows), stream), rules, {}).orderBy("source_line")
     found = frame.toArrow().to_pylist()
-    assert [row["flags"] for row in found] == [["two_places"]] * 2 + [["unreadable:status"]] + [[]] * 5
+    assert [row["flags"] for row in found[:8]] == [["two_places"]] * 2 + [["unreadable:status"]] + [[]] * 5
+    assert [row["flags"] for row in found[8:]] == [["two_places"]] * 2 + [[]] * 2
     assert [row["status"] for row in found[:3]] == [None, "REMOVED", None]
     assert (found[0]["charge_point_alias"], found[6]["charge_point_id"]) == ("1", "GB*ACM/77")
-    assert [row["reasons"] for row in found] == [[]] * 7 + [["L01"]]
+    assert [row["reasons"] for row in found] == [[]] * 7 + [["L01"]] + [[]] * 4
     broken = [replace(rule, predicate="false") if rule.id == "E08" else rule for rule in rules]
     frame = judge(locations.harmonise(records(spark, stream, rows), stream), broken, {})
     (counts,) = count_by_rule(frame, broken).values()
-    assert counts["E08"] == (0, 2)
+    assert counts["E08"] == (0, 4)

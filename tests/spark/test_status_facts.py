@@ -215,19 +215,21 @@ def test_one_id_at_two_places_holds_the_worse_state_but_what_is_removed(spark):
         "p/1": (["AVAILABLE", "OUTOFORDER"], "outoforder"),
         "p/2": (["REMOVED", "AVAILABLE"], "available"),
         "p/3": (["CHARGING", "UNKNOWN"], "unknown"),
+        "p/4": (["AVAILABLE", "REMOVED"], "available"),
     }
     two = {"flags": ["two_places"]}
-    rows = [
-        poll(MAY_3, state, charge_point_id=point, source_line=line, **two)
-        for point, (states, _) in places.items()
-        for line, state in enumerate(states)
-    ]
-    for order in (1, -1):
+    # Also where the worse state stands on the first page of a response.
+    for order, pages in ((-1, "aa"), (1, "ba")):
+        rows = [
+            poll(MAY_3, state, charge_point_id=point, source_line=line, source_file=pages[line], **two)
+            for point, (states, _) in places.items()
+            for line, state in enumerate(states)
+        ]
         found, placed = days(spark, rows[::order], D(2026, 5, 3), D(2026, 5, 3), feeds=[feed(first=MAY_3)])
         assert {point: (spent(row), row["flags"]) for (point, _), row in found.items()} == {
             point: ({state: 86400}, ["two_places"]) for point, (_, state) in places.items()
         }
-        assert [(row["in_facts"], row["superseded"]) for row in placed] == [(3, 3)]
+        assert [(row["in_facts"], row["superseded"]) for row in placed] == [(4, 4)]
 
 
 def test_what_lies_between_two_feeds_of_a_charge_point_is_nobodys(spark):
