@@ -36,10 +36,23 @@ _MOMENT = (
 _DATE = r"^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})$"
 _MAX_OFFSET_MINUTES = 18 * 60
 # What stands in cells of charge points' ids where there is none; spreadsheets' errors too.
-_NO_IDS = (
+NO_IDS = (
     "-", "--", "---", "\u2013", "\u2014", "?", "n/a", "null", "none", "nan", "tbc", "tbd", "#n/a", "#ref!", "#value!",
     "#name?", "#div/0!", "#null!", "#num!",
 )  # fmt: skip
+# The word for a sum of the rows above, in the languages of the feeds.
+_SUM = (
+    r"(?:(?:grand|sub|overall)[ -]?|zwischen|gesamt|sous[ -])?"
+    r"(?:total|totals|sum|summe|gesamt|insgesamt|somme|totale|totali|totaal|totalt|suma|summa|razem|celkem|celkom"
+    r"|ukupno|skupaj|kokku|yhteensä|összesen|toplam|i alt|average|mean|durchschnitt|mittelwert|moyenne|media"
+    r"|gemiddelde)"
+)
+# A whole cell that says one; `Total: 64`, `Summe (3)` too.
+TOTAL = (
+    rf"^{_SUM}"
+    r"(?: (?:chargers?|charge ?points?|charging (?:points?|stations?)|stations?|sites?|devices?|connectors?|rows?))?"
+    r" *(?:[:=] *[0-9.,]*(?: *kw)?|\([0-9., ]*\))?$"
+)
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
@@ -111,8 +124,17 @@ def _skipped(stream: Stream) -> Column:
     left_out = ~F.coalesce(F.expr(stream.where), F.lit(False)) if stream.where else F.lit(False)
     if isinstance(stream, StatusStream) and stream.skips_stateless:
         said_wrong = F.lower(F.trim(F.expr(stream.columns.get("invalid", "false")).cast("string"))).isin(*_TRUE)
-        left_out = left_out | (F.expr(stream.columns["status"]).isNull() & ~F.coalesce(said_wrong, F.lit(False)))
+        left_out = left_out | (_is_stateless(stream.columns["status"]) & ~F.coalesce(said_wrong, F.lit(False)))
     return left_out & F.col("`cic.fault`").isNull()
+
+
+def _is_stateless(expression: str) -> Column:
+    """No word for a state: none at all, or an empty one of fields that are empty. A word that got lost is UNKNOWN."""
+    fields = referenced_fields(expression)
+    said = F.lit(not fields)
+    for name in fields:
+        said = said | _shows_something(F.col(f"`{name}`"))
+    return F.expr(expression).isNull() | ~(_shows_something(F.expr(expression)) | said)
 
 
 def _present(expression: str) -> Column:
@@ -158,7 +180,7 @@ def names_of_point() -> tuple[Column, Column]:
     A placeholder in an id's place is no id.
     """
     found, alias = (
-        F.when(~F.lower(name).isin(*_NO_IDS), name) for name in map(id_of, ("charge_point", "charge_point_alias"))
+        F.when(~F.lower(name).isin(*NO_IDS), name) for name in map(id_of, ("charge_point", "charge_point_alias"))
     )
     return F.coalesce(found, alias).alias("charge_point"), alias.alias("charge_point_alias")
 

@@ -6,7 +6,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cic_assets.harmonise.common import (
+    NO_IDS,
     PROVENANCE,
+    TOTAL,
     audited,
     given,
     id_of,
@@ -23,15 +25,14 @@ from cic_assets.streams.columns import KW_PER, PLATFORM_FIELDS
 from cic_assets.streams.model import LocationsStream, referenced_fields
 from cic_assets.streams.vocabulary import STATES
 
-# A whole cell that says a sum of the rows above, in the languages of the feeds; `Total: 64`, `Summe (3)` too.
-_TOTAL = (
-    r"^(?:(?:grand|sub|overall)[ -]?|zwischen|gesamt|sous[ -])?"
-    r"(?:total|totals|sum|summe|gesamt|insgesamt|somme|totale|totali|totaal|totalt|suma|summa|razem|celkem|celkom"
-    r"|ukupno|skupaj|kokku|yhteensä|összesen|toplam|i alt|average|mean|durchschnitt|mittelwert|moyenne|media"
-    r"|gemiddelde)"
-    r"(?: (?:chargers?|charge ?points?|charging (?:points?|stations?)|stations?|sites?|devices?|connectors?|rows?))?"
-    r" *(?:[:=] *[0-9.,]*(?: *kw)?|\([0-9., ]*\))?$"
+# `Subtotal North`, `North total`: a sum of something, where the row says no more than numbers.
+_SUM_OF = r"^(?:grand |sub-?|overall |gesamt|zwischen)?(?:totals?|totale|totaal|summe)[ :-]|[ :-](?:sub-?)?totals?:?$"
+# What stands below a header in place of values: `kW`, `[kW]`, `(WGS 84)`, `dd/mm/yyyy`.
+_UNIT = (
+    r"^[\[(]?(?:[km]?wp?|(?:kilo)?watts?|°|deg(?:rees)?|decimal degrees|wgs ?84|date|datum|text|number|string"
+    r"|(?:[ymdtja]{1,4}[-./ ]?){2}[ymdtja]{1,4})[\])]?$"
 )
+_NOT_KNOWN = ("unknown", "pending", "various", "varies", "unbekannt", "inconnu", "onbekend")
 # What stands below a table and speaks of it.
 _FOOTNOTE = (
     r"^(?:(?:sources?|notes?|quelle|anmerkung|hinweis|fonte|fuente|bron|legend|key|disclaimer) *:"
@@ -63,6 +64,12 @@ _VALUES = {
 }
 
 
+# What a sum has not, whatever its numbers are.
+_SAID_OF_A_POINT = {
+    name: _READ[name] for name in ("location_name", "device_id", "latitude", "longitude", "valid_from")
+}  # fmt: skip
+
+
 def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
     """Charge points, or their connectors, one row per decoded record, with what the judge needs to see.
 
@@ -77,7 +84,7 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
     wall = F.to_utc_timestamp(F.col("valid_from_wall"), stream.zone)
     frame = given(records, stream, _is_header(stream).alias("is_header")).select(
         *PROVENANCE,
-        "is_header",
+        (F.col("is_header") | _is_words(stream)).alias("is_header"),
         *presence(stream),
         *names_of_point(),
         id_of("connector_id").alias("connector_given"),
@@ -96,7 +103,7 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
             "connector_id": F.coalesce("connector_given", F.lit("")),
             "device_id": F.col("device_given"),
             "valid_from": F.when(_is_plausible(stream), F.col("valid_from_given")).otherwise(F.col("arrived_at")),
-            "is_remark": _is_remark(),
+            "is_remark": _is_remark() | _is_sum(stream),
             "is_alone": _is_alone(stream),
             "is_unplaced": _is_unplaced(stream),
             **{f"box_{side}": F.lit(f"{degrees:.1f}").cast(_DEGREES) for side, degrees in box._asdict().items()},
@@ -116,10 +123,38 @@ def _is_header(stream: LocationsStream) -> Column:
     return F.coalesce(same, F.lit(False))
 
 
+def _is_words(stream: LocationsStream) -> Column:
+    """Words where the stream reads numbers and dates: units below the header, or the header in another language.
+
+    What has digits in its id is a charge point, and so is one of which something is said not to be known.
+    """
+    given_texts = {name: F.lower(text_of(name)) for name in _VALUES if name in stream.columns and name != "status"}
+    if not given_texts:
+        return F.lit(False)
+    present = sum((F.col(f"present_{name}").cast("int") for name in given_texts), F.lit(0))
+    units, words = F.lit(0), F.lit(0)
+    for name, whole in given_texts.items():
+        # What `concat(Installed, 'T00:00:00Z')` adds is the stream file's.
+        text = F.regexp_replace(whole, "[t ]?[0-9]{2}:[0-9]{2}(?::[0-9]{2})?z?$", "")
+        is_unit = F.coalesce(F.col(f"present_{name}") & text.rlike(_UNIT), F.lit(False))
+        is_word = F.coalesce(text.rlike("^[^0-9]+$") & ~text.isin(*NO_IDS, *_NOT_KNOWN), F.lit(False))
+        units, words = units + is_unit.cast("int"), words + (is_unit | is_word).cast("int")
+    is_named = F.coalesce(text_of("charge_point").rlike("[0-9]"), F.lit(False))
+    return ~is_named & (words == present) & ((present >= 2) | (units == 1))
+
+
+def _is_sum(stream: LocationsStream) -> Column:
+    """A sum of some rows (`Subtotal North`): no place, post or date is beside its numbers."""
+    others = [column for name, column in _SAID_OF_A_POINT.items() if name in stream.columns]
+    found = F.coalesce(*(F.col(column).cast("string") for column in others)) if others else F.col("location_id")
+    text = F.lower(F.regexp_replace("charge_point", " +", " "))
+    return F.coalesce(text.rlike(_SUM_OF), F.lit(False)) & found.isNull()
+
+
 def _is_remark() -> Column:
     """The word for a total or the beginning of a footnote, never a part of an id (`TOTAL-0042`)."""
     text = F.lower(F.regexp_replace("charge_point", " +", " "))
-    return F.coalesce(text.rlike(_TOTAL) | text.rlike(_FOOTNOTE), F.lit(False))
+    return F.coalesce(text.rlike(TOTAL) | text.rlike(_FOOTNOTE), F.lit(False))
 
 
 def _is_alone(stream: LocationsStream) -> Column:
@@ -162,7 +197,10 @@ def _status() -> Column:
 
 
 def _is_at_two_places() -> Column:
-    """E08: rows of one file about one charge point and time name two sites. A later time is a move."""
-    same = Window.partitionBy("arrival_date", "source_file", "arrived_at", "charge_point", "valid_from")
+    """E08: rows of one delivery, of one or more files, about one charge point and time name two sites.
+
+    A later time is a move.
+    """
+    same = Window.partitionBy("arrival_date", "arrived_at", "charge_point", "valid_from")
     differ = F.min("location_id").over(same) != F.max("location_id").over(same)
     return F.coalesce(differ & F.col("charge_point").isNotNull(), F.lit(False))

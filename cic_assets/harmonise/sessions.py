@@ -12,6 +12,7 @@ from cic_assets.facts.identity import EMI3, SEPARATORS
 from cic_assets.harmonise.common import (
     HOUR_MICROS,
     PROVENANCE,
+    TOTAL,
     audited,
     flag_of,
     given,
@@ -61,7 +62,14 @@ def harmonise(records: DataFrame, stream: SessionsStream) -> DataFrame:
         Provenance, the common model in kWh, kW and UTC instants, and the marks `day_month_swapped`, `dst`, `is_open`.
         A value that can't be read is null; nothing is dropped.
     """
-    return _identified(_timed(_typed(given(records, stream), stream), stream), stream)
+    typed = _without_totals(_typed(given(records, stream), stream))
+    return _identified(_timed(typed, stream), stream)
+
+
+def _without_totals(typed: DataFrame) -> DataFrame:
+    """The row of a total, by its charge point or its id, has no charge point; some span the whole month."""
+    is_total = [F.coalesce(F.lower(name).rlike(TOTAL), F.lit(False)) for name in ("charge_point", "given_id")]
+    return typed.withColumn("charge_point", F.when(~(is_total[0] | is_total[1]), F.col("charge_point")))
 
 
 def _typed(records: DataFrame, stream: SessionsStream) -> DataFrame:

@@ -66,6 +66,13 @@ MOMENTS = {
             "1780308000000", "2023-02-29 10:00:00Z", "2026-06-31 10:00:00Z", "2026-06-01 24:00:00Z",
             "2026-06-01 10:60:00Z", "2026-06-01T10:00:00+18:30", "2026-06-01T10:00:00+01:75", "now", "today",
             "10000-01-01 00:00:00Z", "2026-06-01 10:00.5Z", "20260601T100000Z", "2026-06-01 10:00:00 UTC+1",
+            "2026-W23-1T10:00:00Z", "2026-152T10:00:00Z", "26-06-01 10:00:00Z", "2026-06-01TZ",
+            "2026-06-01 10:00 AM", "2026-06-01 10:00:00PM", "1 June 2026 10:00", "Jun 1 2026 10:00AM",
+            "01-Jun-2026 10:00:00Z", "2026-06-01T10:00:00+1", "2026-06-01T10:00:00+1:00", "2026-06-01T10:00:00Z+01",
+            "2026-06-01T10:00:00+01:00:00", "2026-06-01T10:00:00\u221201:00", "2026-06-01T10:00:60Z", "45809.41",
+            "epoch", "yesterday", "infinity", "+2026-06-01T10:00:00Z", "02026-06-01T10:00:00Z",
+            "\uff12\uff10\uff12\uff16-06-01T10:00:00Z", "2026/06/01 10:00:00Z", "0000-00-00 00:00:00Z",
+            "2026-06-01 10h00", "2026-06-01T10.00.00Z", "2026-06-01T10:00:00,Z", "2026-06-01 10:00:00 +01:00 GMT",
         ),
         (None, None),
     ),
@@ -183,6 +190,12 @@ def test_a_stream_maps_its_own_words_for_the_status_of_a_session(spark):
     ]  # fmt: skip
 
 
+def test_the_row_of_a_total_is_no_session_though_it_spans_the_month(spark):
+    named = [("Total", "2 chargers"), ("Subtotal:", "E1"), ("S1", "Summe"), ("Total 1", "E1"), ("S2", "TOTAL-0042")]
+    found = judged(spark, SESSIONS, [{**SESSION, "id": name, "cp": point} for name, point in named])
+    assert [row["reasons"] for row in found] == [["S01"]] * 3 + [[]] * 2
+
+
 def test_where_ids_are_none_spellings_of_one_charge_point_are_one_session(spark):
     spelt = ["gb*chg*e0041", "GBCHGE0041", "GB-CHG-E0041", "A-12", "a-12", "A12"]
     content = {**SESSIONS, "session_id": "none", "columns": {k: v for k, v in SESSIONS["columns"].items() if v != "id"}}
@@ -235,6 +248,7 @@ REGISTRY = {
     },
 }  # fmt: skip
 POINT = {"Charger": "CH1", "Site": "S1", "Name": "Market", "Post": "P1", "kW": "7", "Installed": "2020-01-01"}
+NOWHERE = dict.fromkeys(("Name", "Post", "Installed"))
 # Cells beside (or in place of) a good row's → reasons, flags.
 ROWS = {
     "good": ({}, [], []),
@@ -263,6 +277,25 @@ ROWS = {
     ),
     "a stand": ({"Charger": "Stand 4"}, [], []),
     "as of, in German": ({"Charger": "Stand: 1.6.2026"}, ["L01"], []),
+    "units": ({"Charger": "ID", "Site": "name", "kW": "[kW]", "Installed": "", "lat": "deg"}, ["L01"],
+        ["rated_power", "latitude"]),
+    "one unit": ({"Charger": "(text)", "kW": "kW", "Installed": ""}, ["L01"], ["rated_power"]),
+    "unit and pattern": (
+        {"Charger": "text", "kW": "kW", "Installed": "yyyy-mm-dd"}, ["L01"], ["rated_power", "valid_from"],
+    ),
+    "a name and a date": ({"Charger": "Town Hall", "kW": "kW"}, [], ["rated_power"]),
+    "header in another language": (
+        {"Charger": "Ladepunkt", "Site": "Standort", "kW": "Leistung", "Installed": "seit", "lat": "Breite"},
+        ["L01"], ["rated_power", "latitude", "valid_from"],
+    ),
+    "a name without its numbers": ({"Charger": "Town Hall", "kW": "n/a", "lat": "unknown"}, [],
+        ["rated_power", "latitude"]),
+    "a unit without its number": ({"kW": "kW"}, [], ["rated_power"]),
+    "subtotal of some": ({"Charger": "Subtotal North", **NOWHERE, "Site": None}, ["L01"], []),
+    "total of some": ({"Charger": "North total", **NOWHERE}, ["L01"], []),
+    "total of some, with a colon": ({"Charger": "Total: North", **NOWHERE}, ["L01"], []),
+    "id like a sum of some": ({"Charger": "Total Garage 1"}, [], []),
+    "id like an average": ({"Charger": "Media City", **NOWHERE}, [], []),
     "no date": ({"Installed": ""}, [], []),
     "unread": ({"kW": "7 kW"}, [], ["rated_power"]),
     "in place": ({"lat": "51.5", "lon": "-0.1"}, [], []),
@@ -339,13 +372,19 @@ PATCHES = [
     {"cp": "E1", "word": None, "since": "2026-11-01T11:00:00Z"},
     {"cp": "", "word": None, "since": "2026-11-01T11:00:00Z"},
     {"cp": "E1", "word": " ", "since": "2026-11-01T12:00:00Z"},
+    {"cp": "E1", "word": "", "since": "2026-11-01T13:00:00Z"},
 ]
 
 
 def test_a_message_without_a_state_is_none_and_a_table_s_empty_cell_is(spark):
     columns = {"charge_point": "cp", "status": "word", "changed_at": "since"}
     lines = {**STATUS, "format": {"type": "jsonl"}, "columns": columns}
-    assert [row["skipped"] for row in judged(spark, lines, PATCHES)] == [False, True, True, False]
+    assert [row["skipped"] for row in judged(spark, lines, PATCHES)] == [False, True, True, True, True]
+    # An expression that makes an empty text of nothing, and one in which a word gets lost: that one is UNKNOWN.
+    letters = {**lines, "columns": {**columns, "status": "regexp_extract(coalesce(word, ''), '^[A-Z]+$', 0)"}}
+    found = judged(spark, letters, [*PATCHES, {**PATCHES[0], "word": "in use"}])
+    assert [row["skipped"] for row in found] == [False, True, True, True, True, False]
+    assert (found[-1]["state"], found[-1]["flags"]) == ("UNKNOWN", ["unmapped_status"])
     marked = {**lines, "columns": {**columns, "invalid": "bad"}}
     (wrong,) = judged(spark, marked, [{**PATCHES[1], "bad": "true"}])
     assert (wrong["skipped"], wrong["reasons"]) == (False, ["E06"])
