@@ -7,15 +7,17 @@ import datetime as dt
 import json
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from cic_assets.printed import csv_row, inert, marked
 from cic_assets.settings import Settings, SettingsError, load_settings
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
 
@@ -34,6 +36,8 @@ app.add_typer(streams_app, name="streams")
 # Tables need about 120 columns; a pipe has no width of its own.
 out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=True)
+# More than any row is long, and a table is no wider than its rows.
+_WIDEST = 10_000_000
 
 Port = Annotated[int, typer.Option(help="Port of the Dagster UI.")]
 DayOption = Annotated[
@@ -88,7 +92,7 @@ def main() -> None:
     try:
         app()
     except expected as error:
-        err.print(f"[red]error[/red] {escape(str(error).strip())}", highlight=False)
+        err.print(f"[red]error[/red] {marked(str(error).strip())}", highlight=False)
         sys.exit(1)
 
 
@@ -98,7 +102,7 @@ def _platform() -> tuple[Settings, dict[str, Stream]]:
 
 
 def _wrong_call(message: str) -> typer.Exit:
-    err.print(f"[red]error[/red] {escape(message)}", highlight=False)
+    err.print(f"[red]error[/red] {marked(message)}", highlight=False)
     return typer.Exit(2)
 
 
@@ -157,7 +161,7 @@ def doctor() -> None:
         table.add_column(column, overflow="fold")
     colours = {"ok": "green", "missing": "red", "optional": "yellow"}
     for finding in findings:
-        table.add_row(finding.part, f"[{colours[finding.state]}]{finding.state}[/]", finding.text)
+        table.add_row(finding.part, f"[{colours[finding.state]}]{finding.state}[/]", marked(finding.text))
     out.print(table)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(1)
@@ -228,12 +232,12 @@ def land(
     for file in files:
         owners = claimants(streams.values(), file.name) if stream == "auto" else [streams[stream]]
         if not owners:
-            out.print(f"{shown_name(file)}: no stream claims it; left alone", highlight=False, markup=False)
+            out.print(f"{marked(shown_name(file))}: no stream claims it; left alone", highlight=False)
         for owner in owners:
             landing = land_file(settings, owner, file, moment)
             said = "landed" if landing.new else f"known since {landing.landed.arrival_date}"
-            line = f"{shown_name(file)} → {owner.id}: {said} ({landing.landed.path})"
-            out.print(line, highlight=False, soft_wrap=True, markup=False)
+            line = f"{marked(shown_name(file))} → {owner.id}: {said} ({landing.landed.path})"
+            out.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -279,27 +283,37 @@ def sql(
         SqlRole, typer.Option(help="analyst reads marts; etl looks at facts and quality too.")
     ] = SqlRole.analyst,
 ) -> None:
-    """Run a query, as the read-only analyst unless --role says otherwise."""
+    """Run a query, as the read-only analyst unless --role says otherwise.
+
+    Table and CSV write control characters out, and CSV puts `'` before what a spreadsheet would take for a formula;
+    JSON has each value as it is.
+    """
     from cic_assets.warehouse.connect import connect
 
-    with connect(load_settings(), role.value) as connection:
-        if role is SqlRole.etl:
-            connection.execute("set transaction read only")
-        # Prepared, so that the text is one statement and can't leave the role.
+    with connect(load_settings(), "reader" if role is SqlRole.etl else "analyst") as connection:
+        # Prepared, so that the text is one statement.
         cursor = connection.execute(query.encode(), prepare=True)
         names = [column.name for column in cursor.description or []]
         rows = cursor.fetchall() if names else []
     if form is Format.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(rows)
+        writer.writerow(csv_row(names))
+        writer.writerows(map(csv_row, rows))
     elif form is Format.json:
         print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=1))
     else:
-        table = Table(*names, header_style="bold")
-        for row in rows:
-            table.add_row(*("" if value is None else str(value) for value in row))
-        out.print(table)
+        _print_rows(names, rows)
+
+
+def _print_rows(names: list[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table, folded to a terminal's width; in a pipe as wide as it is."""
+    table = Table(header_style="bold")
+    for name in names:
+        table.add_column(Text(inert(name)), overflow="fold", no_wrap=not sys.stdout.isatty())
+    for row in rows:
+        table.add_row(*(Text("" if value is None else inert(str(value))) for value in row))
+    console = out if sys.stdout.isatty() else Console(width=_WIDEST)
+    console.print(table)
 
 
 @app.command()
@@ -352,9 +366,21 @@ def list_streams() -> None:
     table = Table("stream", "kind", "provider", "authority", "zone", "format", "claims", header_style="bold")
     for stream in streams.values():
         table.add_row(
-            stream.id, stream.kind, stream.provider.name, stream.authority.name, stream.zone, stream.format.type,
-            ", ".join(stream.claims),
+            stream.id, stream.kind, marked(stream.provider.name), marked(stream.authority.name), stream.zone,
+            stream.format.type, marked(", ".join(stream.claims)),
         )  # fmt: skip
+    out.print(table)
+
+
+@streams_app.command("functions")
+def list_functions() -> None:
+    """The functions that expressions of stream files may call, each with an example over text fields."""
+    from cic_assets.streams.functions import FUNCTIONS
+
+    table = Table("for", "function", "example", header_style="bold")
+    for purpose, functions in FUNCTIONS.items():
+        for name, example in functions.items():
+            table.add_row(purpose, name, marked(example))
     out.print(table)
 
 
@@ -366,7 +392,8 @@ def check_stream(
     """Check a stream file; with --sample, show the first harmonised rows, and what is rejected and why."""
     stream = load_stream(file)
     out.print(
-        f"[green]✓[/green] {file}: {stream.id} ({stream.kind}), reads {', '.join(stream.fields)}", highlight=False
+        f"[green]✓[/green] {marked(file)}: {stream.id} ({stream.kind}), reads {marked(', '.join(stream.fields))}",
+        highlight=False,
     )
     if sample is None:
         return
@@ -386,7 +413,7 @@ def check_stream(
     _print_sample(report)
     if report.problems:
         for problem in report.problems:
-            err.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
+            err.print(f"[red]✗[/red] {marked(problem)}", highlight=False)
         raise typer.Exit(1)
 
 
@@ -398,11 +425,13 @@ def _print_sample(report: SampleReport) -> None:
     out.print(f"{report.rows_in} rows: {report.accepted_count} accepted, {rejected} rejected, {report.skipped} skipped")
     for number, row in enumerate(report.accepted, start=1):
         out.print(
-            f"[bold]row {number}[/bold] " + ", ".join(f"{k}={_shown(v)}" for k, v in row.items()), highlight=False
+            f"[bold]row {number}[/bold] " + marked(", ".join(f"{k}={_shown(v)}" for k, v in row.items())),
+            highlight=False,
         )
     for rule, (count, line, raw) in report.rejected.items():
         out.print(
-            f"[yellow]{rule}[/yellow] {count}: {messages[rule]}; first in line {line}: {raw[:160]}", highlight=False
+            f"[yellow]{rule}[/yellow] {count}: {messages[rule]}; first in line {line}: {marked(raw[:160])}",
+            highlight=False,
         )
     if report.swap is not None and report.swap.doubtful:
         swap = report.swap

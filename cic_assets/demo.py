@@ -14,6 +14,7 @@ from rich.table import Table
 
 from cic_assets.lake.landing import land
 from cic_assets.lake.regular import oddity
+from cic_assets.printed import marked
 from cic_assets.runner import Runner, RunReport, fail_dead_runs, instance_of
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants
@@ -110,7 +111,7 @@ def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, c
     for path in sorted(path for path in source.rglob("*") if path.is_symlink() or not path.is_dir()):
         what = oddity(path)
         if what:
-            console.print(f"  {path.relative_to(source)} is {what}: not landed", highlight=False, markup=False)
+            console.print(f"  {marked(path.relative_to(source))} is {what}: not landed", highlight=False)
             continue
         owners = claimants(streams.values(), path.name)
         if not owners:
@@ -118,22 +119,24 @@ def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, c
         for stream in owners:
             landing = land(settings, stream, path)
             new, known = new + landing.new, known + (not landing.new)
-            console.print(f"  {path.name} → {stream.id}", highlight=False)
+            console.print(f"  {marked(path.name)} → {stream.id}", highlight=False)
     if unclaimed:
-        console.print(f"  {len(unclaimed)} files that no stream claims: {', '.join(unclaimed)}", highlight=False)
+        console.print(
+            f"  {len(unclaimed)} files that no stream claims: {marked(', '.join(unclaimed))}", highlight=False
+        )
     return new, known
 
 
 def print_summary(settings: Settings, console: Console) -> None:
-    """The overview by month and the data quality by stream, as an analyst sees them."""
-    with warehouse.connect(settings, "analyst") as connection:
+    """The overview by month and the data quality by stream."""
+    with warehouse.connect(settings) as connection:
         for title, query in _REPORT:
             cursor = connection.execute(query.encode())
             table = Table(title=title, title_justify="left", header_style="bold")
             for column in cursor.description or []:
                 table.add_column(column.name, justify="left" if column.name in _TEXTS else "right")
             for row in cursor.fetchall():
-                table.add_row(*("" if value is None else f"{value}" for value in row))
+                table.add_row(*("" if value is None else marked(value) for value in row))
             console.print(table)
 
 

@@ -49,6 +49,9 @@ def test_the_analyst_and_wrong_calls_get_a_plain_message(home):
     cic(home, "up", "--no-ui")
     denied = cic(home, "sql", "select * from facts.charging_session", code=1)
     assert "permission denied" in denied and "Traceback" not in denied
+    wide = "select '[red]' || chr(27) || '=' as \"[b]\", repeat('w', 300) as w, '=1' as f"
+    assert f"│ [red]\\x1b= │ {'w' * 300} │ =1 │" in cic(home, "sql", wide)
+    assert cic(home, "sql", "--format", "csv", wide) == f"[b],w,f\n[red]\\x1b=,{'w' * 300},'=1\n"
     assert "no stream 'nobody'" in cic(home, "land", "nobody", "x.csv", code=2)
     assert "x[red].csv: no such file" in cic(home, "land", "porto_sessions", "x[red].csv", code=1)
     assert "give both --from and --to" in cic(home, "run", "daily", "--from", "2026-01-01", code=2)
