@@ -114,7 +114,7 @@ def _is_open(path: Path) -> bool:
 
 def _ping(path: Path) -> bool:
     """Whether the code server answers; its own child does, which it does not start again by itself."""
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 
     with grpc.insecure_channel(f"unix:{path}") as channel:
         try:

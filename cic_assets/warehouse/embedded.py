@@ -173,7 +173,7 @@ def _log(server: EmbeddedPostgres) -> Path:
 def stop(home: Path) -> bool:
     """Stops the server of `home`, also one that is still starting; false where none ran."""
     server = locate(home)
-    with _lock(home):
+    with locked(home):
         if _postmaster(server) is None:
             _clear_leftovers(server)
             return False
