@@ -13,7 +13,7 @@ from dagster_dbt import DbtCliResource
 
 from cic_assets.assets.accepted import accepted_assets
 from cic_assets.assets.charge_point_facts import charge_point_assets
-from cic_assets.assets.marts import DBT_PROJECT, catalogue_assets, mart_assets
+from cic_assets.assets.marts import catalogue_assets, mart_assets
 from cic_assets.assets.raw import raw_assets
 from cic_assets.assets.session_facts import session_fact_assets
 from cic_assets.assets.status_facts import status_fact_assets
@@ -27,6 +27,7 @@ from cic_assets.sensors import build_sensors
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream
+from cic_assets.warehouse.mart_sets import DBT_PROJECT
 
 
 def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definitions:

@@ -17,6 +17,8 @@ from cic_assets.settings import Settings, SettingsError, load_settings
 from cic_assets.streams.load import StreamFileError, load_streams
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse.embedded import WarehouseDownError
+from cic_assets.warehouse.mart_sets import MONTHLY
+from cic_assets.warehouse.publication import due_by_set
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,20 @@ def _runs(settings: Settings) -> Finding:
     )
 
 
+def _due_marts(settings: Settings) -> Finding:
+    try:
+        found = {name: [each.period for each in due] for name, due in due_by_set(settings).items() if due}
+    except (WarehouseDownError, psycopg.Error, FileNotFoundError):
+        return Finding("due marts", "optional", "unknown while the warehouse is down or dbt has no manifest")
+    if not found:
+        return Finding("due marts", "ok", "none")
+    said = [
+        f"{len(days)} of {name} from {days[0]} to {days[-1]}: `cic run {'monthly' if name == MONTHLY else 'daily'}`"
+        for name, days in found.items()
+    ]
+    return Finding("due marts", "optional", "; ".join(said) + " builds them")
+
+
 def _dbt(settings: Settings) -> Finding:
     from cic_assets.settings import PROJECT
 
@@ -157,4 +173,5 @@ _PARTS: dict[str, Callable[[Settings], Finding]] = {
     "runs": _runs,
     "stale days": _stale_days,
     "stale months": _stale_months,
+    "due marts": _due_marts,
 }

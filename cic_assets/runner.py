@@ -7,14 +7,13 @@ import datetime as dt
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.streams.model import Stream
-from cic_assets.warehouse import connect as warehouse
 
 
 class RunFailedError(Exception):
@@ -71,9 +70,14 @@ class Runner:
         self._log = (settings.home / "runs.log").open("a")
 
     def run(
-        self, job: str, first: dt.date | None = None, last: dt.date | None = None, ops: dict[str, Any] | None = None
+        self,
+        job: str,
+        first: dt.date | None = None,
+        last: dt.date | None = None,
+        ops: dict[str, Any] | None = None,
+        assets: Sequence[Any] | None = None,
     ) -> RunReport:
-        """One run of a job over a range of partitions, both ends included.
+        """One run of a job, or of some of its assets, over a range of partitions, both ends included.
 
         Raises:
             RunFailedError: it failed; what replaced nothing is still there.
@@ -89,7 +93,12 @@ class Runner:
         # dbt writes its progress to standard output, which belongs to the caller's report.
         with contextlib.redirect_stdout(self._log), contextlib.redirect_stderr(self._log):
             result = self._definitions.resolve_job_def(job).execute_in_process(
-                instance=self._instance, run_id=run_id, tags=tags, run_config=config, raise_on_error=False
+                instance=self._instance,
+                run_id=run_id,
+                tags=tags,
+                run_config=config,
+                raise_on_error=False,
+                asset_selection=assets,
             )
         if not result.success:
             raise RunFailedError(
@@ -98,51 +107,68 @@ class Runner:
         return RunReport(job, result.run_id, first, last)
 
     def ingest(self) -> list[RunReport]:
-        """Ingests all pending arrivals, after looking for and reporting them as the arrivals sensor does."""
+        """Ingests all pending arrivals, after looking for and reporting them as the sensor does; then due marts."""
         from cic_assets.assets.accepted import INGEST_OP
         from cic_assets.jobs import INGEST
         from cic_assets.lake.landing import adopt_foreign
         from cic_assets.sensors import raw_event
+        from cic_assets.warehouse.mart_sets import ARRIVAL
         from cic_assets.work import ingest_work, pending_arrivals
 
         adopt_foreign(self._settings, self._streams, dt.datetime.now(dt.UTC))
         pending = pending_arrivals(self._settings, self._streams)
         for arrival in pending:
             self._instance.report_runless_asset_event(raw_event(arrival))
-        return [
+        reports = [
             self.run(
                 INGEST, work.first, work.last,
                 {INGEST_OP: {"config": {"streams": list(work.streams), "pending_only": True}}},
             )
             for work in ingest_work(self._settings, self._streams, pending)
         ]  # fmt: skip
+        return reports + self._due_marts(INGEST, ARRIVAL)
 
     def days(self) -> list[RunReport]:
-        """Computes all stale days of status, today's and those beyond the horizon too: somebody is asking for them."""
+        """Computes all stale days of status, today's and those beyond the horizon too: somebody is asking for them.
+
+        Then due marts, which a run left that ended between facts and marts.
+        """
         from cic_assets.jobs import DAILY
+        from cic_assets.warehouse import mart_sets
         from cic_assets.work import days_work, stale_days, today_of, touch_elapsed_days
 
         now = dt.datetime.now(dt.UTC)
         touch_elapsed_days(self._settings, self._streams.values(), now)
         today = today_of(self._streams.values(), now)
         stale, _ = stale_days(self._settings, today, asked_for=True)
-        return [self.run(DAILY, work.first, work.last) for work in days_work(stale)]
+        reports = [self.run(DAILY, work.first, work.last) for work in days_work(stale)]
+        return reports + self._due_marts(DAILY, mart_sets.DAILY)
 
     def months(self) -> list[RunReport]:
-        """Computes all stale months, also those beyond the horizon: somebody is asking for them."""
+        """Computes all stale months, also those beyond the horizon: somebody is asking for them. Then due marts."""
         from cic_assets.jobs import MONTHLY
+        from cic_assets.warehouse import mart_sets
         from cic_assets.work import months_work, stale_months
 
         stale, _ = stale_months(self._settings, dt.datetime.now(dt.UTC).date(), asked_for=True)
-        return [self.run(MONTHLY, work.first, work.last) for work in months_work(stale)]
+        reports = [self.run(MONTHLY, work.first, work.last) for work in months_work(stale)]
+        return reports + self._due_marts(MONTHLY, mart_sets.MONTHLY)
 
     def dimensions(self) -> list[RunReport]:
-        """Builds the dimensions' views if they are not there."""
+        """Builds the dimensions' views if they are not there, or their SQL is another."""
         from cic_assets.jobs import DIMENSIONS
+        from cic_assets.warehouse.mart_sets import DIMENSION
+        from cic_assets.work import due_marts
 
-        with warehouse.connect(self._settings) as connection:
-            found = connection.execute("select to_regclass('marts.dim_date') is not null").fetchone()
-        return [] if found and found[0] else [self.run(DIMENSIONS)]
+        return [self.run(DIMENSIONS)] if due_marts(self._settings, DIMENSION) else []
+
+    def _due_marts(self, job: str, name: str) -> list[RunReport]:
+        """Runs the marts of a job alone: the facts that they read are there."""
+        from cic_assets.assets.marts import mart_keys
+        from cic_assets.work import due_marts
+
+        keys = mart_keys(name)
+        return [self.run(job, work.first, work.last, assets=keys) for work in due_marts(self._settings, name)]
 
 
 def _first_error(result: Any) -> str:

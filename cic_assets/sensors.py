@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from dagster import (
+    AssetKey,
     AssetMaterialization,
     DagsterInstance,
     DagsterRunStatus,
@@ -24,16 +25,20 @@ from dagster import (
 )
 
 from cic_assets.assets.accepted import INGEST_OP, IngestConfig
+from cic_assets.assets.marts import mart_keys
 from cic_assets.assets.raw import raw_key
-from cic_assets.jobs import DAILY, INGEST, MONTHLY, range_tags
+from cic_assets.jobs import DAILY, DIMENSIONS, INGEST, MONTHLY, range_tags
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.landing import adopt_foreign, purge_originals, tidy
 from cic_assets.liveness import MAX_LOST, fail_dead_runs, is_lost
 from cic_assets.partitions import DAYS
 from cic_assets.resources.platform import Platform
+from cic_assets.settings import Settings
+from cic_assets.warehouse import mart_sets
 from cic_assets.work import (
     Work,
     days_work,
+    due_marts,
     ingest_work,
     months_work,
     pending_arrivals,
@@ -57,18 +62,23 @@ def busy(instance: DagsterInstance, *jobs: str) -> bool:
     return any(instance.get_runs(RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1) for job in jobs)
 
 
-def requests(instance: DagsterInstance, job: str, work: list[Work]) -> Iterator[RunRequest]:
-    """One run per range, again after a failure. The attempt is in the run key, which deduplicates for ever."""
+def requests(
+    instance: DagsterInstance, job: str, work: list[Work], assets: list[AssetKey] | None = None
+) -> Iterator[RunRequest]:
+    """One run per range, of the whole job or of some of its assets, again after a failure.
+
+    The attempt is in the run key, which deduplicates for ever.
+    """
     for item in work:
         tags = {WORK_TAG: item.identity, **range_tags(item.first, item.last)}
         failed, lost = _tries(instance, job, item)
         if failed >= MAX_ATTEMPTS or lost >= MAX_LOST:
             continue
         config = None
-        if job == INGEST:
+        if job == INGEST and assets is None:
             config = RunConfig(ops={INGEST_OP: IngestConfig(streams=list(item.streams), pending_only=True)})
         run_key = f"{job}:{item.identity}:{failed + lost}"
-        yield RunRequest(run_key=run_key, job_name=job, tags=tags, run_config=config or {})
+        yield RunRequest(run_key=run_key, job_name=job, tags=tags, run_config=config or {}, asset_selection=assets)
 
 
 def _tries(instance: DagsterInstance, job: str, item: Work) -> tuple[int, int]:
@@ -91,6 +101,11 @@ def given_up(instance: DagsterInstance, job: str, work: list[Work]) -> str:
     return f"given up until its content changes: {'; '.join(named)}" if named else ""
 
 
+def mart_requests(settings: Settings, instance: DagsterInstance, job: str, name: str) -> list[RunRequest]:
+    """Runs of a job's marts alone, where a run ended between facts and marts or their SQL is another."""
+    return list(requests(instance, job, due_marts(settings, name), mart_keys(name)))
+
+
 def raw_event(arrival: Arrival) -> AssetMaterialization:
     """Says that an operator's feed has come; the key is checked, as Dagster takes any text and shows it nowhere."""
     key = arrival.arrival_date.isoformat()
@@ -108,7 +123,7 @@ def raw_event(arrival: Arrival) -> AssetMaterialization:
 
 def build_sensors() -> list[SensorDefinition]:
     """All sensors, on unless somebody turned them off in the UI."""
-    return [_arrivals(), _stale_days(), _stale_months()]
+    return [_arrivals(), _stale_days(), _stale_months(), _dimensions()]
 
 
 def _arrivals() -> SensorDefinition:
@@ -132,6 +147,7 @@ def _arrivals() -> SensorDefinition:
         pending = pending_arrivals(settings, streams)
         work = ingest_work(settings, streams, pending)
         found = list(requests(context.instance, INGEST, work))
+        found = found or mart_requests(settings, context.instance, INGEST, mart_sets.ARRIVAL)
         if not found:
             return SkipReason(given_up(context.instance, INGEST, work) or "nothing new")
         return SensorResult(run_requests=found, asset_events=[raw_event(arrival) for arrival in pending])
@@ -154,6 +170,7 @@ def _stale_days() -> SensorDefinition:
         touch_elapsed_days(platform.settings, platform.streams.values(), moment)
         now, waiting = stale_days(platform.settings, today_of(platform.streams.values(), moment))
         found = list(requests(context.instance, DAILY, days_work(now)))
+        found = found or mart_requests(platform.settings, context.instance, DAILY, mart_sets.DAILY)
         if not found:
             what = given_up(context.instance, DAILY, days_work(now)) or "nothing stale"
             return SkipReason(f"{what}; {len(waiting)} days beyond the horizon wait for `cic run daily`")
@@ -179,9 +196,31 @@ def _stale_months() -> SensorDefinition:
             return SkipReason("days come first")
         now, waiting = stale_months(platform.settings, today)
         found = list(requests(context.instance, MONTHLY, months_work(now)))
+        found = found or mart_requests(platform.settings, context.instance, MONTHLY, mart_sets.MONTHLY)
         if not found:
             what = given_up(context.instance, MONTHLY, months_work(now)) or "nothing stale"
             return SkipReason(f"{what}; {len(waiting)} months beyond the horizon wait for `cic run monthly`")
         return SensorResult(run_requests=found)
 
     return stale
+
+
+def _dimensions() -> SensorDefinition:
+    @sensor(
+        name="dimensions",
+        job_name=DIMENSIONS,
+        minimum_interval_seconds=60,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Asks for the dimensions' views where they are not there or their SQL is another.",
+    )
+    def dimensions(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
+        if busy(context.instance, DIMENSIONS):
+            return SkipReason("the dimensions are being built")
+        work = due_marts(platform.settings, mart_sets.DIMENSION)
+        found = [
+            RunRequest(run_key=request.run_key, tags={WORK_TAG: request.tags[WORK_TAG]})
+            for request in requests(context.instance, DIMENSIONS, work)
+        ]
+        return SensorResult(run_requests=found) if found else SkipReason("they are there")
+
+    return dimensions

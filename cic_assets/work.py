@@ -1,6 +1,6 @@
-"""What is left to do: arrivals that ingest has not seen, days and months whose facts are stale. No Dagster.
+"""What is left to do: arrivals that ingest has not seen, days and months whose facts are stale, marts that are due.
 
-Sensors, schedules and the command line ask here, so that all of them would do the same next.
+Sensors, schedules and the command line ask here, so that all of them would do the same next. No Dagster.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import days_of, mark_stale
+from cic_assets.warehouse.mart_sets import ARRIVAL, MONTHLY, mart_sets
+from cic_assets.warehouse.publication import due
 
 # Arrivals up to a month apart share a run: weekly files of a year are one range, archives do not fill decades.
 MAX_GAP_DAYS = 31
@@ -188,6 +190,36 @@ def days_work(stale: Stale) -> list[Work]:
 def months_work(stale: Stale) -> list[Work]:
     """Ranges of neighbouring stale months."""
     return _ranges(stale, monthly=True)
+
+
+def due_marts(settings: Settings, name: str) -> list[Work]:
+    """Ranges of periods whose marts are to be built again, though the facts that they read are computed.
+
+    Of neighbouring periods; arrivals share a range as they do for ingest.
+    """
+    marts = mart_sets()[name]
+    with connect(settings) as connection:
+        found = due(connection, marts)
+    periods = [each.period for each in found]
+    ranges = _near(periods) if name == ARRIVAL else contiguous(periods, monthly=name == MONTHLY)
+    return [
+        Work(
+            first,
+            last,
+            _identity([marts.fingerprint, *(f"{e.period}:{e.touch_id}" for e in found if first <= e.period <= last)]),
+        )
+        for first, last in ranges
+    ]
+
+
+def _near(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    ranges: list[tuple[dt.date, dt.date]] = []
+    for day in days:
+        if ranges and (day - ranges[-1][1]).days <= MAX_GAP_DAYS:
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges
 
 
 def _ranges(stale: Stale, *, monthly: bool) -> list[Work]:

@@ -1,8 +1,10 @@
 """The marts: dbt models as assets, one definition per cadence, so that a window of partitions is one dbt run."""
 
+import datetime as dt
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from dagster import (
@@ -20,10 +22,11 @@ from psycopg import sql
 from cic_assets.assets.raw import OWNERS
 from cic_assets.partitions import DAYS, MONTHS, day_range, month_range
 from cic_assets.resources.platform import Platform
-from cic_assets.settings import PROJECT, Settings
+from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect, dbt_environment
+from cic_assets.warehouse.mart_sets import ARRIVAL, DAILY, DBT_PROJECT, DIMENSION, MONTHLY, mart_sets
+from cic_assets.warehouse.publication import ALWAYS, building
 
-DBT_PROJECT = PROJECT / "dbt_project"
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 
 
@@ -66,10 +69,14 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
 
-def window_vars(first_key: str, last_key: str, *, monthly: bool) -> dict[str, str]:
-    """The dbt vars of a range of partitions: a half-open window of dates."""
-    start, end = (month_range if monthly else day_range)(first_key, last_key)
-    return {"window_start": start.isoformat(), "window_end": end.isoformat()}
+def mart_keys(name: str) -> list[AssetKey]:
+    """The assets of a mart set."""
+    return [AssetKey([schema, mart]) for schema, mart in sorted(mart_sets()[name].relations)]
+
+
+def dbt_arguments(start: dt.date, end: dt.date) -> list[str]:
+    """The dbt command for a half-open window of dates; which models, its caller says."""
+    return ["build", "--vars", json.dumps({"window_start": start.isoformat(), "window_end": end.isoformat()})]
 
 
 def mart_assets() -> list[AssetsDefinition]:
@@ -82,45 +89,50 @@ def mart_assets() -> list[AssetsDefinition]:
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
         keys = context.partition_key_range
-        yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=True))
+        yield from _build(context, dbt, platform, MONTHLY, month_range(keys.start, keys.end))
 
     @dbt_assets(name="daily_marts", select="tag:daily", partitions_def=DAYS, backfill_policy=single, **common)
     def daily_marts(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
         keys = context.partition_key_range
-        yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=False))
+        yield from _build(context, dbt, platform, DAILY, day_range(keys.start, keys.end))
 
     @dbt_assets(name="arrival_marts", select="tag:arrival", partitions_def=DAYS, backfill_policy=single, **common)
     def arrival_marts(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
         keys = context.partition_key_range
-        yield from _build(context, dbt, platform, window_vars(keys.start, keys.end, monthly=False))
+        yield from _build(context, dbt, platform, ARRIVAL, day_range(keys.start, keys.end))
 
     @dbt_assets(name="dimension_views", select="tag:dimension", **common)
     def dimensions(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
-        yield from _build(context, dbt, platform, {})
+        yield from _build(context, dbt, platform, DIMENSION, (ALWAYS, ALWAYS + dt.timedelta(days=1)))
 
     return [monthly_marts, daily_marts, arrival_marts, dimensions]
 
 
 def _build(
-    context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform], variables: Mapping[str, str]
+    context: AssetExecutionContext,
+    dbt: DbtCliResource,
+    platform: ResourceParam[Platform],
+    name: str,
+    window: tuple[dt.date, dt.date],
 ) -> Iterator[Any]:
+    settings = platform.settings
     # dbt runs in a process of its own and knows the warehouse by these variables.
-    os.environ.update(dbt_environment(platform.settings))
-    arguments = ["build"]
-    if variables:
-        arguments += ["--vars", json.dumps(dict(variables))]
-    for event in dbt.cli(arguments, context=context).stream():
-        if isinstance(event, Output):
-            rows = row_count(platform.settings, context.asset_key_for_output(event.output_name))
-            yield event if rows is None else event.with_metadata({**event.metadata, "dagster/row_count": rows})
-        else:
-            yield event
+    os.environ.update(dbt_environment(settings))
+    # Of a part of a set, somebody's choice in the UI, nothing is said: the others may be old.
+    is_whole = set(mart_keys(name)) <= set(context.selected_asset_keys)
+    with building(settings, name, *window) if is_whole else nullcontext():
+        for event in dbt.cli(dbt_arguments(*window), context=context).stream():
+            if isinstance(event, Output):
+                rows = row_count(settings, context.asset_key_for_output(event.output_name))
+                yield event if rows is None else event.with_metadata({**event.metadata, "dagster/row_count": rows})
+            else:
+                yield event
 
 
 def row_count(settings: Settings, key: AssetKey) -> int | None:

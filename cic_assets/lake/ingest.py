@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
-from cic_assets.lake import accepted_files, catalogue, identity, tables, touch
+from cic_assets.lake import accepted_files, catalogue, identity, published, tables, touch
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.decode import decode, decoded_schema
 from cic_assets.lake.digests import LakeDamagedError
@@ -332,10 +332,12 @@ def _replace(
     with connect(settings) as connection:
         staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
         catalogue.demand_claim(connection, stream.id, days, claim)
+        shown = published.shown(connection)
         _record(connection, settings, stream, kept, staged)
         accepted_files.keep(connection, stream.kind, stream.id, days, noted)
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
         is_renamed = identity.renew_names(connection, stream.id, days, rows.accepted)
+        published.touch_published(connection, stream.id, days, shown)
     if stream.kind == "locations" or is_renamed:
         touch.renew_registry(settings, spark)
     mark()

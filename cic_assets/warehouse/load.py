@@ -11,6 +11,7 @@ from psycopg import sql
 
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.publication import touch_readers
 
 ROWS_PER_BATCH = 20_000
 _EVERY_ROW = sql.SQL("true")
@@ -104,7 +105,7 @@ def swap_window(
     makes_stale: Iterable[tuple[str, dt.date]] = (),
     then: Callable[[Connection], None] = lambda connection: None,
 ) -> None:
-    """Replaces the rows of start <= date < end in several tables at once.
+    """Replaces the rows of start <= date < end in several tables at once; marts that read them are due from then on.
 
     Args:
         settings: where the warehouse is.
@@ -132,16 +133,20 @@ def swap_window(
             raise WindowLostError(
                 f"{window.fact}: {', '.join(map(str, lost or window.periods))} now belong to another run; not swapped"
             )
-        for table, (date_column, _) in tables.items():
-            connection.execute(
+        changed = []
+        for table, (date_column, rows) in tables.items():
+            gone = connection.execute(
                 sql.SQL("delete from {} where {} >= %s and {} < %s").format(
                     _table(table), sql.Identifier(date_column), sql.Identifier(date_column)
                 ),
                 [window.start, window.end],
             )
             insert_staged(connection, table, staged[table])
+            if gone.rowcount or rows.num_rows:
+                changed.append(table)
         mark_stale(connection, window.fact, makes_stale)
         then(connection)
+        touch_readers(connection, changed, window.periods)
         connection.execute(
             "update catalogue.fact_window set computed_touch_id = %s, computed_at = now()"
             " where fact = %s and period_date = any(%s)",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cic_assets.warehouse.connect import Connection
 from cic_assets.warehouse.load import mark_stale
+from cic_assets.warehouse.mart_sets import MONTHLY
+from cic_assets.warehouse.publication import touch_since
 
 CHARGE_POINTS = "charge_point_month"
 
@@ -11,7 +13,8 @@ CHARGE_POINTS = "charge_point_month"
 def renew_ratings(connection: Connection) -> None:
     """Brings `facts.charge_point_rating` up to date; computed months in which a rating changed are stale.
 
-    In the caller's transaction, so that nobody sees a registry or sessions with ratings of others.
+    Marts that show ratings are due. In the caller's transaction, so that nobody sees a registry or sessions with
+    ratings of others.
     """
     connection.execute("lock table facts.charge_point_rating in share row exclusive mode")
     connection.execute(
@@ -30,3 +33,4 @@ def renew_ratings(connection: Connection) -> None:
         "select period_date from catalogue.fact_window where fact = %s and period_date >= %s", [CHARGE_POINTS, row[0]]
     ).fetchall()
     mark_stale(connection, "rating", {(CHARGE_POINTS, month[0]) for month in months})
+    touch_since(connection, MONTHLY, row[0])

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cic_assets.warehouse.mart_sets import ARRIVAL, DAILY, DBT_PROJECT, DIMENSION, MONTHLY, NAMES, mart_sets
+from cic_assets.warehouse.publication import READERS
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the dbt project, to be changed."""
+    for name in ("models", "macros"):
+        shutil.copytree(DBT_PROJECT / name, tmp_path / name)
+    (tmp_path / "target").mkdir()
+    shutil.copy(DBT_PROJECT / "target" / "manifest.json", tmp_path / "target")
+    return tmp_path
+
+
+def prints(project: Path) -> dict[str, str]:
+    return {name: marts.fingerprint for name, marts in mart_sets(project).items()}
+
+
+@pytest.mark.parametrize(
+    ("file", "others"),
+    [
+        ("models/marts/use/session_statistics_day.sql", {MONTHLY}),
+        ("models/staging/stg_rule.sql", {ARRIVAL}),
+        ("models/intermediate/int_parties.sql", {DAILY, DIMENSION, MONTHLY}),
+        ("macros/window.sql", set(NAMES)),
+        ("models/marts/use/use.yml", set()),
+    ],
+)
+def test_a_set_is_another_when_sql_that_it_is_made_of_is_another(project, file, others):
+    before = prints(project)
+    with (project / file).open("a") as text:
+        text.write("\n-- changed\n")
+    after = prints(project)
+    assert {name for name in NAMES if before[name] != after[name]} == others
+
+
+def test_sets_know_their_marts():
+    sets = mart_sets()
+    assert ("marts", "network_overview_month") in sets[MONTHLY].relations
+    assert ("dbt_staging", "int_parties") not in sets[MONTHLY].relations
+    assert sets[DIMENSION].is_only_views and not sets[MONTHLY].is_only_views and not sets[ARRIVAL].is_only_views
+    assert len({marts.fingerprint for marts in sets.values()}) == len(NAMES)
+
+
+def test_whatever_marts_with_rows_of_their_own_read_makes_them_due():
+    """A mart that reads another table needs it in `READERS`, and its writer a touch."""
+    for name, marts in mart_sets().items():
+        if not marts.is_only_views:
+            read = {".".join(source) for source in marts.sources}
+            assert read == {table for table, readers in READERS.items() if name in readers}, name
