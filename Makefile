@@ -69,7 +69,7 @@ types: setup
 doctor: setup ## what is there and what is missing
 	@$(BIN)/cic doctor
 
-faults: setup ## kills, I/O errors, stale workers, restarts; KILLS=240 ERRORS=96 SEED=1
+faults: setup ## kills, I/O errors, stale workers, restarts, from landing to marts; KILLS=240 ERRORS=96 SEED=1
 	@$(BIN)/python -m tests.end_to_end.faults.sweep --kills $(or $(KILLS),240) --errors $(or $(ERRORS),96) --seed $(or $(SEED),1)
 
 outages: setup ## Postgres, daemon and runs killed while UI and daemon are up, and power cuts: POSTGRES=20 DAEMON=20 WORKER=20 POWER=10

@@ -12,7 +12,6 @@ from pathlib import Path
 from cic_assets.settings import Settings
 from tests.end_to_end.faults import strace, worker
 from tests.end_to_end.faults.states import Chain
-from tests.end_to_end.faults.steps import STEPS
 from tests.end_to_end.faults.strace import Call
 
 # Microseconds; it is woken long before.
@@ -31,7 +30,7 @@ def held(
     Raises:
         AssertionError: it never came to the call.
     """
-    run = worker.start(scratch / "held.log", STEPS[step], settings, chain.sent, round_)
+    run = worker.start(scratch / "held.log", chain.steps[step], settings, chain.sent, round_)
     options = strace.options_for(call, settings.lake, _LONG)
     tracer = strace.attach(run, scratch / "held.trace", *options, threads=not call.is_main)
     try:

@@ -11,7 +11,6 @@ from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from tests.end_to_end.faults import account, strace, worker
 from tests.end_to_end.faults.states import Chain, State, at_end, finish, visible
-from tests.end_to_end.faults.steps import STEPS
 from tests.end_to_end.faults.strace import Call
 
 KILL = "SIGKILL"
@@ -90,7 +89,7 @@ def rehearse(chain: Chain, round_: str, step: str, scratch: Path) -> list[Call]:
 def _traced(chain: Chain, round_: str, step: str, scratch: Path, *, threads: bool) -> list[Call]:
     names = ",".join((*strace.FILES, *strace.SOCKETS, *strace.RECEIVES))
     with chain.copy(chain.before(round_, step)) as settings:
-        run = worker.start(scratch / "log", STEPS[step], settings, chain.sent, round_)
+        run = worker.start(scratch / "log", chain.steps[step], settings, chain.sent, round_)
         tracer = strace.attach(run, scratch / "trace", "-e", f"trace={names}", threads=threads)
         run.go()
         if run.end():
@@ -131,7 +130,7 @@ def _struck(chain: Chain, point: Point, fault: str, scratch: Path, wanted: str) 
     """The outcome, not fired where the fault met another call than the wanted; the number of that one, 0: unseen."""
     outcome = Outcome(point, fault)
     with chain.copy(chain.before(point.round, point.step)) as settings:
-        run = worker.start(scratch / "log", STEPS[point.step], settings, chain.sent, point.round)
+        run = worker.start(scratch / "log", chain.steps[point.step], settings, chain.sent, point.round)
         options = strace.options_for(point.call, settings.lake, FAULTS[fault])
         tracer = strace.attach(run, scratch / "trace", *options, threads=not point.call.is_main)
         run.go()

@@ -1,19 +1,32 @@
-"""The steps of a round, as an operator's script would run them; each does what is pending and no more."""
+"""The steps of a round, as an operator's script would run them; each does what is pending and no more.
+
+With `marts`, the chain ends where readers look; a dbt run takes seven seconds, so that short tests end before it.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from cic_assets.assets.charge_point_facts import compute_charge_points
+from cic_assets.assets.marts import DBT_PROJECT, dbt_arguments
 from cic_assets.lake.landing import land
 from cic_assets.lake.touch import CHARGE_POINTS
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream
+from cic_assets.warehouse.connect import dbt_environment
 from cic_assets.warehouse.load import Window, claim_window, swap_window
+from cic_assets.warehouse.mart_sets import MONTHLY
+from cic_assets.warehouse.publication import building, due_by_set
 from cic_assets.work import months_work, stale_months
 from tests.end_to_end import steps as common
 from tests.end_to_end.faults.county import sent_until
@@ -56,4 +69,47 @@ def _compute_charge_points(settings: Settings, start: dt.date, end: dt.date) -> 
     swap_window(settings, window, common.owner(), touch, {"facts.charge_point_month": ("month_date", rows)})
 
 
+def run_marts(settings: Settings, sent: Path, round_: str) -> None:
+    """All marts that are due, of each set the window from the first period to the last; one dbt run for all."""
+    windows: dict[str, tuple[dt.date, dt.date]] = {}
+    for name, found in due_by_set(settings).items():
+        if found:
+            last = found[-1].period
+            end = (last + dt.timedelta(days=32)).replace(day=1) if name == MONTHLY else last + dt.timedelta(days=1)
+            windows[name] = (found[0].period, end)
+    if windows:
+        with ExitStack() as stack:
+            for name, window in windows.items():
+                stack.enter_context(building(settings, name, *window))
+            starts, ends = zip(*windows.values(), strict=True)
+            _run_dbt(
+                settings, [*dbt_arguments(min(starts), max(ends)), "--select", *(f"tag:{name}" for name in windows)]
+            )
+
+
+# They change no mart, and are 119 of its 132 nodes.
+_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+
+
+def _run_dbt(settings: Settings, arguments: list[str]) -> None:
+    """In a process of its own, which finds the warehouse by its environment, as Dagster runs it."""
+    target = Path(tempfile.mkdtemp(prefix="target", dir=settings.home))
+    shutil.copy(DBT_PROJECT / "target" / "partial_parse.msgpack", target)
+    folders = (
+        "--project-dir",
+        DBT_PROJECT,
+        "--profiles-dir",
+        DBT_PROJECT,
+        "--target-path",
+        target,
+        "--log-path",
+        target,
+    )
+    dbt = Path(sys.executable).with_name("dbt")
+    environment = os.environ | dbt_environment(settings) | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    subprocess.run([dbt, "--no-use-colors", *arguments, *_TESTS, *folders], env=environment, check=True)
+
+
 STEPS: dict[str, Step] = {"land": run_land, "ingest": _run_ingest, "days": _run_days, "months": _run_months}
+MARTS = "marts"
+WITH_MARTS: dict[str, Step] = STEPS | {MARTS: run_marts}

@@ -1,6 +1,7 @@
 """The long sweep: python -m tests.end_to_end.faults.sweep --kills 240 --errors 60 --seed 1
 
-Prints a line per step and fault, keeps the same as JSON and Markdown, and fails if a fault did not fire or did harm.
+The whole chain, dbt and marts included. Prints a line per step and fault, keeps the same as JSON and Markdown, and
+fails if a fault did not fire or did harm.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.end_to_end.faults import inject, plan, scenarios
 from tests.end_to_end.faults.county import ROUNDS
 from tests.end_to_end.faults.inject import Outcome, Point
 from tests.end_to_end.faults.states import Chain, run_chain
-from tests.end_to_end.faults.steps import STEPS
+from tests.end_to_end.faults.steps import MARTS, WITH_MARTS
 from tests.end_to_end.faults.strace import Call
 
 REPORT = PROJECT / ".cic" / "faults"
@@ -63,7 +64,7 @@ def clean_run() -> Iterator[tuple[Chain, Path]]:
     home = Path(tempfile.mkdtemp(prefix="faults"))
     embedded.start(home / "server")
     try:
-        yield run_chain(home / "server", home / "states"), home
+        yield run_chain(home / "server", home / "states", WITH_MARTS), home
     finally:
         embedded.delete(home / "server")
         shutil.rmtree(home)
@@ -95,14 +96,31 @@ def tasks(
         yield f"restart -m {mode}", points(rng.sample(loads, 1)), restarted(mode)
 
 
+def publishing_tasks(chain: Chain, scratch: Path, round_: str, kills: int, seed: int) -> Iterator[Task]:
+    """Kills of runs that publish: of a first build the run with its dbt or dbt alone, as two first builds exclude."""
+    rng = random.Random(f"{seed} {round_} {MARTS}")
+    where = [*scenarios.KILLED_AT, *(scenarios.KILLED_IN if round_ == "late" else ())]
+    whom = scenarios.WHOM if round_ == "late" else scenarios.WHOM[:2]
+    drawn = [rng.choice(where) for _ in range(kills)]
+    # Each place once, before any comes twice.
+    drawn = [*rng.sample(where, min(kills, len(where))), *drawn][:kills]
+    for number, who in enumerate(whom):
+        points = [Point(round_, MARTS, Call("lock", 0, True, "", place)) for place in drawn[number :: len(whom)]]
+        yield f"SIGKILL of {who}", points, lambda point, who=who: scenarios.die_publishing(chain, point, who, scratch)
+
+
 def sweep(round_: str, kills: int, errors: int, seed: int) -> tuple[list[Line], list[Outcome]]:
     """Every step of a round, on a server and a lake of its own; kills and errors are spread evenly over the steps."""
     lines, outcomes = [], []
-    shares = (-(-kills // len(STEPS)), -(-errors // len(STEPS) // 2))
+    share, errors = -(-kills // len(WITH_MARTS)), -(-errors // (len(WITH_MARTS) - 1) // 2)
     with clean_run() as (chain, scratch):
-        for step in STEPS:
-            calls = inject.rehearse(chain, round_, step, scratch)
-            for fault, points, strike in tasks(chain, scratch, round_, step, calls, *shares, seed):
+        for step in chain.steps:
+            calls = inject.rehearse(chain, round_, step, scratch) if step != MARTS else []
+            if step == MARTS:
+                found = publishing_tasks(chain, scratch, round_, share, seed)
+            else:
+                found = tasks(chain, scratch, round_, step, calls, share, errors, seed)
+            for fault, points, strike in found:
                 line = Line(f"{step}, {round_} round", fault, len(calls))
                 for point in points:
                     started = time.monotonic()

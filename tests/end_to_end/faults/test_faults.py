@@ -22,11 +22,12 @@ from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import Window, claim_window, swap_window
+from cic_assets.warehouse.publication import due_by_set
 from tests.conftest import demand
 from tests.end_to_end.faults import account, inject, plan, scenarios, worker
 from tests.end_to_end.faults.inject import Point
-from tests.end_to_end.faults.states import Chain, run_chain
-from tests.end_to_end.faults.steps import STEPS
+from tests.end_to_end.faults.states import Chain, at_end, run_chain, visible
+from tests.end_to_end.faults.steps import STEPS, run_marts
 from tests.end_to_end.faults.strace import Call
 
 Calls = dict[tuple[str, str], list[Call]]
@@ -111,6 +112,49 @@ def test_a_kill_leaves_nothing_half_visible_and_a_rerun_equals_a_clean_run(kill,
 def test_a_kill_anywhere_does_no_harm(step, chain, calls, tmp_path):
     (call,) = plan.kill_points(calls["late", step], 1, random.Random(f"4 {step}"))
     assert inject.strike(chain, Point("late", step, call), "SIGKILL", tmp_path).complaints == []
+
+
+@pytest.fixture(scope="module")
+def unpublished(chain: Chain) -> int:
+    """The number of a state with facts of the late round and marts of the first; the next is the clean one."""
+    with chain.copy(chain.before("late", "land")) as settings:
+        run_marts(settings, chain.sent, "first")
+        for step in STEPS.values():
+            step(settings, chain.sent, "late")
+        chain.keep(settings, "late", "months")
+        run_marts(settings, chain.sent, "late")
+        chain.keep(settings, "late", "marts")
+    return len(chain.states) - 2
+
+
+PUBLISHING = (
+    ("before dbt", "run"),
+    ("within network_overview_month", "run and dbt"),
+    ("within data_quality_day", "dbt"),
+    ("within dbt, days", "run and dbt"),
+    ("between dbt and the ledger", "run"),
+)
+
+
+def test_runs_that_die_between_facts_and_ledger_leave_marts_due_and_the_next_publishes_them(
+    chain, unpublished, tmp_path
+):
+    before, after = chain.states[unpublished], chain.states[unpublished + 1]
+    with chain.copy(unpublished) as settings:
+        was_due = due_by_set(settings)
+        assert all(was_due[name] for name in ("arrival", "daily", "monthly"))
+        for where, whom in PUBLISHING:
+            tables = (scenarios.KILLED_AT | scenarios.KILLED_IN)[where]
+            code = scenarios.kill_publishing(settings, chain, tables, whom, tmp_path)
+            assert code == (1 if whom == "dbt" else -9)
+            assert due_by_set(settings) == was_due
+            assert inject.half_visible(settings, before, after) == []
+        run_marts(settings, chain.sent, "late")
+        assert inject.differences(visible(settings), after.visible) == []
+        assert inject.differences(at_end(settings), after.at_end) == []
+        assert not any(due_by_set(settings).values())
+    published = {unit for unit in after.visible if unit.startswith("marts.")}
+    assert {unit for unit in published if before.visible.get(unit) != after.visible[unit]}, "the marts were the same"
 
 
 ERRORS = {
