@@ -18,6 +18,8 @@ ENVIRONMENTS: tuple[Environment, ...] = ("local", "staging", "prod")
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
 SHIPPED_STREAMS = PACKAGE / "streams" / "files"
+# Names of this machine for itself.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULE_SETS = ("default", "academic")
 # Facts older than this are restated only when somebody asks (DEFINITIONS 2, Restatement).
 RESTATEMENT_HORIZON_DAYS = 400
@@ -37,6 +39,9 @@ class Settings:
         lake: folder or `s3://bucket/prefix`.
         warehouse_url: `postgresql://…`, or None for the embedded server.
         analyst_url: how `cic sql` logs in, or None for the role cic_analyst at `warehouse_url` without a password.
+        ui_host: the address that Dagster's UI listens on: 127.0.0.1, or 0.0.0.0 for other machines too.
+        ui_names: further names under which it may be asked.
+        ui_writes: whether it may start and change things when it is reached from other machines.
         reader_url: the same for `cic sql --role etl`, by the role cic_reader.
         spark: `embedded`, `local[n]` or `sc://host:port`.
         streams: folders of stream files, later ones win by file name.
@@ -58,6 +63,9 @@ class Settings:
     s3_endpoint: str | None = None
     analyst_url: str | None = None
     reader_url: str | None = None
+    ui_host: str = "127.0.0.1"
+    ui_names: tuple[str, ...] = ()
+    ui_writes: bool = False
 
     def personal_key(self) -> bytes:
         """The key that replaces personal fields (`CIC_PERSONAL_KEY`); made once where the environment is local."""
@@ -104,6 +112,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         s3_endpoint=env.get("AWS_ENDPOINT_URL") or None,
         analyst_url=_postgres(env, "CIC_ANALYST_URL"),
         reader_url=_postgres(env, "CIC_READER_URL"),
+        ui_host=_choice(env, "CIC_UI_HOST", ("127.0.0.1", "0.0.0.0"), "127.0.0.1"),
+        ui_names=tuple(name.strip().lower() for name in env.get("CIC_UI_NAMES", "").split(",") if name.strip()),
+        ui_writes=_choice(env, "CIC_UI_WRITES", ("true", "false"), "false") == "true",
     )
     if settings.environment != "local":
         _refuse_embedded(settings, env)
