@@ -21,6 +21,8 @@ _SESSION = (*_RECORD, "told_by")
 # How many ids or charge points a message names.
 SHOWN = 5
 _DAY_MICROS = 24 * 3_600_000_000
+# Excel shows 11 digits and less of a long number, and a CSV has what it shows.
+_ROUNDED = r"^[0-9](?:[.,][0-9]{1,10})?[eE]\+?[0-9]{1,2}$"
 _LINKS = ("session_id", "cdr_session_id", "credit_reference_id")
 _DAY = ("charge_point_id", "provider_id", "authority_id", "stream_id", "start_date", "currency")
 
@@ -123,13 +125,14 @@ def told_apart(rows: DataFrame) -> DataFrame:
     """Adds `id_reused`, and `told_by`: what identifies a session beside its id (DEFINITIONS 3, S16).
 
     An id of which rows stand at two charge points, or with starts more than 24 h apart, does not identify: then charge
-    point, connector and start do. Needs all rows of each id given, open ones too.
+    point, connector and start do. Nor does a long number of which a spreadsheet kept the first digits (`8.9E+15`): of
+    it, starts that differ at all are sessions. Needs all rows of each id given, open ones too.
     """
     same_id = Window.partitionBy(*_RECORD)
     point, start = F.col("charge_point_id"), F.unix_micros("started_at")
-    reused = (F.min(point).over(same_id) != F.max(point).over(same_id)) | (
-        F.max(start).over(same_id) - F.min(start).over(same_id) > _DAY_MICROS
-    )
+    apart_for = F.max(start).over(same_id) - F.min(start).over(same_id)
+    is_rounded = F.col("session_id").rlike(_ROUNDED) & (apart_for > 0)
+    reused = (F.min(point).over(same_id) != F.max(point).over(same_id)) | (apart_for > _DAY_MICROS) | is_rounded
     apart = F.concat_ws("|", point, F.coalesce("connector_id", F.lit("~")), start.cast("string"))
     rows = rows.withColumn("id_reused", F.coalesce(reused, F.lit(False)))
     return rows.withColumn("told_by", F.when(F.col("id_reused"), apart).otherwise(""))

@@ -117,6 +117,20 @@ def test_an_id_that_does_not_identify_keeps_all_its_sessions(spark, reverse):
     assert counts(placed) == (5, 1, 1, 2)
 
 
+def test_a_number_of_which_a_spreadsheet_kept_the_first_digits_is_no_id(spark):
+    """Two charges of one evening would else be versions of one; a corrected one still is a version."""
+    names = ("8.9E+15", "8,91E+12", "1E14", "8.91234567890123E+15", "E+15", "89E15x")
+    rows = [
+        accepted(name, content_hash=f"{name} {hours} {kwh}", start=NOON + hours * HOUR, energy_kwh=kwh, source_line=kwh)
+        for name in names
+        for hours, kwh in ((0, 1), (3, 2), (3, 4))
+    ]
+    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY).session.toArrow().to_pylist()
+    kept = {name: sorted(int(row["energy_kwh"]) for row in found if row["session_id"] == name) for name in names}
+    assert kept == {name: [1, 4] if name in names[:3] else [4] for name in names}
+    assert {row["session_id"] for row in found if "id_reused" in row["flags"]} == {*names[:3]}
+
+
 def test_a_cdr_bills_the_session_at_its_charge_point_and_a_credit_what_stands_there(spark):
     at_2 = {"charge_point_id": "p/2", "start": NOON + HOUR}
     rows = [
