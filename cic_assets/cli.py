@@ -116,11 +116,12 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     settings, _ = _platform()
     with step(out, "warehouse"):
         set_up(settings)
-    _fail_dead_runs(settings)
     if ui:
         with step(out, "UI and daemon"):
             server.start(settings, port)
         out.print(f"http://localhost:{port}  (log: {server.log_file(settings)}; stop with `cic down`)")
+    # Last, as it loads Dagster, which takes 2 s of CPU time, and the sensors do it too.
+    _fail_dead_runs(settings)
 
 
 def _fail_dead_runs(settings: Settings) -> None:
