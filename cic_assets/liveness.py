@@ -7,6 +7,7 @@ when it is gone: `processes.py`. A run of another machine is never judged here; 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.storage.dagster_run import RunRecord
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
-from cic_assets.processes import Process, this_process
+from cic_assets.processes import Process, process_of, this_process
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import WarehouseError, connect
 from cic_assets.warehouse.embedded import WarehouseDownError
@@ -124,9 +125,14 @@ class LocalRunLauncher(DefaultRunLauncher):
     """Dagster's launcher, which first writes down who launches: a worker may die before it says a word."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Launches it."""
+        """Launches it.
+
+        The worker is the code server's, not the daemon's, and loads for 10 s: so the leader of their group stands for
+        both, and a daemon that dies meanwhile takes no run with it.
+        """
         run_id = context.dagster_run.run_id
-        self._instance.add_run_tags(run_id, {LAUNCHER_TAG: _of_run(run_id, str(this_process()))})
+        launcher = process_of(os.getpgrp()) or this_process()
+        self._instance.add_run_tags(run_id, {LAUNCHER_TAG: _of_run(run_id, str(launcher))})
         super().launch_run(context)
 
 

@@ -206,8 +206,9 @@ def group(home: Home, word: str = "") -> set[int]:
 def worker(home: Home) -> set[int]:
     """The process of one run that has started."""
     found = (Process.parse(process) for _, process in home.runs_under_way().values())
-    daemons = group(home, "dagster._daemon")
-    return {process.pid for process in found if process and process.pid not in daemons}
+    running = server.started(home.settings)
+    # Until a run has a process, the supervisor stands for it.
+    return {process.pid for process in found if process and running and process != running.process}
 
 
 VICTIMS: dict[str, Callable[[Home], set[int]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -15,6 +16,7 @@ from dagster import (
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
+    DagsterInvariantViolationError,
     DagsterRun,
     DagsterRunStatus,
     JobDefinition,
@@ -27,10 +29,19 @@ from dagster import (
     op,
 )
 from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.launcher import LaunchRunContext
 
 from cic_assets import liveness
 from cic_assets.lake.landing import land
-from cic_assets.liveness import LAUNCHER_TAG, LOST_TAG, MAX_LOST, PROCESS_TAG, build_executor, fail_dead_runs
+from cic_assets.liveness import (
+    LAUNCHER_TAG,
+    LOST_TAG,
+    MAX_LOST,
+    PROCESS_TAG,
+    LocalRunLauncher,
+    build_executor,
+    fail_dead_runs,
+)
 from cic_assets.processes import process_of, this_process
 from cic_assets.resources.platform import Platform
 from cic_assets.sensors import MAX_ATTEMPTS, WORK_TAG, build_sensors, given_up, requests
@@ -106,6 +117,20 @@ def test_what_is_known_of_the_worker_counts_more_than_its_launcher(instance, gon
     assert list(fail_dead_runs(instance)) == [starting]
     assert [status_of(instance, each) for each in (started, elsewhere, unknown)] == [Status.STARTED] * 3
     assert status_of(instance, just_made) is Status.NOT_STARTED
+
+
+def test_the_leader_of_the_launchers_group_is_written_down_before_anything_can_fail(instance):
+    launcher = LocalRunLauncher()
+    launcher.register_instance(instance)
+    made = instance.get_run_by_id(run(instance, Status.STARTING))
+    assert made is not None
+    with pytest.raises(DagsterInvariantViolationError, match="requires a workspace"):
+        launcher.launch_run(LaunchRunContext(made, workspace=None))
+    found = instance.get_run_by_id(made.run_id)
+    assert found is not None
+    leader = process_of(os.getpgrp()) or this_process()
+    assert found.tags[LAUNCHER_TAG] == f"{made.run_id} {leader}"
+    assert not fail_dead_runs(instance)
 
 
 def test_a_run_executed_again_is_not_judged_by_what_the_first_one_kept(instance, gone):
