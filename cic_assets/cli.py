@@ -33,6 +33,8 @@ app = typer.Typer(
 )
 streams_app = typer.Typer(no_args_is_help=True, help="Stream files: one YAML file per operator's feed.")
 app.add_typer(streams_app, name="streams")
+lake_app = typer.Typer(no_args_is_help=True, help="The lake: raw, decoded and accepted files.")
+app.add_typer(lake_app, name="lake")
 # Tables need about 120 columns; a pipe has no width of its own.
 out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=True)
@@ -358,6 +360,23 @@ def simulate(
         said = ", ".join(f"{count} {place}" for place, count in sorted(counted.items()))
         out.print(f"exchange {topic}: {said}", highlight=False)
     out.print(f"{len(simulation.beside)} files that no kind of stream reads yet: bays, tariffs, planned works")
+
+
+@lake_app.command("verify")
+def verify_lake() -> None:
+    """Read the whole lake and name what is gone or holds other bytes than were put there. Exit code 1 if any is."""
+    from cic_assets.lake.verify import verify
+    from cic_assets.warehouse.connect import set_up
+
+    settings = load_settings()
+    set_up(settings)
+    damages = 0
+    for line in verify(settings):
+        damages += 1
+        out.print(marked(line), highlight=False, soft_wrap=True)
+    if damages:
+        raise typer.Exit(1)
+    out.print("the lake is whole")
 
 
 @streams_app.command("list")

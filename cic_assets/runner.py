@@ -175,7 +175,8 @@ def _first_error(result: Any) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error.cause is not None:
+            # The platform's own errors say what to do; what led to them does not.
+            while error.cause is not None and not error.message.startswith("cic_assets."):
                 error = error.cause
             return str(error.message).strip().splitlines()[0]
     return "see the UI"

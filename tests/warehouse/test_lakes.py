@@ -26,6 +26,7 @@ from cic_assets.lake.ingest import ingest
 from cic_assets.lake.lake_id import OtherLakeError, open_lake
 from cic_assets.lake.landing import adopt_foreign, land
 from cic_assets.lake.touch import renew_registry
+from cic_assets.lake.verify import verify
 from cic_assets.lake.zones import LakeError
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
@@ -429,6 +430,22 @@ def test_a_decoded_file_whose_bytes_changed_is_named_and_made_again(settings, de
     ingest_again(settings, "north_sessions")
     assert f"{decoded.name} holds other bytes than were written" in caplog.text
     assert decoded.read_bytes() == good and facts(settings) == before
+
+
+def test_verify_names_every_damage_of_the_whole_lake(settings, raw, decoded):
+    assert list(verify(settings)) == []
+    other_one = next(Path(settings.lake, "raw", "stream_id=south_sessions").rglob("*.csv"))
+    other_one.unlink()
+    for file in (raw, decoded, accepted_file(settings, "status")):
+        flip(file)
+    halve_log(settings)
+    said = list(verify(settings))
+    assert len(said) == 5, said
+    assert f"{raw.name} holds other bytes than were written: restore it, or land north_sessions_3.jsonl" in said[0]
+    assert f"{other_one.name} is gone: restore it" in said[1]
+    assert f"{decoded.name} holds other bytes" in said[2] and "makes it again" in said[2]
+    assert "accepted/sessions can't be read" in said[3]
+    assert "accepted/status is not what was accepted" in said[4]
 
 
 def test_an_object_of_another_program_that_grows_or_changes_is_ingested_as_what_it_is_now(settings):
