@@ -21,6 +21,7 @@ from cic_assets.resources.sealed import ForeignConnectionError, UnsealedError, s
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_IDLE_SECONDS = 7 * 86_400
 SPARK_CONFIG = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
@@ -62,6 +63,8 @@ def _embedded_target() -> str:
     """
     # Sail tells of each session at INFO, in the middle of a command's output.
     os.environ.setdefault("RUST_LOG", "error")
+    # By itself Sail ends a session after 15 minutes without a request: a run whose marts took longer failed after them.
+    os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(_IDLE_SECONDS))
     met: list[str] = []
     while len(met) < _TRIES:
         server = _sail()

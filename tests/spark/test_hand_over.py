@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,3 +76,9 @@ def test_two_timelines_of_many_rows_are_compared_by_a_small_plan(spark, tmp_path
     assert spans(Lake(str(tmp_path))) == spans(None)
     beside, inside = sent
     assert beside < tables.IN_PLAN_BYTES < 10 * tables.IN_PLAN_BYTES < inside
+
+
+def test_the_embedded_engine_waits_for_a_run_that_does_something_else(spark, engine):
+    """Sail's own limit is 15 minutes of idleness; building marts took longer, and the run's next step failed."""
+    assert spark.range(3).count() == 3
+    assert engine != "embedded" or int(os.environ["SAIL_SPARK__SESSION_TIMEOUT_SECS"]) >= 86_400
