@@ -100,6 +100,9 @@ def _local_target(engine: str) -> tuple[str, str]:
         raise EngineError(f"CIC_SPARK={engine} needs Java 17 or newer on the PATH; CIC_SPARK=embedded needs none")
     from pyspark.sql import SparkSession
 
+    # A parent that is on Connect, or a cluster named for other programs, would make the classic session a remote one.
+    for name in ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE"):
+        os.environ.pop(name, None)
     # By the environment: what is in the configuration stands on Java's command line, which every user may read.
     token = os.environ["SPARK_CONNECT_AUTHENTICATE_TOKEN"] = secrets.token_hex(32)
     try:
