@@ -107,7 +107,7 @@ class Runner:
         return RunReport(job, result.run_id, first, last)
 
     def ingest(self) -> list[RunReport]:
-        """Ingests all pending arrivals, after looking for and reporting them as the sensor does; then due marts."""
+        """Ingests pending arrivals, after looking for them and reporting them as its sensor does, then due marts."""
         from cic_assets.assets.accepted import INGEST_OP
         from cic_assets.jobs import INGEST
         from cic_assets.lake.landing import adopt_foreign

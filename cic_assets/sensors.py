@@ -81,6 +81,11 @@ def requests(
         yield RunRequest(run_key=run_key, job_name=job, tags=tags, run_config=config or {}, asset_selection=assets)
 
 
+def mart_requests(settings: Settings, instance: DagsterInstance, job: str, name: str) -> list[RunRequest]:
+    """Runs of a job's marts alone, where a run ended between facts and marts or their SQL is another."""
+    return list(requests(instance, job, due_marts(settings, name), mart_keys(name)))
+
+
 def _tries(instance: DagsterInstance, job: str, item: Work) -> tuple[int, int]:
     """(failed, lost): how often the work failed, and how often its run died, which is no fault of the work so far."""
     wanted = RunsFilter(job_name=job, tags={WORK_TAG: item.identity}, statuses=[DagsterRunStatus.FAILURE])
@@ -99,11 +104,6 @@ def given_up(instance: DagsterInstance, job: str, work: list[Work]) -> str:
         elif lost >= MAX_LOST:
             named.append(f"{item.first} to {item.last} lost its process {lost} times")
     return f"given up until its content changes: {'; '.join(named)}" if named else ""
-
-
-def mart_requests(settings: Settings, instance: DagsterInstance, job: str, name: str) -> list[RunRequest]:
-    """Runs of a job's marts alone, where a run ended between facts and marts or their SQL is another."""
-    return list(requests(instance, job, due_marts(settings, name), mart_keys(name)))
 
 
 def raw_event(arrival: Arrival) -> AssetMaterialization:
@@ -149,6 +149,7 @@ def _arrivals() -> SensorDefinition:
         found = list(requests(context.instance, INGEST, work))
         found = found or mart_requests(settings, context.instance, INGEST, mart_sets.ARRIVAL)
         if not found:
+            work += due_marts(settings, mart_sets.ARRIVAL)
             return SkipReason(given_up(context.instance, INGEST, work) or "nothing new")
         return SensorResult(run_requests=found, asset_events=[raw_event(arrival) for arrival in pending])
 
@@ -172,7 +173,8 @@ def _stale_days() -> SensorDefinition:
         found = list(requests(context.instance, DAILY, days_work(now)))
         found = found or mart_requests(platform.settings, context.instance, DAILY, mart_sets.DAILY)
         if not found:
-            what = given_up(context.instance, DAILY, days_work(now)) or "nothing stale"
+            work = [*days_work(now), *due_marts(platform.settings, mart_sets.DAILY)]
+            what = given_up(context.instance, DAILY, work) or "nothing stale"
             return SkipReason(f"{what}; {len(waiting)} days beyond the horizon wait for `cic run daily`")
         return SensorResult(run_requests=found)
 
@@ -198,7 +200,8 @@ def _stale_months() -> SensorDefinition:
         found = list(requests(context.instance, MONTHLY, months_work(now)))
         found = found or mart_requests(platform.settings, context.instance, MONTHLY, mart_sets.MONTHLY)
         if not found:
-            what = given_up(context.instance, MONTHLY, months_work(now)) or "nothing stale"
+            work = [*months_work(now), *due_marts(platform.settings, mart_sets.MONTHLY)]
+            what = given_up(context.instance, MONTHLY, work) or "nothing stale"
             return SkipReason(f"{what}; {len(waiting)} months beyond the horizon wait for `cic run monthly`")
         return SensorResult(run_requests=found)
 

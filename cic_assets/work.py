@@ -202,14 +202,12 @@ def due_marts(settings: Settings, name: str) -> list[Work]:
         found = due(connection, marts)
     periods = [each.period for each in found]
     ranges = _near(periods) if name == ARRIVAL else contiguous(periods, monthly=name == MONTHLY)
-    return [
-        Work(
-            first,
-            last,
-            _identity([marts.fingerprint, *(f"{e.period}:{e.touch_id}" for e in found if first <= e.period <= last)]),
-        )
-        for first, last in ranges
-    ]
+    work = []
+    for first, last in ranges:
+        # When it was built is in it, so that what was built, and is due once more by the same touch, is other work.
+        said = [f"{each.period}:{each.touch_id}:{each.built_at}" for each in found if first <= each.period <= last]
+        work.append(Work(first, last, _identity([marts.fingerprint, *said])))
+    return work
 
 
 def _near(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:

@@ -70,27 +70,29 @@ def touch_since(connection: Connection, name: str, first: dt.date = dt.date.min)
 
 @dataclass(frozen=True)
 class Due:
-    """A period that is to be built, and the touch that makes it so."""
+    """A period that is to be built, the touch that makes it so, and when it was built last."""
 
     period: dt.date
     touch_id: int
+    built_at: dt.datetime | None
 
 
 def due(connection: Connection, marts: MartSet) -> list[Due]:
     """Periods of a set that are older than what they read, or made by other SQL, or not there; oldest first."""
     rows = connection.execute(
-        "select period_date, touch_id, touch_id is distinct from built_touch_id, built_with is distinct from %s"
+        "select period_date, touch_id, built_at,"
+        " touch_id is distinct from built_touch_id, built_with is distinct from %s"
         " from catalogue.mart_period where mart_set = %s order by 1",
         [marts.fingerprint, marts.name],
     ).fetchall()
     is_missing = _is_missing(connection, marts)
     found = [
-        Due(period, touch_id)
-        for period, touch_id, is_touched, is_other in rows
+        Due(period, touch_id, built_at)
+        for period, touch_id, built_at, is_touched, is_other in rows
         if is_touched or (not marts.is_only_views and (is_other or is_missing))
     ]
     if not found and marts.is_only_views and rows and (is_missing or any(is_other for *_, is_other in rows)):
-        return [Due(*rows[-1][:2])]
+        return [Due(*rows[-1][:3])]
     return found
 
 

@@ -153,6 +153,17 @@ def test_marts_that_are_gone_are_due_and_come_back_whole(settings):
     assert due(settings)[MONTHLY] == [JAN]
 
 
+def test_what_is_gone_after_it_was_built_is_other_work_for_the_daemon(settings):
+    made(settings)
+    touched(settings, (MONTHLY, JAN))
+    (first,) = due_marts(settings, MONTHLY)
+    build(settings, MONTHLY, JAN, FEB)
+    with connect(settings) as connection:
+        connection.execute("drop table marts.network_overview_month")
+    (again,) = due_marts(settings, MONTHLY)
+    assert (again.first, again.last) == (first.first, first.last) and again.identity != first.identity
+
+
 def test_a_warehouse_of_before_is_filled_once(settings):
     with connect(settings) as connection:
         connection.execute("drop table catalogue.mart_period")
