@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cic_assets.streams.columns import COLUMNS, TEXTS
+from cic_assets.streams.columns import COLUMNS, CUT_TEXTS, TEXTS
 from cic_assets.streams.expressions import INSTANTS, failing_reads, reads_wall_clock
 from cic_assets.streams.model import StatusStream, Stream, referenced_fields
 
@@ -20,6 +20,13 @@ PROVENANCE = (
     "arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail", "content", "skipped",
 )  # fmt: skip
 HOUR_MICROS = 3_600_000_000
+# A text of the common model, in bytes of UTF-8. OCPI's ids have 36 or 48 signs; an entry of a Postgres index takes
+# 2,704 bytes, and one charge point of 2,800 stopped the month of all providers.
+MAX_TEXT_BYTES = 255
+# What is longer is not searched at all: patterns that step back take minutes for a million spaces.
+_MAX_SEARCHED = 4_096
+# Signs that are kept of a text that is cut: at most 4 bytes each.
+_CUT_TO = 60
 # 0001-01-01 and the end of 9999, UTC.
 _FIRST_MICROS, _LAST_MICROS = -62_135_596_800_000_000, 253_402_300_799_999_999
 _NUMBER = r"^[ \t\r\n]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\r\n]*$"
@@ -81,16 +88,22 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
         _skipped(stream).alias("skipped"),
         *beside,
         *(_expression(stream, name) for name in COLUMNS[stream.kind]),
-        *(_present(stream.columns[name]).alias(f"present_{name}") for name in audited_columns(stream)),
+        *(_present(stream.columns[name]).alias(f"present_{name}") for name in audited_columns(stream, texts=False)),
     )
     types = {field.name: field.dataType for field in frame.schema}
     named = {*stream.columns, *(["charge_point_alias"] if stream.alias_fields else [])}
     texts = [f"given_{name}" for name in COLUMNS[stream.kind] if name in named]
     timed = {name: types[f"given_{name}"] for name in COLUMNS[stream.kind] if name in INSTANTS}
     written = [name for name in timed if name in stream.columns and isinstance(timed[name], T.StringType)]
+    strings = [name for name in texts if isinstance(types[name], T.StringType)]
+    counted = [name for name in audited_columns(stream) if name in TEXTS]
     # Step by step: engines plan an expression as often as others name it.
     for step in (
-        {name: cleaned(name) for name in texts if isinstance(types[name], T.StringType)},
+        {f"long_{name}": _is_longer(f"given_{name}", _MAX_SEARCHED) for name in counted},
+        {name: _bounded_text(name, F.length(name) <= _MAX_SEARCHED, _MAX_SEARCHED) for name in strings},
+        {name: cleaned(name) for name in strings},
+        {f"present_{name}": F.col(f"given_{name}").isNotNull() | F.col(f"long_{name}") for name in counted},
+        {name: _bounded_text(name, F.octet_length(name) <= MAX_TEXT_BYTES, _CUT_TO) for name in strings},
         {f"{name}_part{n}": F.regexp_extract(f"given_{name}", _MOMENT, n) for name in written for n in range(1, 5)},
         {f"{name}_clock": _clock(name) for name in written},
         {f"{name}_east": _minutes_east(F.upper(f"{name}_part4")) for name in written},
@@ -161,6 +174,16 @@ def cleaned(name: str) -> Column:
     text = F.col(name)
     seen = F.regexp_replace(F.regexp_replace(text, f"[{_UNSEEN}]", ""), f"^[{_SPACE}]+|[{_SPACE}]+$", "")
     return F.nullif(F.when(text.rlike("[^ -~]"), seen).otherwise(F.trim(text)), F.lit(""))
+
+
+def _is_longer(name: str, signs: int) -> Column:
+    return F.coalesce(F.length(F.col(name).cast("string")) > signs, F.lit(False))
+
+
+def _bounded_text(name: str, fits: Column, cut_to: int) -> Column:
+    """The text where it fits; else nothing, so that it is unreadable, or of words and names the beginning."""
+    cut = F.concat(F.substring(name, 1, cut_to), F.lit("\u2026"))
+    return F.when(fits, F.col(name)).otherwise(cut if name.removeprefix("given_") in CUT_TEXTS else F.lit(None))
 
 
 def text_of(name: str) -> Column:
@@ -275,10 +298,14 @@ def _bounded(value: Column) -> Column:
     return F.when(F.unix_micros(value).between(_FIRST_MICROS, _LAST_MICROS), value)
 
 
-def audited_columns(stream: Stream) -> list[str]:
-    """The mapped columns whose text may be there and say nothing (U01): all that are no texts themselves."""
-    # The word for a state has a rule of its own (E03).
-    return [name for name in stream.columns if name not in TEXTS and (stream.kind, name) != ("status", "status")]
+def audited_columns(stream: Stream, *, texts: bool = True) -> list[str]:
+    """The mapped columns whose value may be there and not be read (U01); `texts`: also those that only can be too long.
+
+    Charge points have rules of their own (S01, E01, L01), and so has the word for a state (E03).
+    """
+    own = {"charge_point", *(["status"] if stream.kind == "status" else [])}
+    left_out = own | CUT_TEXTS & TEXTS | (set() if texts else TEXTS)
+    return [name for name in stream.columns if name not in left_out]
 
 
 def audited(frame: DataFrame, stream: Stream, values: Mapping[str, str]) -> DataFrame:

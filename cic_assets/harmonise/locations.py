@@ -61,6 +61,9 @@ _VALUES = {
     "longitude": "longitude",
     "status": "status",
     "valid_from": "valid_from_given",
+    "connector_id": "connector_given",
+    "location_id": "location_id",
+    "device_id": "device_given",
 }
 
 

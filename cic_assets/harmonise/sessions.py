@@ -47,6 +47,10 @@ _VALUES = {
     "record_kind": "record_kind_given",
     "credit": "credit_given",
     "last_updated": "last_updated",
+    "session_id": "given_id",
+    "connector_id": "connector_id",
+    "cdr_session_id": "cdr_session_id",
+    "credit_reference_id": "credit_reference_id",
 }
 MINUTE_MICROS, SECOND_MICROS = 60_000_000, 1_000_000
 

@@ -31,6 +31,7 @@ _VALUES = {
     **{f"{edge}_{way}": f"{edge}_at" for edge in ("changed", "confirmed") for way in ("local", "at")},
     "covers_until": "covers_given",
     "invalid": "invalid_given",
+    "connector_id": "connector_given",
 }
 
 
@@ -49,6 +50,7 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
         *PROVENANCE,
         *presence(stream),
         *names_of_point(),
+        id_of("connector_id").alias("connector_given"),
         F.coalesce(id_of("connector_id"), F.lit("")).alias("connector_id"),
         F.coalesce(text_of("status"), F.lit(NO_WORD)).alias("source_status"),
         *(

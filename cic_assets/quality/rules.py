@@ -81,8 +81,9 @@ RULES: tuple[Rule, ...] = (
         kinds=EVERY_KIND,
     ),
     Rule(
-        "S01", "reject", "charge point or start is missing or unreadable, or the end of a closed session; an instant"
-        " needs date, time and offset (`concat(field, 'Z')` where the feed means UTC, *_local for a wall clock)",
+        "S01", "reject", "charge point or start is missing or unreadable, or the end of a closed session; an id has at"
+        " most 255 bytes, an instant needs date, time and offset"
+        " (`concat(field, 'Z')` where the feed means UTC, *_local for a wall clock)",
         predicate="charge_point is null or started_at is null or (ended_at is null and not is_open)",
         holds="length(coalesce(charge_point, '')) > 0 and coalesce(unix_micros(started_at), -1) <> -1"
         " and (is_open or coalesce(unix_micros(ended_at), -1) <> -1)",
@@ -179,8 +180,9 @@ RULES: tuple[Rule, ...] = (
         flag="dst",
     ),
     Rule(
-        "E01", "reject", "charge point, instant or poll's time is missing or unreadable; an instant needs date, time"
-        " and offset (`concat(field, 'Z')` where the feed means UTC, *_local for a wall clock)",
+        "E01", "reject", "charge point, instant or poll's time is missing or unreadable; an id has at most 255 bytes,"
+        " an instant needs date, time and offset"
+        " (`concat(field, 'Z')` where the feed means UTC, *_local for a wall clock)",
         predicate="charge_point is null or event_at is null or (confirms and confirmed_at is null)",
         holds="length(coalesce(charge_point, '')) > 0 and coalesce(unix_micros(event_at), -1) <> -1"
         " and (not confirms or coalesce(unix_micros(confirmed_at), -1) <> -1)",
@@ -222,7 +224,8 @@ RULES: tuple[Rule, ...] = (
         kinds=("status",),
     ),
     Rule(
-        "L01", "reject", "no charge point: the id is missing or the header's, or the row is a total or a footnote",
+        "L01", "reject", "no charge point: the id is missing, longer than 255 bytes or the header's, or the row is a"
+        " total or a footnote",
         predicate="charge_point is null or is_header or is_remark or is_alone or is_unplaced",
         holds="length(coalesce(charge_point, '')) > 0"
         " and not is_header and not is_remark and not is_alone and not is_unplaced",

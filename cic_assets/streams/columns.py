@@ -57,13 +57,15 @@ LOCATION_COLUMNS: dict[str, str] = {
     "valid_from": "since when this is so (an instant, or a date of the stream's zone); the arrival if not said",
 }
 COLUMNS = {"sessions": SESSION_COLUMNS, "status": STATUS_COLUMNS, "locations": LOCATION_COLUMNS}
-# Columns that are texts: whatever stands there is read.
+# Columns that are texts: whatever stands there is read, unless it is too long (`harmonise/common.py`).
 TEXTS = frozenset(
     {
         "session_id", "charge_point", "connector_id", "cdr_session_id", "credit_reference_id", "location_id",
         "location_name", "device_id",
     }
 )  # fmt: skip
+# Of these, a text that is too long is cut, as its beginning tells enough; all others are then unreadable.
+CUT_TEXTS = frozenset({"location_name", "status"})
 # Of each group, exactly one.
 ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "sessions": (("charge_point",), ("energy",), ("started_local", "started_at"), ("ended_local", "ended_at")),

@@ -207,7 +207,8 @@ CASES: dict[str, Case] = {
             ),
             kind="jsonl",
         ),
-        9,
+        8,
+        ((S01, "yyyy"),),
     ),
     "dates of year 14 and 9999": Case(
         "csv",

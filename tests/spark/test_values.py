@@ -221,6 +221,59 @@ def test_ids_have_no_unseen_signs_and_placeholders_are_no_ids(spark, kind):
     assert [row["connector_id"] for row in found][6:8] == ["E 1", "E 1"]
 
 
+# Texts of 255 bytes and of more, in ids of one, two and four bytes a sign; the last is not even searched.
+FITS = ("E" * 255, "\u00e9" * 127, "\U0001f50c" * 63, " " * 900 + "E1")
+TOO_LONG = ("E" * 256, "\u00e9" * 128, "\U0001f50c" * 64, "E" * 2_800, "E" + "\u00a0" * 1_000_000 + "E")
+OPTIONAL_IDS = {
+    "sessions": ("session_id", "connector_id", "cdr_session_id", "credit_reference_id"),
+    "status": ("connector_id",),
+    "locations": ("connector_id", "location_id", "device_id"),
+}
+WITH_IDS = {
+    "sessions": {**SESSIONS, "columns": {**SESSIONS["columns"], "status": "null"}},
+    "status": {**STATUS, "columns": {"charge_point": "cp", "status": "word", "changed_at": "start"}},
+    "locations": {**COMMON, "kind": "locations", "columns": {"charge_point": "cp"}},
+}
+
+
+@pytest.mark.parametrize("kind", HARMONISE)
+def test_ids_that_no_index_takes_are_unreadable(spark, kind):
+    rule = {"sessions": "S01", "status": "E01", "locations": "L01"}[kind]
+    good = {**SESSION, "word": "AVAILABLE"}
+    found = judged(spark, WITH_IDS[kind], [{**good, "cp": text} for text in (*FITS, *TOO_LONG)])
+    assert [row["reasons"] for row in found] == [[]] * len(FITS) + [[rule]] * len(TOO_LONG)
+    assert found[0]["charge_point"] == FITS[0] and found[3]["charge_point"] == "E1"
+    names = OPTIONAL_IDS[kind]
+    content = {**WITH_IDS[kind], "columns": {**WITH_IDS[kind]["columns"], **dict.fromkeys(names, "other")}}
+    texts = enumerate((*FITS, *TOO_LONG, None))
+    found = judged(spark, content, [{**good, "cp": f"E{number}", "other": text} for number, text in texts])
+    ids = [{row[name] or None for name in names} - {row.get("session_id")} for row in found]
+    assert ids[:2] == [{FITS[0]} - {found[0].get("session_id")}, {FITS[1]} - {found[1].get("session_id")}]
+    marks = sorted(f"unreadable:{name}" for name in names)
+    assert [sorted(row["flags"]) for row in found] == [[]] * len(FITS) + [marks] * len(TOO_LONG) + [[]]
+    # Of a registry's row without anything but an id nobody knows whether it is one.
+    assert kind == "locations" or all(row["reasons"] == [] for row in found)
+    assert all(len(row.get("session_id") or "") <= 255 for row in found)
+
+
+@pytest.mark.parametrize("kind", HARMONISE)
+def test_words_and_names_that_are_too_long_are_cut_and_figures_are_unreadable(spark, kind):
+    columns = {
+        "sessions": {"cost": "other", "last_updated": "other", "status": "other", "currency": "other"},
+        "status": {"status": "other", "changed_at": "start"},
+        "locations": {"location_name": "other", "rated_power": "other"},
+    }[kind]
+    content = {**WITH_IDS[kind], "columns": {**WITH_IDS[kind]["columns"], **columns}}
+    rows = [{**SESSION, "other": text} for text in ("1" * 256, "1" * 5_000, "\u00e9" * 5_000)]
+    found = judged(spark, content, rows)
+    marks = {f"unreadable:{name}" for name in columns if name not in ("location_name", "changed_at")}
+    marks = {"unmapped_status"} if kind == "status" else marks
+    assert [set(row["flags"]) for row in found] == [marks] * len(rows)
+    if kind != "sessions":
+        words = [row["source_status" if kind == "status" else "location_name"] for row in found]
+        assert words == ["1" * 60 + "\u2026"] * 2 + ["\u00e9" * 60 + "\u2026"]
+
+
 def test_truth_is_told_by_one_list_of_words(spark):
     words = {
         "true": True,
