@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test fuzz faults outages orders calibration lint types doctor lock clean
+.PHONY: help setup demo test fuzz costs faults outages orders calibration lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -68,6 +68,9 @@ types: setup
 
 doctor: setup ## what is there and what is missing
 	@$(BIN)/cic doctor
+
+costs: setup ## what hostile files of growing size cost to decode; AGAINST=folder of another checkout
+	@$(BIN)/python -m tests.fuzz.costs $(if $(AGAINST),--against $(AGAINST))
 
 faults: setup ## kills, I/O errors, stale workers, restarts, from landing to marts; KILLS=240 ERRORS=96 SEED=1
 	@$(BIN)/python -m tests.end_to_end.faults.sweep --kills $(or $(KILLS),240) --errors $(or $(ERRORS),96) --seed $(or $(SEED),1)

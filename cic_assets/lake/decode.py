@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cic_assets.lake import catalogue
-from cic_assets.lake.bounds import NAMES_KEPT
+from cic_assets.lake.bounds import MAX_NAME_CHARS, NAMES_KEPT, RAW_KEPT
 from cic_assets.lake.catalogue import LandedObject
 from cic_assets.lake.digests import HashedWriter, checked, digest_of
 from cic_assets.lake.json_text import compact, parse
@@ -115,7 +115,7 @@ def _decode(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake
         if count != tally.count:
             raise DecodeError(f"{landed.path}: {tally.count} records were read and {count} decoded; nothing was kept")
     with connect(settings) as connection:
-        names = [plain_text(name) for name in reading.columns[:NAMES_KEPT]]
+        names = [plain_text(name)[:MAX_NAME_CHARS] for name in reading.columns[:NAMES_KEPT]]
         catalogue.note_decoded(connection, landed, names, count)
         catalogue.note_file(connection, path, count, hashed.hexdigest())
     return count
@@ -190,17 +190,24 @@ def _carried_over(settings: Settings, lake: Lake, former: str, path: str, schema
 def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: Reading) -> Iterator[pa.RecordBatch]:
     schema = decoded_schema(stream)
     key = settings.personal_key() if stream.personal_fields else b""
-    rows = (_row(stream, landed, reading, record, key) for record in reading.records)
+    rows = (_bounded(_row(stream, landed, reading, record, key)) for record in reading.records)
     chunk: list[dict[str, Any]] = []
     size = 0
     for row in rows:
         chunk.append(row)
-        size += len(row["cic.raw"])
+        size += sum([len(text) for text in row.values() if isinstance(text, str)])
         if len(chunk) == ROWS_PER_GROUP or size > TEXT_PER_GROUP:
             yield pa.RecordBatch.from_pylist(chunk, schema=schema)
             chunk, size = [], 0
     if chunk:
         yield pa.RecordBatch.from_pylist(chunk, schema=schema)
+
+
+def _bounded(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the beginning of its text: all of an arrival's quarantined texts are held at once."""
+    if len(row["cic.raw"]) > RAW_KEPT:
+        row["cic.raw"] = f"{row['cic.raw'][:RAW_KEPT]}… ({len(row['cic.raw']):,} characters; the original has all)"
+    return row
 
 
 def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
@@ -222,7 +229,9 @@ def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record,
             for name, text in values.items()
         }
         row["cic.raw"] = plain_text(_raw_without(stream, reading, record, key))
-    faults = _header_faults(stream, reading)
+    if (faults := reading.header_faults) is None:
+        # Once a file: of a header with a million names, looking costs more than a row.
+        faults = reading.header_faults = _header_faults(stream, reading)
     if faults:
         row |= {"cic.fault": "D02", "cic.fault_text": "; ".join(faults)}
     content = content_of(stream, values)

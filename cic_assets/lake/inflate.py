@@ -63,8 +63,11 @@ def refuse_bomb(inflated_bytes: int, packed_bytes: int, most: int) -> None:
         raise UnreadableError(f"it unpacks to more than {MAX_RATIO} times its size: a bomb, or one line over and over")
 
 
-def workbook_bytes(source: BinaryIO) -> bytes:
+def workbook_bytes(source: BinaryIO) -> tuple[bytes, int]:
     """A workbook's bytes, if its directory promises to fit into memory; zipfile reads no more than is promised.
+
+    Returns:
+        (its bytes, how many its parts have, unpacked).
 
     Raises:
         UnreadableError: no zip, or too large, packed or unpacked.
@@ -78,4 +81,4 @@ def workbook_bytes(source: BinaryIO) -> bytes:
     except Exception as error:  # zipfile raises BadZipFile, struct.error, ValueError, NotImplementedError and more
         raise UnreadableError(f"no XLSX workbook: {type(error).__name__}") from error
     refuse_bomb(promised, len(content), MAX_WORKBOOK_INFLATED_BYTES)
-    return content
+    return content, promised

@@ -15,12 +15,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count, zip_longest
-from typing import Any, BinaryIO, NamedTuple
+from itertools import count, islice, zip_longest
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
-from cic_assets.lake.bounds import MAX_DEPTH, MAX_LINE_BYTES, MAX_PARTS_CHARS, NAMES_KEPT, START_KEPT, UnreadableError
+from cic_assets.lake.bounds import (
+    MAX_CELLS_CHARS,
+    MAX_CELLS_RATIO,
+    MAX_DEPTH,
+    MAX_LINE_BYTES,
+    MAX_PARTS_CHARS,
+    MAX_PARTS_RATIO,
+    NAMES_KEPT,
+    START_KEPT,
+    UnreadableError,
+)
+from cic_assets.lake.csv_lines import Line, Lines, later_lines
 from cic_assets.lake.inflate import inflated, workbook_bytes
+from cic_assets.lake.json_parts import flat, parts, whole
 from cic_assets.lake.json_text import AmbiguousError, array_elements, compact, is_deeper, parse, scalars
 from cic_assets.lake.workbook import Row, sheets
 from cic_assets.streams.model import FeedFormat
@@ -40,8 +52,9 @@ _DISGUISES = {
 # Signs of no width, and the mark at a file's start, that exports leave around names and in cells that show nothing.
 _UNSEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _AROUND = _UNSEEN + "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
-# From so many columns on, a line with as many delimiters inside a cell is a row that stray quotes drew in.
-_COLUMNS_OF_A_TABLE = 4
+_PIECE_BYTES = 1 << 20
+# Under so many names, a sheet's empty cells are told one by one.
+_COLUMNS_IN_FULL = 256
 csv.field_size_limit(MAX_LINE_BYTES)
 
 
@@ -72,11 +85,32 @@ class Reading:
         columns: field names seen in the header (CSV, XLSX) or records (JSON) so far; a name that stands twice in a
             header is numbered (`kWh (1)`, `kWh (2)`).
         copies: numbered name → the name in the header.
+        header_faults: why no row of the table can be taken, once somebody has looked.
     """
 
     records: Iterator[Record]
     columns: list[str]
     copies: dict[str, str] = field(default_factory=dict)
+    header_faults: list[str] | None = None
+    _noted: set[str] = field(default_factory=set)
+    _read: int = 0
+    _written: int = 0
+
+    def note(self, names: Iterable[str]) -> None:
+        """Keeps names of fields, up to `NAMES_KEPT` of a file."""
+        if len(self.columns) >= NAMES_KEPT or self._noted.issuperset(names):
+            return
+        new = islice((name for name in names if name not in self._noted), NAMES_KEPT - len(self.columns))
+        for name in list(new):
+            self._noted.add(name)
+            self.columns.append(name)
+
+    def count_parts(self, read: int, written: int) -> None:
+        """Says no to lists that repeat what stands around them: of 1 MB around 1 M elements, a terabyte would come."""
+        self._read += read
+        self._written += written
+        if self._written > MAX_PARTS_CHARS + MAX_PARTS_RATIO * self._read:
+            raise UnreadableError(f"the parts of its records have more than {self._written:,} characters together")
 
     def open_table(self, header: list[str]) -> None:
         """Takes the names of a table's header."""
@@ -147,14 +181,6 @@ def _refuse_disguise(source: BinaryIO, form: FeedFormat) -> None:
             raise UnreadableError(f"it is {what} and not {form.type} in {form.encoding}; have it sent as that")
 
 
-class Line(NamedTuple):
-    """A physical line as text, what is wrong with its bytes, and whether only its start was kept."""
-
-    text: str
-    fault: str | None
-    is_start: bool
-
-
 def _lines(source: BinaryIO, encoding: str) -> Iterator[Line]:
     """The physical lines; one bad byte, or a line without end, spoils its own line only."""
     first = True
@@ -174,8 +200,12 @@ def _lines(source: BinaryIO, encoding: str) -> Iterator[Line]:
 
 def _physical(source: BinaryIO) -> Iterator[tuple[bytes, int]]:
     r"""(line, its length) by \n, \r\n and lone \r; of a line beyond the limit only the start is held."""
-    line, length = b"", 0
-    while chunk := source.readline(MAX_LINE_BYTES):
+    line, length, held = b"", 0, b""
+    piece = min(_PIECE_BYTES, MAX_LINE_BYTES)
+    while chunk := held + source.readline(piece):
+        # Of \r\n the second half may come with the next piece.
+        is_split = chunk.endswith(b"\r") and chunk != held
+        chunk, held = (chunk[:-1], b"\r") if is_split else (chunk, b"")
         for part in chunk.splitlines(keepends=True) if b"\r" in chunk else (chunk,):
             if length + len(part) <= MAX_LINE_BYTES:
                 line += part
@@ -190,58 +220,53 @@ def _physical(source: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _csv(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
-    taken: list[str] = []
-    faults: list[str] = []
+    table = Lines(_lines(source, form.encoding), form.delimiter)
+    _open_csv(table, form, reading)
+    width, is_named = len(reading.columns), "" not in reading.columns
+    while True:
+        cells, fault = table.record()
+        if cells is None:
+            return
+        taken = table.taken
+        if stray := fault or (len(taken) > 1 and table.rows_in(cells, width)):
+            table.give_back()
+            fault = _MISSING.format(stray)
+        raw = "".join([line.text for line in taken]).rstrip("\r\n")
+        fault = fault or table.fault()
+        if fault is None and all(map(is_blank, cells)):
+            continue
+        fault = fault or _cell_fault(cells, width)
+        if fault is not None:
+            yield Record(table.line, raw, None, fault)
+        elif is_named and len(cells) == width:
+            yield Record(
+                table.line, raw, {name: cell or None for name, cell in zip(reading.columns, cells, strict=True)}
+            )
+        else:
+            yield Record(table.line, raw, _cells(cells, reading.columns))
 
-    def feed() -> Iterator[str]:
-        for line in _lines(source, form.encoding):
-            taken.append(line.text)
-            if line.fault:
-                faults.append(line.fault)
-            if sum(map(len, taken)) > MAX_LINE_BYTES:
-                raise UnreadableError(f"a record of {len(taken)} lines is longer than {MAX_LINE_BYTES:,} bytes")
-            # A quote in what is known of a long line must not draw the rows below it into a cell.
-            yield "\n" if line.is_start else line.text
 
-    # Strict: an unclosed quote must not swallow the rows below it in silence.
-    rows = csv.reader(feed(), delimiter=form.delimiter, strict=True)
-    header = next(rows, [])
-    if faults:
-        raise UnreadableError(f"the header is {faults[0]}")
-    if not any(header):
+def _open_csv(table: Lines, form: FeedFormat, reading: Reading) -> None:
+    header, fault = table.record()
+    if fault or table.fault():
+        raise UnreadableError(f"the header is {fault or table.fault()}")
+    if not header or not any(header):
         raise UnreadableError("its first line has no names")
     if "\0" in "".join(header):
         raise UnreadableError(f"the header holds NUL: it is not {form.encoding}")
+    names = table.taken[0].text.count(form.delimiter)
+    if names and any(line.count(form.delimiter) >= names for line in later_lines(header)):
+        raise UnreadableError("the header holds lines that look like rows: a quote is missing or one too many")
     reading.open_table(header)
-    while True:
-        line, fault = rows.line_num + 1, None
-        taken.clear()
-        faults.clear()
-        try:
-            cells = next(rows, None)
-        except csv.Error as error:
-            cells, fault = [], str(error)
-        if cells is None:
-            return
-        raw = "".join(taken).rstrip("\r\n")
-        fault = fault or "; ".join(faults) or None
-        if fault is None and all(map(is_blank, cells)):
-            continue
-        fault = fault or _cell_fault(cells, len(reading.columns))
-        if fault is None and len(taken) > 1 and _holds_rows(cells, len(reading.columns), form.delimiter):
-            fault = "a quoted cell holds lines that look like rows: a quote is missing"
-        yield Record(line, raw, None if fault else _cells(cells, reading.columns), fault)
+
+
+_MISSING = "a quote is missing or one too many ({}); the lines below it were read by themselves"
 
 
 def _cell_fault(cells: list[str], width: int) -> str | None:
     if len(cells) < width or not all(map(is_blank, cells[width:])):
         return f"{len(cells)} cells under a header of {width}"
     return None
-
-
-def _holds_rows(cells: list[str], width: int, delimiter: str) -> bool:
-    within = (line for cell in cells for line in cell.splitlines()[1:])
-    return width >= _COLUMNS_OF_A_TABLE and any(line.count(delimiter) >= width - 1 for line in within)
 
 
 def _cells(cells: Sequence[str | None], columns: list[str]) -> dict[str, str | None]:
@@ -272,7 +297,7 @@ def _jsonl(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> 
             yield Record(number, raw, None, f"not JSON: {error}")
             continue
         # The line is where it stands in the file, for each of the records that it holds.
-        for record in _records(content, raw, form, {}, reading.columns, level):
+        for record in _records(content, raw, len(raw), form, {}, reading, level):
             yield Record(number, *record)
 
 
@@ -285,7 +310,7 @@ def _json(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
             ordinal += 1
             yield Record(ordinal, element.text, None, element.fault)
             continue
-        for record in _records(element.value, None, form, beside, reading.columns, level):
+        for record in _records(element.value, None, element.size, form, beside, reading, level):
             ordinal += 1
             yield Record(ordinal, *record)
 
@@ -306,96 +331,41 @@ _Read = tuple[str, dict[str, str | None] | None, str | None]
 
 
 def _records(
-    content: Any, raw: str | None, form: FeedFormat, beside: dict[str, str], columns: list[str], level: int
+    content: Any, raw: str | None, size: int, form: FeedFormat, beside: dict[str, str], reading: Reading, level: int
 ) -> Iterator[_Read]:
-    """(raw, values, fault) of each record that a piece of JSON holds; without `raw` as received, it is written anew."""
+    """(raw, values, fault) of each record that a piece of JSON holds; without `raw` as received, it is written anew.
+
+    Args:
+        content: the piece.
+        raw: its text as received, if known.
+        size: how many characters it had.
+        form: says which lists in it are split.
+        beside: what stands beside all records.
+        reading: notes the names.
+        level: as in `read_records`.
+    """
     if is_deeper(content, MAX_DEPTH):
         yield raw or "{…}", None, f"objects or lists are nested more than {MAX_DEPTH} deep"
         return
     if not isinstance(content, dict):
         yield raw or compact(content), None, "not a JSON object"
         return
-    written, is_empty = 0, True
-    for part in _parts(content, form.each, level):
+    if beside:
+        content, raw = {**content, "document": beside}, None
+    is_empty = True
+    for part in parts(content, form.each, level) if form.each else (whole(content, raw),):
         is_empty = False
-        whole = {**part, "document": beside} if beside else part
-        text = raw if raw and whole is content else compact(whole)
-        written += len(text)
-        if written > MAX_PARTS_CHARS:
-            # Each element of a list repeats what stands around it: 1 MB around a list of 1 M would be a terabyte.
-            raise UnreadableError(f"the parts of one record have more than {MAX_PARTS_CHARS:,} characters together")
-        pairs = list(_flat(whole))
-        values = dict(pairs)
-        _note(values, columns)
-        if len(values) < len(pairs):
-            yield text, None, "a field stands twice, under its dotted name and in its object"
+        reading.count_parts(size, part.cost)
+        size = 0
+        values = dict(part.pairs)
+        reading.note(values)
+        if len(values) < len(part.pairs):
+            yield part.text, None, "a field stands twice, under its dotted name and in its object"
         else:
-            yield text, values, None
+            yield part.text, values, None
     if is_empty:
         # No record, but where its lists go by another name than the stream file says, somebody must see the name.
-        _note(dict(_flat(content)), columns)
-
-
-def _note(names: Iterable[str], columns: list[str]) -> None:
-    if len(columns) < NAMES_KEPT:
-        columns.extend(name for name in names if name not in columns)
-
-
-def _parts(content: dict[str, Any], each: tuple[str, ...], level: int) -> Iterator[dict[str, Any]]:
-    """The record once per element of a list in it, the element in the list's place.
-
-    Where the list is empty, null or absent, which are the same: once without it if no more than `level` = 0 lists are
-    needed, else nothing.
-    """
-    if not each:
-        yield content
-        return
-    path = each[0].split(".")
-    found = _at(content, path)
-    if isinstance(found, dict) and found:
-        # One element that nobody put into a list, as programs do that read XML.
-        found = [found]
-    if found is not None and not isinstance(found, list):
-        # No list where the stream file says there is one: kept, so that the judge sees a record without its fields.
-        yield content
-        return
-    elements = [element for element in found or () if element is not None]
-    if not elements and level <= 0:
-        yield content if found is None else _with(content, path, None)
-    for element in elements:
-        if not isinstance(element, dict):
-            yield _with(content, path, element)
-        else:
-            for part in _parts(element, each[1:], level - 1):
-                yield _with(content, path, part)
-
-
-def _at(content: Any, path: list[str]) -> Any:
-    """The value at a path; None where there is none, and what stands in the way if that is no object."""
-    for key in path:
-        if not isinstance(content, dict):
-            return content
-        content = content.get(key)
-    return content
-
-
-def _with(content: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    """A copy with another value at the path."""
-    inner = value if len(path) == 1 else _with(content[path[0]], path[1:], value)
-    return {**content, path[0]: inner}
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
-    for key, value in content.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _flat(value, f"{name}.")
-        elif isinstance(value, bool):
-            yield name, "true" if value else "false"
-        elif isinstance(value, list):
-            yield name, compact(value)
-        else:
-            yield name, None if value in (None, "") else str(value)
+        reading.note(dict(flat(content)))
 
 
 def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
@@ -403,21 +373,24 @@ def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
 
     A sheet under another header is a fault of its own. Lines run on from sheet to sheet.
     """
-    line, header = 0, None
-    for number, (_, found) in enumerate(sheets(workbook_bytes(source), form.sheet), 1):
-        offset, rows = line, (row for row in found if not all(map(is_blank, row.cells)))
+    line, header, chars = 0, None, 0
+    empty: dict[str, str | None] = {}
+    content, size = workbook_bytes(source)
+    for number, (_, found) in enumerate(sheets(content, form.sheet), 1):
+        offset, rows = line, (row for row in found if not all(map(is_blank, row.cells.values())))
         first = next(rows, None)
         if first is None:
             continue
-        names = [(cell or "").strip(_AROUND) for cell in first.cells] if first.number == 1 else []
-        while names and not names[-1]:
-            names.pop()
+        names = _sheet_header(first) if first.number == 1 else []
         line = offset + first.number
         if header is None:
             if not names:
                 raise UnreadableError("the sheet's first row has no names")
             header = names
             reading.open_table(header)
+            # Cells without a text are null; a row of one cell under 16,384 names is no more than that.
+            if len(header) <= _COLUMNS_IN_FULL:
+                empty = dict.fromkeys(sorted(reading.columns, key=lambda name: not name))
         order = _order(names, header)
         if order is None:
             # Not its name: some have a sheet per driver.
@@ -426,30 +399,47 @@ def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
             continue
         for row in rows:
             line = offset + row.number
-            yield _sheet_record(line, _ordered(row, order), reading.columns)
+            chars += sum(map(len, row.cells.values()))
+            if chars > MAX_CELLS_CHARS + MAX_CELLS_RATIO * size:
+                raise UnreadableError(f"its cells have more than {chars:,} characters together")
+            yield _sheet_record(line, _ordered(row, order), reading.columns, empty)
     if header is None:
         raise UnreadableError("the sheet's first row has no names")
 
 
-def _order(names: list[str], header: list[str]) -> Sequence[int] | None:
-    """Where a sheet has the columns of the first sheet's header; None if it has others."""
+def _order(names: list[str], header: list[str]) -> dict[int, int] | None:
+    """Where the first sheet's header has the columns of a sheet, where elsewhere; None if the sheet has others."""
     if names == header:
-        return range(len(header))
+        return {}
     # Which of two columns of one name is which, only their places tell.
     if sorted(names) != sorted(header) or len({*header}) < len(header):
         return None
-    return [names.index(name) for name in header]
+    places = {name: place for place, name in enumerate(header)}
+    return {place: places[name] for place, name in enumerate(names)}
 
 
-def _ordered(row: Row, order: Sequence[int]) -> Row:
-    if isinstance(order, range):
-        return row
-    cells = [row.cells[place] if place < len(row.cells) else None for place in order]
-    return row._replace(cells=[*cells, *row.cells[len(order) :]])
+def _ordered(row: Row, order: dict[int, int]) -> Row:
+    return row._replace(cells={order.get(place, place): text for place, text in row.cells.items()}) if order else row
 
 
-def _sheet_record(line: int, row: Row, columns: list[str]) -> Record:
-    values = _cells(row.cells, columns)
+def _sheet_header(row: Row) -> list[str]:
+    names = [row.cells.get(place, "").strip(_AROUND) for place in range(max(row.cells) + 1)]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
+def _sheet_record(line: int, row: Row, columns: list[str], empty: dict[str, str | None]) -> Record:
+    values = empty.copy()
+    unnamed = []
+    for place, text in sorted(row.cells.items()):
+        name = columns[place] if place < len(columns) else ""
+        if name:
+            values[name] = text
+        elif not is_blank(text):
+            unnamed.append(text)
+    if unnamed:
+        values[""] = compact(unnamed) if len(unnamed) > 1 else unnamed[0]
     return Record(line, json.dumps(values, ensure_ascii=False), None if row.fault else values, row.fault)
 
 

@@ -10,26 +10,28 @@ import datetime as dt
 import io
 from collections.abc import Iterator
 from typing import NamedTuple
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, iterparse
 
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.stylesheet import apply_stylesheet
-from openpyxl.utils import get_column_letter
-from openpyxl.worksheet._reader import FORMULA_TAG, VALUE_TAG, WorkSheetParser
+from openpyxl.utils import coordinate_to_tuple, get_column_letter
+from openpyxl.worksheet._reader import FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 
-from cic_assets.lake.bounds import UnreadableError
+from cic_assets.lake.bounds import MAX_ROW_ELEMENTS, START_KEPT, UnreadableError
 
 # What Excel calls the last row; a workbook can name any.
 MAX_SHEET_ROWS = 1_048_576
+# The longest text of a cell in Excel; one of 1 MB, shared by a million cells, would be a terabyte.
+MAX_SHEET_TEXT = 32_767
 # openpyxl finds no row in a sheet of this namespace; its root element stands at the start.
 _STRICT, _STRICT_WITHIN = b"purl.oclc.org/ooxml/spreadsheetml", 4096
 
 
 class Row(NamedTuple):
-    """A row: its number in the sheet, its cells as text from column A on, and why they can't be taken."""
+    """A row: its number in the sheet, its cells with a text by their column (A is 0), and why they can't be taken."""
 
     number: int
-    cells: list[str | None]
+    cells: dict[int, str]
     fault: str | None
 
 
@@ -56,6 +58,10 @@ def sheets(content: bytes, name: str | None) -> Iterator[tuple[str, Iterator[Row
     # A strict workbook (ISO/IEC 29500 Strict) names its sheets in words that openpyxl does not know.
     lost = [sheet.name for sheet in reader.parser.sheets if not sheet.id]
     lost += [title for title, part in found if part not in parts]
+    shared = len(found) - len({part for _, part in found})
+    if shared:
+        # 1.5 kB whose 5,000 names all mean one sheet took 8.6 minutes.
+        raise UnreadableError(f"{shared} of its sheets are others under another name")
     if (lost and name is None) or not names:
         raise UnreadableError(f"{len(lost)} sheets without content; have it saved as an Excel workbook (.xlsx)")
     for title, part in found:
@@ -70,6 +76,37 @@ def _unreadable(error: Exception) -> UnreadableError:
 
 
 class _Parser(WorkSheetParser):
+    row_counter: int
+    col_counter: int
+
+    def rows(self) -> Iterator[tuple[int, list[dict[str, object]]]]:
+        """(number, cells) of each row; of all else in a sheet nothing is made."""
+        held = 0
+        for _, element in iterparse(self.source):
+            held += 1
+            if held > MAX_ROW_ELEMENTS:
+                raise UnreadableError(f"a row, or what stands beside the rows, has more than {held - 1:,} elements")
+            if element.tag == ROW_TAG:
+                yield self.parse_row(element)
+                element.clear()
+                held = 0
+
+    def parse_row(self, row: Element) -> tuple[int, list[dict[str, object]]]:
+        """Cells that hold nothing but a style are passed over: sheets have millions of them."""
+        said = row.get("r")
+        self.row_counter = self.row_counter + 1 if said is None else int(float(said))
+        self.col_counter, passed, cells = 0, None, []
+        for cell in row:
+            place = cell.get("r")
+            if passed is not None and place is None:
+                self.col_counter = coordinate_to_tuple(passed)[1]
+            if len(cell):
+                cells.append(self.parse_cell(cell))
+            elif place is None:
+                self.col_counter += 1
+            passed = None if len(cell) else place
+        return self.row_counter, cells
+
     def parse_cell(self, element: Element) -> dict[str, object]:
         """A formula whose result was not kept stands as its own text: it is no empty cell."""
         cell: dict[str, object] = super().parse_cell(element)
@@ -88,7 +125,7 @@ def _rows(reader: ExcelReader, part: str) -> Iterator[Row]:
                 source, reader.shared_strings, data_only=True, epoch=book.epoch, date_formats=book._date_formats,
                 timedelta_formats=book._timedelta_formats,
             )  # fmt: skip
-            for number, cells in parser.parse():
+            for number, cells in parser.rows():
                 # A number that stands twice, or goes back, is a lie; the row is there.
                 last = max(number, last + 1)
                 if last > MAX_SHEET_ROWS:
@@ -101,13 +138,17 @@ def _rows(reader: ExcelReader, part: str) -> Iterator[Row]:
 
 
 def _row(number: int, cells: list[dict[str, object]]) -> Row:
-    texts: list[str | None] = [None] * max((int(str(cell["column"])) for cell in cells), default=0)
+    texts: dict[int, str] = {}
     fault = None
     for cell in cells:
         place, text = int(str(cell["column"])) - 1, _text(cell["value"])
-        if text is not None and texts[place] is not None:
+        if text is None:
+            continue
+        if place in texts:
             fault = f"two cells in column {get_column_letter(place + 1)}"
-        texts[place] = texts[place] if text is None else text
+        if len(text) > MAX_SHEET_TEXT:
+            text, fault = text[:START_KEPT], f"a cell of {len(text):,} characters; Excel has {MAX_SHEET_TEXT:,}"
+        texts[place] = text
     return Row(number, texts, fault)
 
 

@@ -47,6 +47,12 @@ def decode_all(stream: Stream, content: bytes) -> list[Record]:
     return found
 
 
+def decoded_rows(stream: Stream, content: bytes) -> list[dict[str, object]]:
+    """The rows that any bytes are decoded to."""
+    reading = read_records(io.BytesIO(content), stream.format)
+    return [_row(stream, LANDED, reading, record, b"key") for record in reading.records]
+
+
 def _workbook() -> bytes:
     book, out = openpyxl.Workbook(), io.BytesIO()
     book.active.append(HEADER.split(","))

@@ -20,12 +20,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cic_assets.lake import bounds, inflate, records
+from cic_assets.lake import bounds, decode, inflate, json_text, records, workbook
+from cic_assets.lake.decode import _bounded
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
 from cic_assets.streams.model import FeedFormat
+from tests.fuzz import costs
 from tests.fuzz.payloads import HEADER, ODD, STREAMS, payload
-from tests.fuzz.targets import TARGETS, decode_all, sheet
+from tests.fuzz.targets import TARGETS, decode_all, decoded_rows, sheet
 
 GOOD = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
 STATUS = yaml.safe_load((SHIPPED_STREAMS / "dusseldorf_status.yml").read_text())
@@ -127,9 +129,83 @@ def test_entities_that_multiply_are_refused():
 
 def test_lists_that_repeat_what_stands_around_them_are_bounded(monkeypatch):
     monkeypatch.setattr(records, "MAX_PARTS_CHARS", 1 << 20)
+    monkeypatch.setattr(records, "MAX_PARTS_RATIO", 0)
     content = {"note": "x" * 10_000, "evses": [{"uid": n} for n in range(1000)]}
     found = decode_all(STREAMS["fuzz_json"], json.dumps({"data": [content]}).encode())
-    assert 90 < len(found) < 120 and "parts of one record" in str(found[-1].fault)
+    assert 90 < len(found) < 120 and "the parts of its records" in str(found[-1].fault)
+
+
+def test_what_stands_around_very_many_elements_is_read_once():
+    around = {f"f{number}": "x" * 90 for number in range(1_000)}
+    content = {"timestamp": "t", "data": [{**around, "evses": [{"uid": n} for n in range(500)], "last": 1}]}
+    found = decode_all(STREAMS["fuzz_json"], json.dumps(content).encode())
+    assert len(found) == 500 and sum(len(each.raw) for each in found) < 500 * 2 * bounds.MAX_AROUND_CHARS
+    assert found[7].values["evses.uid"] == "7" and found[7].values["f999"] == "x" * 90
+    assert found[7].values["f1"] is found[8].values["f1"]
+    # What is left of the text is JSON, from which personal fields are taken.
+    shown = json.loads(found[7].raw)
+    assert (shown["evses"], shown["last"], shown["document"]) == ({"uid": 7}, 1, {"timestamp": "t"})
+
+
+def test_a_long_text_is_kept_in_part():
+    (row,) = [_bounded(row) for row in decoded_rows(STREAMS["fuzz_status"], b'{"evse_uid":"%s"}' % (b"x" * 100_000))]
+    assert len(row["cic.raw"]) < bounds.RAW_KEPT + 100 and "100,015 characters" in row["cic.raw"]
+    assert row["evse_uid"] == "x" * 100_000
+
+
+def test_a_document_is_gone_through_however_deep_and_long_its_names_are():
+    for around in (b'{"%s":{"%s":1,"b":2},"data":[%%s]}' % (b"k" * 5_000, b"l" * 5_000),
+                   b'{"a":' * 5_000 + b'{"b":{},"c":[[1]]}' + b',"d":1}' * 4_999 + b',"data":[%s]}',
+                   b'{"":{"":1},"data":[%s],"":2}'):  # fmt: skip
+        (found,) = decode_all(STREAMS["fuzz_json"], around % b'{"evses":[{"uid":1}]}')
+        assert found.values["evses.uid"] == "1"
+    found = json_text.scalars(io.BytesIO(b'{"a":{"b":1,"c":{}},"d":[1],"e":{"f":true}}'), "utf-8")
+    assert list(found) == [("a.b", "1"), ("e.f", "True")]
+
+
+def test_a_sheet_under_many_names_is_refused_at_once():
+    (found,) = decode_all(STREAMS["fuzz_xlsx"], costs.one_part(50_000))
+    assert "249 of its sheets are others under another name" in str(found.fault)
+
+
+def test_cells_far_to_the_right_and_cells_of_style_alone_cost_nothing(monkeypatch):
+    looked = []
+    parse_cell = workbook.WorkSheetParser.parse_cell
+    monkeypatch.setattr(workbook.WorkSheetParser, "parse_cell", lambda *args: looked.append(1) or parse_cell(*args))
+    assert decode_all(STREAMS["fuzz_xlsx"], costs.styled_cells(200_000)) == []
+    assert len(looked) == len(costs.NAMES)
+    for content in (costs.far_columns(40_000), costs.wide_sheet(40_000)):
+        found = decode_all(STREAMS["fuzz_xlsx"], content)
+        assert len(found) > 900 and all(len(each.raw) < 200 for each in found)
+    ((_, rows),) = workbook.sheets(costs.far_columns(80), None)
+    assert [row.cells for row in rows][1:] == []
+    monkeypatch.setattr(workbook, "MAX_ROW_ELEMENTS", 500)
+    for content in (costs.styled_cells(20_000), costs.merged_cells(40_000)):
+        assert "more than 500 elements" in str(decode_all(STREAMS["fuzz_xlsx"], content)[-1].fault)
+
+
+def test_a_shared_text_is_counted_in_each_cell(monkeypatch):
+    (found,) = decode_all(STREAMS["fuzz_xlsx"], costs.shared_text(80_000))[:1]
+    assert "a cell of 40,000 characters; Excel has 32,767" in str(found.fault) and len(found.raw) < 3_000
+    monkeypatch.setattr(records, "MAX_CELLS_CHARS", 100_000)
+    found = decode_all(STREAMS["fuzz_xlsx"], costs.shared_text(60_000))
+    assert 3 < len(found) < 750 and "its cells have more than" in str(found[-1].fault)
+
+
+def test_a_header_is_compared_with_the_stream_once(monkeypatch):
+    looked = []
+    faults = decode._header_faults
+    monkeypatch.setattr(decode, "_header_faults", lambda *args: looked.append(1) or faults(*args))
+    decoded_rows(STREAMS["fuzz_csv"], costs.plain_csv(60_000))
+    assert len(looked) == 1
+
+
+def test_line_ends_are_found_wherever_pieces_of_a_file_end(monkeypatch):
+    monkeypatch.setattr(records, "_PIECE_BYTES", 7)
+    for end in (b"\n", b"\r\n", b"\r"):
+        content = end.join([b"a,b", *(b"%d,x" % (10 ** (n % 9)) for n in range(50)), b"", b"1,2", b""])
+        found = list(records.read_records(io.BytesIO(content), STREAMS["fuzz_csv"].format).records)
+        assert [each.line for each in found] == [*range(2, 52), 53] and not any(each.fault for each in found)
 
 
 def test_a_bomb_is_refused_within_bounded_memory(monkeypatch):

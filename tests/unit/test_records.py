@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import gzip
 import io
@@ -10,7 +11,7 @@ import zipfile
 import openpyxl
 import pytest
 
-from cic_assets.lake import records
+from cic_assets.lake import csv_lines, records
 from cic_assets.lake.records import read_records
 from cic_assets.streams.model import FeedFormat
 
@@ -79,11 +80,107 @@ def test_a_bad_byte_is_told_in_a_row_that_shows_nothing_else():
     assert "not utf-8" in str(read(b"a,b\n\xff,\n")[0][0].fault)
 
 
-def test_rows_that_stray_quotes_draw_into_a_cell_are_told():
-    found, _ = read(b'a,b,c,d\n1,x,y,"z\n2,x,y,z\n3,x,y,z"\n4,"Road\nTown, County",y,"z\n"\n')
-    assert [(r.line, r.fault) for r in found] == [
-        (2, "a quoted cell holds lines that look like rows: a quote is missing"), (5, None),
-    ]  # fmt: skip
+WIDE = ["id", "cp", "start", "kwh"]
+ROWS_IN_TABLE = [["1", "A", "10:00", "5"], ["2", "B", "11:00", "6"], ["3", "C", "12:00", "7"], ["4", "D", "13:00", "8"]]
+NARROW_IDS = ["id", "note"]
+# Rows of cells as they stand in the file → which lines of the file are left out, what the others say.
+STRAY = {
+    "closed nowhere": (2, lambda rows: [rows[0], ["2", '"B', *rows[1][2:]], *rows[2:]]),
+    "opened in the first cell": (2, lambda rows: [rows[0], ['"2', *rows[1][1:]], *rows[2:]]),
+    "opened in the last cell": (2, lambda rows: [rows[0], [*rows[1][:-1], '"' + rows[1][-1]], *rows[2:]]),
+    "closed, but not where a cell ends": (
+        2, lambda rows: [rows[0], ["2", '"B', *rows[1][2:]], *rows[2:], ["9", 'x"y', *rows[1][2:]]],
+    ),
+    "closed by the next cell in quotes": (
+        2, lambda rows: [rows[0], ["2", '"B', *rows[1][2:]], *rows[2:], ["9", '"B"', *rows[1][2:]]],
+    ),
+    "closed at a cell's end below": (
+        2, lambda rows: [rows[0], ["2", '"B', *rows[1][2:]], *rows[2:], ["9", '24"', *rows[1][2:]]],
+    ),
+    "two on one line": (2, lambda rows: [rows[0], ["2", '"24" Post', *rows[1][2:]], *rows[2:]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("case", STRAY)
+def test_a_stray_quote_costs_its_own_line(case, width, end, delimiter):
+    # The row with the quote is the second; a hundred follow.
+    kept = [*ROWS_IN_TABLE, *([str(n), "E", "14:00", "9"] for n in range(5, 101))]
+    number, change = STRAY[case]
+    rows = change([row[:width] for row in kept])
+    text = "".join(delimiter.join(row) + end for row in [WIDE[:width], *rows])
+    found, _ = read(b"\xef\xbb\xbf" + text.encode(), delimiter=delimiter)
+    assert [r.line for r in found] == list(range(2, len(rows) + 2))
+    assert [r.line for r in found if r.fault] == [number + 1]
+    assert "a quote is missing or one too many" in str(found[1].fault)
+    assert found[1].raw == delimiter.join(rows[1])
+    said = [[cell if cell == '24"' else cell.strip('"') for cell in row] for n, row in enumerate(rows) if n != 1]
+    assert [list(r.values.values()) for r in found if r.values] == said
+
+
+CELLS = {
+    "line breaks": ("1 Road\nTown\nCounty", 3),
+    "an address": ("1 Road\nTown, County", 2),
+    "quotes and delimiters": ('the "Lower" deck, left\nor ""right""', 2),
+    "a blank line": ("a\n\nb", 3),
+    "a text of pages": ("line\n" * 900, 901),
+    "an inch": ('24" Post', 1),
+    "only quotes": ('"', 1),
+}
+
+
+@pytest.mark.parametrize("width", [2, 3, 4])
+@pytest.mark.parametrize("case", CELLS)
+def test_a_cell_in_quotes_is_read_whole(case, width):
+    cell, lines = CELLS[case]
+    rows = [[str(n), cell, "x", "y"][:width] for n in range(3)]
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([WIDE[:width], *rows])
+    found, _ = read(out.getvalue().encode())
+    assert [list(r.values.values()) for r in found] == rows
+    assert [r.line for r in found] == [2 + n * lines for n in range(3)]
+
+
+def test_quotes_within_a_cell_without_quotes_are_text():
+    found, _ = read(b'id,name,x\n1,24" Post,a\n2,Post 24",b\n3,"24"" Post",c\n')
+    assert [r.values["name"] for r in found] == ['24" Post', 'Post 24"', '24" Post']
+
+
+def test_what_a_quoted_cell_may_hold_is_bounded(monkeypatch):
+    for name, most, cell in (("MAX_CELL_LINES", 5, "a\n" * 8), ("MAX_CELL_CHARS", 500, "a\n" + "b" * 600)):
+        monkeypatch.setattr(csv_lines, name, most)
+        found, _ = read(f'id,name,x\n1,"{cell}",z\n2,b,c\n'.encode())
+        assert "quote is missing" in str(found[0].fault) and found[0].raw.startswith('1,"a')
+        assert (found[-1].values, found[-1].line) == ({"id": "2", "name": "b", "x": "c"}, 3 + cell.count("\n"))
+
+
+def test_a_header_in_which_a_quote_is_missing_is_told():
+    (found,) = read(b'id,cp,"start,kwh\n1,A,2,3\n2,B,3,4\n3,B",3,4\n')[0]
+    assert "the header holds lines that look like rows" in str(found.fault)
+    (found,) = read(b'id,"Energy, net\n(kWh)",x\n1,2,3\n')[0]
+    assert found.values == {"id": "1", "Energy, net\n(kWh)": "2", "x": "3"} and found.line == 3
+
+
+def test_lines_that_are_read_ahead_are_counted(monkeypatch):
+    """Each line closes a quote and opens one: what is looked at again is bounded by what was read."""
+    shapes = {"next": 'x","\n', "error": 'a,"b\n', "doubled": '"",""",\n', "long": 'x","' + "y" * 3_000 + "\n"}
+    looked: list[int] = []
+    monkeypatch.setattr(csv_lines.csv, "reader", _counting(csv_lines.csv.reader, looked))
+    for shape in shapes.values():
+        looked.clear()
+        content = ("id,cp,start\n" + shape * 20_000).encode()
+        found, _ = read(content)
+        assert len(found) == (10_000 if shape == shapes["doubled"] else 20_000)
+        assert sum(looked) < 4 * len(content) + 3 * csv_lines.FREE_CHARS, sum(looked)
+
+
+def _counting(reader, looked):
+    def counted(lines, **form):
+        return reader((looked.append(len(line)) or line for line in lines), **form)
+
+    return counted
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "xlsx"])
