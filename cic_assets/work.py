@@ -139,10 +139,19 @@ with spans as (
     (date_trunc('month', %(today)s::date) - interval '1 month')::date as last_month
   from facts.charge_point as c join catalogue.stream as s using (stream_id)
   union all
-  select date_trunc('month', min(t.period_date))::date, date_trunc('month', max(t.period_date))::date
-  from catalogue.touched_period as t join catalogue.stream as s using (stream_id)
-  where t.fact in ('charging_session', 'charge_point_status')
-  group by s.provider_id
+  select min(first_month), max(last_month)
+  from (
+    select s.provider_id, date_trunc('month', min(t.period_date))::date as first_month,
+      date_trunc('month', max(t.period_date))::date as last_month
+    from catalogue.touched_period as t join catalogue.stream as s using (stream_id)
+    where t.fact = 'charging_session'
+    group by 1
+    union all
+    -- A feed's own days: an entry years before them opens none.
+    select s.provider_id, date_trunc('month', f.first_date)::date, date_trunc('month', f.last_date)::date
+    from catalogue.feed_span as f join catalogue.stream as s on s.stream_id = f.feed
+  ) as words
+  group by provider_id
 )
 select distinct month::date
 from spans,

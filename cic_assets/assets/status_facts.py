@@ -1,7 +1,7 @@
 """How charge points spent their days, as assets: partitioned by local date, swapped whole, in one transaction."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_fac
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.tables import hand_over
-from cic_assets.lake.timeline import charge_point_count, feeds_of, in_passes, renew_edges, window_entries
+from cic_assets.lake.timeline import charge_point_count, early_entries, feeds_of, in_passes, renew_edges, window_entries
 from cic_assets.lake.touch import CHARGE_POINTS, STATUS, counted_since, silent_since
 from cic_assets.lake.zones import Lake
 from cic_assets.partitions import DAYS, day_range, month_of
@@ -110,6 +110,7 @@ def status_fact_assets() -> AssetsDefinition:
         yield _measures(settings, start, end)
         yield nothing_unresolved(settings, STATUS, "status", STATUS_DISPOSITION)
         yield pending_restatement(settings, STATUS, STATUS_DAY, "daily")
+        yield _early(settings, platform.streams.values())
         yield from materialized(computed.rows, start, end)
 
     return status_facts_assets
@@ -147,6 +148,11 @@ def _check_specs() -> list[AssetCheckSpec]:
             "pending_restatement",
             asset=STATUS_DAY,
             description="no computed day is older than what was accepted since",
+        ),
+        AssetCheckSpec(
+            "no_early_entries",
+            asset=STATUS_DAY,
+            description="no feed has few entries a year or more before all others: they open no days",
         ),
         *flags,
     ]
@@ -280,6 +286,21 @@ def _flagged(day: pa.Table, rule_id: str) -> AssetCheckResult:
         severity=AssetCheckSeverity.WARN,
         description=f"{rule.message}: {len(found)} charge points, such as {named}" if found else None,
         metadata={"id": rule_id, "charge points": len(found), "days": sum(found.values())},
+    )
+
+
+def _early(settings: Settings, streams: Iterable[Stream]) -> AssetCheckResult:
+    """A warning that names feeds with few entries long before all others."""
+    found = early_entries(settings, streams)
+    named = [f"{stream_id}: {sum(e.count for e in dates)} up to {dates[-1].date}" for stream_id, dates in found.items()]
+    said = "entries a year or more before all others, which open no days; see whether their dates are right: "
+    return AssetCheckResult(
+        check_name="no_early_entries",
+        asset_key=STATUS_DAY,
+        passed=not found,
+        severity=AssetCheckSeverity.WARN,
+        description=f"{said}{'; '.join(named)}" if found else None,
+        metadata={"feeds": len(found)},
     )
 
 

@@ -46,6 +46,7 @@ class Feed:
             have days since then, unobserved until they are first heard.
         reports_use: whether its states say if a charge point is in use.
         ends: the last local day of a feed that has ended.
+        opens_at: the first entry that is not far before all others; days begin with it. As `first_at` if not said.
     """
 
     stream_id: str
@@ -57,13 +58,14 @@ class Feed:
     first_at: dt.datetime | None
     reports_use: bool = True
     ends: dt.date | None = None
+    opens_at: dt.datetime | None = None
 
     def days(self, now: dt.datetime) -> tuple[dt.date, dt.date] | None:
         """The first and last local day that its charge points have: to yesterday, or to its end; None before any."""
         if self.first_at is None:
             return None
         zone = ZoneInfo(self.zone)
-        first = self.first_at.astimezone(zone).date()
+        first = (self.opens_at or self.first_at).astimezone(zone).date()
         last = min(now.astimezone(zone).date() - dt.timedelta(days=1), self.ends or dt.date.max)
         return (first, last) if first <= last else None
 

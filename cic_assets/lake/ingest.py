@@ -24,7 +24,7 @@ from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.staging import staging_folder, write_and_read
-from cic_assets.lake.timeline import mark_all_edges, mark_edges
+from cic_assets.lake.timeline import Entries, mark_all_edges, mark_edges
 from cic_assets.lake.zones import Lake
 from cic_assets.quality.judge import EVERY, SKIPPED, count_by_rule, count_unreadable, is_accepted, is_quarantined, judge
 from cic_assets.quality.rules import rules_of
@@ -63,6 +63,7 @@ class IngestCount:
         new_columns: fields of its files that no earlier arrival had.
         skipped: decoded records that the stream leaves out.
         dates: the first and last local date of accepted records; None where their kind has no days.
+        entries: of a status stream, its accepted entries by date (UTC).
         unreadable: column of the stream file → (values that are there, of these not read).
     """
 
@@ -81,6 +82,7 @@ class IngestCount:
     skipped: int = 0
     dates: tuple[dt.date, dt.date] | None = None
     unreadable: dict[str, tuple[int, int]] = field(default_factory=dict)
+    entries: tuple[Entries, ...] = ()
 
     @property
     def unaccounted(self) -> int:
@@ -167,6 +169,18 @@ def _dates(rows: pa.Table, column: str | None) -> dict[dt.date, tuple[dt.date, d
         return {}
     found = rows.group_by("arrival_date").aggregate([(column, "min"), (column, "max")]).to_pylist()
     return {row["arrival_date"]: (row[f"{column}_min"], row[f"{column}_max"]) for row in found}
+
+
+def _entries(rows: pa.Table) -> dict[dt.date, tuple[Entries, ...]]:
+    """The accepted entries of a status stream by date, by arrival."""
+    found: dict[dt.date, tuple[Entries, ...]] = {}
+    if "entry" not in rows.column_names:
+        return found
+    grouped = rows.group_by(["arrival_date", "event_date"]).aggregate([("at", "min"), ([], "count_all")])
+    for row in grouped.to_pylist():
+        one = Entries(row["event_date"], row["count_all"], row["at_min"])
+        found[row["arrival_date"]] = (*found.get(row["arrival_date"], ()), one)
+    return found
 
 
 def _outcome(judged: DataFrame, stream: Stream) -> Outcome:
@@ -260,7 +274,7 @@ def _counted(
     unmapped = _unmapped(judged) if stream.kind == "status" else {}
     unreadable = count_unreadable(judged)
     accepted, quarantined = _by_arrival(rows.accepted), _by_arrival(rows.quarantined)
-    dates = _dates(rows.accepted, kind.dated)
+    dates, entries = _dates(rows.accepted, kind.dated), _entries(rows.accepted)
     with connect(settings) as connection:
         new_columns = catalogue.new_columns(connection, stream.id)
     counts = []
@@ -278,7 +292,7 @@ def _counted(
                 {rule: fired for rule, (fired, _) in rules.items()},
                 {rule: wrong for rule, (_, wrong) in rules.items()},
                 newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()), first_at, skipped,
-                dates.get(day), unreadable.get(day, {}),
+                dates.get(day), unreadable.get(day, {}), entries.get(day, ()),
             )
         )  # fmt: skip
     return counts
@@ -361,7 +375,7 @@ def _reach(
     try:
         removed, added = _changed(settings, lake, stream, days, new)
         mark_dates = mark_edges
-        touched = touch.touched_by(settings, spark, stream, removed, added, covers)
+        touched = touch.touched_by(settings, spark, stream, removed, added, covers, _entries(new))
     except LakeDamagedError as damage:
         LOG.warning("all that was computed is computed again once the table is whole: %s", damage)
         touched = touch.touched_by_damage(settings, stream, added)
@@ -439,7 +453,7 @@ def _record(
     days = [count.arrival_date for count in counts]
     for table in (
         "quality.quarantine", "quality.ingest_count", "quality.rule_count", "quality.unmapped_status",
-        "quality.unreadable_value", "catalogue.stream_cover",
+        "quality.unreadable_value", "catalogue.stream_cover", "catalogue.stream_entry",
     ):  # fmt: skip
         connection.execute(
             f"delete from {table} where stream_id = %s and arrival_date = any(%s)",  # noqa: S608 - the names above
@@ -465,6 +479,10 @@ def _record(
             cursor.executemany(
                 "insert into quality.unmapped_status values (%s, %s, %s, %s)",
                 [[*key, word, rows] for word, rows in count.unmapped.items()],
+            )
+            cursor.executemany(
+                "insert into catalogue.stream_entry values (%s, %s, %s, %s, %s)",
+                [[*key, each.date, each.count, each.first_at] for each in count.entries],
             )
             if count.cover_at is not None:
                 cursor.execute(

@@ -7,7 +7,8 @@ far is in `facts/restatement.py`; here are the facts' names, the catalogue, and 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from cic_assets.lake import tables
 from cic_assets.lake.accepted_files import demand_whole, read_accepted
 from cic_assets.lake.identity import alias_frame, aliases, aliases_of, with_aliases
 from cic_assets.lake.staging import staging_folder
-from cic_assets.lake.timeline import edges_before
+from cic_assets.lake.timeline import LONE_GAP, Entries, edges_before, entries_of, opening
 from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
@@ -56,6 +57,7 @@ def touched_by(
     removed: pa.Table,
     added: pa.Table,
     covers: Mapping[dt.date, Cover],
+    entries: Mapping[dt.date, Sequence[Entries]],
 ) -> Touched:
     """What a change of accepted rows makes stale, before it happens.
 
@@ -66,9 +68,10 @@ def touched_by(
         removed: accepted rows that will go.
         added: accepted rows that will come.
         covers: arrival date → from when and up to when the arrival covers time, as it will be.
+        entries: arrival date → the entries of a status stream's arrival by date, as they will be.
     """
     if isinstance(stream, StatusStream):
-        return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers)}
+        return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers, entries)}
     if stream.kind == "sessions" and removed.num_rows + added.num_rows:
         with staging_folder(settings) as staging:
             names = aliases_of(settings, spark, staging)
@@ -108,6 +111,7 @@ def _status_days(
     removed: pa.Table,
     added: pa.Table,
     covers: Mapping[dt.date, Cover],
+    entries: Mapping[dt.date, Sequence[Entries]],
 ) -> set[dt.date]:
     """Local days that may differ: those that changed rows reach, or are counted in, or that the cover moved over."""
     zone = ZoneInfo(stream.zone)
@@ -118,6 +122,7 @@ def _status_days(
         names = aliases(connection)
         points = with_aliases(names, pc.unique(changed["charge_point_id"]).to_pylist())
         (first_before, before), (first_after, after) = _covers(connection, stream.id, covers)
+        opened = _openings(connection, stream.id, covers, entries)
         computed = _last_computed(connection, STATUS)
         silence = _longest_silence(connection, stream)
         believed_since = _read_otherwise(connection, stream)
@@ -126,10 +131,12 @@ def _status_days(
     if horizon is None:
         return set()
     # What became of a record is counted on its day, also if it only says again what is known.
-    days = set(changed["status_date"].to_pylist())
-    for edges in ((before, after), (first_before, first_after)):
+    told: set[dt.date] = set(changed["status_date"].to_pylist())
+    days = told.copy()
+    for edges in ((before, after), opened):
         moved = [moment.astimezone(zone).date() for moment in edges if moment is not None]
-        if edges[0] != edges[1]:
+        # Years between two first days are marked by who counts the feed's days, if they were ever there.
+        if edges[0] != edges[1] and max(moved) - min(moved) < LONE_GAP:
             days |= _days(min(moved), max(moved))
     if believed_since is not None:
         days |= _days(believed_since, horizon)
@@ -154,7 +161,9 @@ def _status_days(
             )
         for first, last in spans:
             days |= _days(first, last)
-    return days
+    # Days before the feed's first have no rows; what became of a record is told on the record's own.
+    first_day = min([moment.astimezone(zone).date() for moment in opened if moment is not None], default=dt.date.min)
+    return {day for day in days if day >= first_day} | told
 
 
 def _known_since(
@@ -181,6 +190,19 @@ def _covers(connection: Connection, stream_id: str, covers: Mapping[dt.date, Cov
     ).fetchall()
     kept = [(first, last) for day, first, last in rows if day not in covers]
     return _span([(first, last) for _, first, last in rows]), _span([*kept, *covers.values()])
+
+
+def _openings(
+    connection: Connection,
+    stream_id: str,
+    covers: Mapping[dt.date, Cover],
+    entries: Mapping[dt.date, Sequence[Entries]],
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """From when the feed has days now, and will have."""
+    now = entries_of(connection, [stream_id]).get(stream_id, {})
+    kept = {day: dates for day, dates in now.items() if day not in covers}
+    before, after = (opening(chain.from_iterable(each.values()))[0] for each in (now, {**kept, **entries}))
+    return before, after
 
 
 def _span(covers: Iterable[Cover]) -> Cover:

@@ -115,6 +115,17 @@ create table if not exists catalogue.stream_cover (
 -- From when an arrival covers time: its first poll, or the first entry of a log. The feed's days begin with the earliest.
 alter table catalogue.stream_cover add column if not exists first_at timestamptz;
 
+-- The entries of an arrival of a status stream by date (UTC), and the first of each: a few that stand alone, years before
+-- all others, give no days (`lake/timeline.py:opening`).
+create table if not exists catalogue.stream_entry (
+  stream_id text not null,
+  arrival_date date not null,
+  event_date date not null,
+  entry_count bigint not null,
+  first_at timestamptz not null,
+  primary key (stream_id, arrival_date, event_date)
+);
+
 -- The days that a status stream has by the calendar alone, up to yesterday or its end, as far as they were marked as touched.
 create table if not exists catalogue.feed_span (
   feed text primary key,

@@ -11,8 +11,10 @@ import pytest
 from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_context
 
 from cic_assets.assets.charge_point_facts import compute_charge_points, online_were_heard
+from cic_assets.assets.status_facts import _early
 from cic_assets.assets.windows import nothing_unresolved
 from cic_assets.lake.landing import land
+from cic_assets.lake.timeline import early_entries
 from cic_assets.lake.touch import CHARGE_POINTS, STATUS
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
@@ -32,6 +34,7 @@ __all__ = ["instance", "runner"]
 D = dt.date
 DAY = dt.timedelta(days=1)
 STATUS_DAY = AssetKey(["facts", "charge_point_status_day"])
+OTHER = {"id": "GB*OTH", "name": "Other"}
 TIMELINE = "select * from facts.charge_point_status_day order by charge_point_id, status_date"
 
 
@@ -470,6 +473,35 @@ def test_days_exist_by_the_feed_alone_as_time_goes_by_and_when_it_ends(settings,
     feed.stream = parse_stream({**PUSH, "ends": "2026-01-10"})
     run_days(settings, feed.streams)
     assert rows(settings, days) == [(D(2026, 1, 2), D(2026, 1, 10), 9)]
+
+
+def test_an_early_entry_opens_no_days_in_whatever_order_it_lands(settings, feed):
+    """One record of 2010 on a feed of 50 points gave 307,350 rows."""
+    many = [(f"E{n % 3}", "AVAILABLE", at(2 + n % 4, n)) for n in range(24)]
+    early = ("E1", "OUTOFORDER", "2010-03-01T10:00:00Z")
+    other = Feed(settings, feed.folder, {**PUSH, "id": "other_status", "claims": ["other*"], "provider": OTHER})
+    feed.deliver("2026-01-10T06:00", *many)
+    other.deliver("2026-01-10T06:00", early, name="other_1")
+    run_ingest(settings, {**feed.streams, **other.streams})
+    assert not early_entries(settings, [feed.stream, other.stream])
+    other.deliver("2026-01-11T06:00", *many, name="other_2")
+    streams = {**feed.streams, **other.streams}
+    run_ingest(settings, streams)
+    run_days(settings, streams)
+    feed.deliver("2026-01-11T06:00", early)
+    # The day that tells of it, and the one at whose beginning its charge point was not heard of before.
+    assert feed.ingest() == ["2010-03-01", "2026-01-02"]
+    run_days(settings, streams)
+    found = rows(settings, TIMELINE.replace("*", "split_part(charge_point_id, '/', 2), status_date, unreported_seconds,"
+                 " available_seconds, outoforder_seconds, unobserved_seconds, provider_id"))  # fmt: skip
+    sides = [[row[:-1] for row in found if row[-1] == name] for name in ("GB*ACM", "GB*OTH")]
+    assert sides[0] == sides[1] and len(sides[0]) == 3 * 11
+    assert min(row[1] for row in found) == D(2026, 1, 2)
+    named = early_entries(settings, streams.values())
+    assert {name: [str(each.date) for each in dates] for name, dates in named.items()} == {
+        "acme_status": ["2010-03-01"], "other_status": ["2010-03-01"],
+    }  # fmt: skip
+    assert "acme_status: 1 up to 2010-03-01" in str(_early(settings, streams.values()).description)
 
 
 def test_what_became_nothing_is_named_and_what_is_stale_is_not(settings, feed):

@@ -117,7 +117,7 @@ def test_a_session_after_a_silence_changes_the_months_of_the_silence(spoken, com
     session = SparkResource(engine="embedded").session
     stream = STREAM.model_construct(**{**dict(STREAM), "kind": "sessions"})
     stream = SessionsStream.model_construct(**dict(stream))
-    found = touch.touched_by(spoken, session, stream, removed, added, {})
+    found = touch.touched_by(spoken, session, stream, removed, added, {}, {})
     assert {month.month for fact, month in found if fact == touch.SESSIONS} == {6}
     assert {month.month for fact, month in found if fact == touch.CHARGE_POINTS} == {5, 6}
 

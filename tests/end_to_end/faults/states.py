@@ -50,6 +50,7 @@ _WAREHOUSE_UNITS: _Units = {
         ("quality.unmapped_status", "stream_id", "t.*"),
         ("quality.unreadable_value", "stream_id", "t.*"),
         ("catalogue.stream_cover", "stream_id", "t.*"),
+        ("catalogue.stream_entry", "stream_id", "t.*"),
     ),
 }
 # A model's transaction makes its whole window visible; of each mart its own, as dbt has no order between most of them.
