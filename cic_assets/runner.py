@@ -66,6 +66,8 @@ class Runner:
 
         self._settings, self._streams, self._instance = settings, streams, instance
         self._definitions = build_definitions(settings, streams)
+        # Files of the journal that are no entries, as `ingest` found them.
+        self.unreadable: tuple[str, ...] = ()
         # Open until the process ends: libraries keep a hold on the stream that they first wrote to.
         self._log = (settings.home / "runs.log").open("a")
 
@@ -107,14 +109,19 @@ class Runner:
         return RunReport(job, result.run_id, first, last)
 
     def ingest(self) -> list[RunReport]:
-        """Ingests pending arrivals, after looking for them and reporting them as its sensor does, then due marts."""
+        """Ingests all pending arrivals, after looking for and reporting them as the sensor does; then due marts.
+
+        What a landing that was killed, or another warehouse, wrote into the lake's journal alone is pending too.
+        """
         from cic_assets.assets.accepted import INGEST_OP
         from cic_assets.jobs import INGEST
+        from cic_assets.lake import journal
         from cic_assets.lake.landing import adopt_foreign
         from cic_assets.sensors import raw_event
         from cic_assets.warehouse.mart_sets import ARRIVAL
         from cic_assets.work import ingest_work, pending_arrivals
 
+        self.unreadable = journal.agree(self._settings).unreadable
         adopt_foreign(self._settings, self._streams, dt.datetime.now(dt.UTC))
         pending = pending_arrivals(self._settings, self._streams)
         for arrival in pending:

@@ -28,6 +28,7 @@ from cic_assets.assets.accepted import INGEST_OP, IngestConfig
 from cic_assets.assets.marts import mart_keys
 from cic_assets.assets.raw import raw_key
 from cic_assets.jobs import DAILY, DIMENSIONS, INGEST, MONTHLY, range_tags
+from cic_assets.lake import journal
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.landing import adopt_foreign, purge_originals, tidy
 from cic_assets.liveness import MAX_LOST, fail_dead_runs, is_lost
@@ -50,6 +51,8 @@ from cic_assets.work import (
 
 WORK_TAG = "cic/work"
 MAX_ATTEMPTS = 3
+# Of what a release without a journal landed: a sensor has a minute.
+JOURNAL_ENTRIES = 10_000
 _UNFINISHED = [
     DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING,
     DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING, DagsterRunStatus.MANAGED,
@@ -141,6 +144,9 @@ def _arrivals() -> SensorDefinition:
         now = dt.datetime.now(dt.UTC)
         for line in tidy(settings):
             context.log.warning(line)
+        # Before anything is adopted: what the journal knows has its own arrival and name.
+        for fault in journal.agree(settings, JOURNAL_ENTRIES).unreadable:
+            context.log.warning(f"{fault}: restore the file, or move it away")
         adopt_foreign(settings, streams, now)
         for stream in streams.values():
             purge_originals(settings, stream, now)

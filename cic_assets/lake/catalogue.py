@@ -51,15 +51,26 @@ class Arrival:
 
 def register_object(connection: Connection, landed: LandedObject, byte_count: int) -> LandedObject:
     """The catalogue's row of a content, made at its first sighting; the first arrival and name win for ever."""
-    connection.execute(
-        "insert into catalogue.object (stream_id, sha256, arrival_date, first_seen_at, original_name, path, byte_count)"
-        " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-        [
-            landed.stream_id, landed.sha256, landed.arrival_date, landed.arrived_at,
-            landed.original_name, landed.path, byte_count,
-        ],
-    )  # fmt: skip
+    put_objects(connection, [(landed, byte_count)])
     return _objects(connection, "stream_id = %s and sha256 = %s", [landed.stream_id, landed.sha256])[0]
+
+
+def put_objects(connection: Connection, objects: Sequence[tuple[LandedObject, int]]) -> int:
+    """Rows of contents with their sizes, of those that have none; says how many."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into catalogue.object"
+            " (stream_id, sha256, arrival_date, first_seen_at, original_name, path, byte_count)"
+            " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [
+                [
+                    landed.stream_id, landed.sha256, landed.arrival_date, landed.arrived_at,
+                    landed.original_name, landed.path, byte_count,
+                ]
+                for landed, byte_count in objects
+            ],
+        )  # fmt: skip
+        return max(cursor.rowcount, 0)
 
 
 # What `places` says of an object that we landed: its name is that of its bytes, which are written once and for all.
@@ -109,12 +120,16 @@ def add_sighting(connection: Connection, landed: LandedObject, seen_at: dt.datet
         "update catalogue.object set landed = true, purged_at = null where stream_id = %s and sha256 = %s",
         [landed.stream_id, landed.sha256],
     )
-    connection.execute(
-        "insert into catalogue.sighting select %(stream)s, %(sha256)s, %(seen_at)s, %(name)s where not exists (select"
-        " from catalogue.sighting where stream_id = %(stream)s and sha256 = %(sha256)s and seen_at = %(seen_at)s"
-        " and original_name = %(name)s)",
-        {"stream": landed.stream_id, "sha256": landed.sha256, "seen_at": seen_at, "name": name},
-    )
+    put_sightings(connection, [(landed, seen_at, name)])
+
+
+def put_sightings(connection: Connection, sightings: Sequence[tuple[LandedObject, dt.datetime, str]]) -> None:
+    """Keeps when and as what objects were seen, each once."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into catalogue.sighting values (%s, %s, %s, %s) on conflict do nothing",
+            [[landed.stream_id, landed.sha256, seen_at, name] for landed, seen_at, name in sightings],
+        )
 
 
 def arrivals(

@@ -45,6 +45,11 @@ def open_lake(settings: Settings) -> Lake:
     return lake
 
 
+def forget_compared() -> None:
+    """After the warehouse's tables were made anew: the next look at the lake tells them which one it is."""
+    _compared.clear()
+
+
 def _compare(connection: Connection, lake: Lake) -> str:
     """The lake's identity, which the warehouse knows from now on."""
     # One at a time: of two that make a new lake's file, the second one reads the first one's.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from cic_assets.lake import catalogue
+from cic_assets.lake import catalogue, journal
 from cic_assets.lake.catalogue import OURS, LandedObject
 from cic_assets.lake.digests import digest_of
 from cic_assets.lake.lake_id import open_lake
@@ -38,9 +38,10 @@ class Landing:
 def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime | None = None) -> Landing:
     """Puts a file into the stream's raw partition, atomically and once per content.
 
-    The catalogue's row comes first and the bytes second, so that a rerun after a crash keeps the first arrival. Equal
-    bytes under another name or on another day are a further sighting of the same object. Where the lake's copy of them
-    is gone or holds other bytes by now, it is put back.
+    The catalogue's row comes first and the bytes second, so that a rerun after a crash keeps the first arrival; then
+    the journal's entry, and last the sighting's row, which `journal.agree` makes if a crash comes between the two.
+    Equal bytes under another name or on another day are a further sighting of the same object.
+    Where the lake's copy of them is gone or holds other bytes by now, it is put back.
 
     Args:
         settings: where lake and warehouse are.
@@ -74,6 +75,7 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
                 with connect(settings) as connection:
                     landed = catalogue.move_object(connection, landed, path)
             _copy_in(lake, handle, landed, file)
+    journal.note(lake, journal.Sighting(landed, byte_count, seen_at, name))
     with connect(settings) as connection:
         catalogue.add_sighting(connection, landed, seen_at, name)
     return Landing(landed, new=not landed.landed)
@@ -174,6 +176,7 @@ def _adopt(
         catalogue.note_change(connection, stream_id, sha256, info)
         if landed.path != info.path or landed.landed:
             return None
+        journal.note(lake, journal.Sighting(landed, info.size, arrived_at, name))
         catalogue.add_sighting(connection, landed, arrived_at, name)
     return landed
 
@@ -185,7 +188,7 @@ def tidy(settings: Settings) -> list[str]:
         A line for each link, pipe, socket or device: what it is and what to do.
     """
     lake = open_lake(settings)
-    for zone in ("raw", "decoded"):
+    for zone in ("raw", "decoded", journal.ROOT):
         lake.sweep_drafts(zone)
     return [f"{path} is {what} and is not read: put the file itself there" for path, what in lake.oddities("raw")]
 
@@ -202,11 +205,13 @@ def purge_originals(settings: Settings, stream: Stream, now: dt.datetime) -> int
     oldest = now - dt.timedelta(days=stream.raw_retention_days)
     with connect(settings) as connection:
         rows = connection.execute(
-            "select sha256, path from catalogue.object where stream_id = %s and landed and purged_at is null"
-            " and first_seen_at < %s and record_count is not null",
+            "select sha256, path, feed_columns, record_count from catalogue.object where stream_id = %s and landed"
+            " and purged_at is null and first_seen_at < %s and record_count is not null",
             [stream.id, oldest],
         ).fetchall()
-        for sha256, path in rows:
+        for sha256, path, columns, records in rows:
+            # While the header can still be read: a crash after it leaves an entry that the next call's replaces.
+            journal.note(lake, journal.Purge(stream.id, sha256, now, columns, records))
             if lake.exists(path):
                 lake.delete(path)
             connection.execute(

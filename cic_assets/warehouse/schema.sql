@@ -52,6 +52,16 @@ create table if not exists catalogue.sighting (
   original_name text not null,
   foreign key (stream_id, sha256) references catalogue.object
 );
+-- A landing and the crawler may say the same at once. Warehouses of before did not hinder them.
+do $$
+begin
+  if to_regclass('catalogue.sighting_key') is null then
+    delete from catalogue.sighting as s using catalogue.sighting as t
+    where (s.stream_id, s.sha256, s.seen_at, s.original_name) = (t.stream_id, t.sha256, t.seen_at, t.original_name)
+      and s.ctid > t.ctid;
+    create unique index sighting_key on catalogue.sighting (stream_id, sha256, seen_at, original_name);
+  end if;
+end $$;
 
 -- Of what another program put into `raw`: when it was written, by which a change is seen. Null: landed by us, once and for all.
 alter table catalogue.object add column if not exists modified_at timestamptz;
@@ -102,6 +112,17 @@ create table if not exists catalogue.arrival_claim (
   arrival_date date not null,
   claim_id bigint not null,
   primary key (stream_id, arrival_date)
+);
+-- Which accepted rows this warehouse knows of the arrival, and those that an ingest was about to put in their place: others
+-- in the lake are of another warehouse, one that was lost or restored from an older dump.
+alter table catalogue.arrival_claim
+  add column if not exists accepted_digest text,
+  add column if not exists intended_digest text;
+
+-- When the warehouse was made anew from the lake; unfinished while `finished_at` is null.
+create table if not exists catalogue.rebuild (
+  started_at timestamptz not null default now(),
+  finished_at timestamptz
 );
 
 -- Up to when an arrival of a status stream covers time; the stream's cover is the latest of them.
