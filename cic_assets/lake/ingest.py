@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
-from cic_assets.lake import accepted_files, catalogue, identity, published, tables, touch
+from cic_assets.lake import accepted_files, accounted, catalogue, identity, published, tables, touch
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.decode import decode, decoded_schema
 from cic_assets.lake.digests import LakeDamagedError
@@ -327,11 +327,13 @@ def _replace(
 ) -> None:
     lake, days = open_lake(settings), [count.arrival_date for count in kept]
     covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
-    mark = _reach(settings, spark, stream, lake, days, rows.accepted, covers)
+    mark, found = _reach(settings, spark, stream, lake, days, rows.accepted, covers)
     mark()
+    intended = accounted.digests(rows.accepted, KINDS[stream.kind].identity)
     with connect(settings) as connection:
         catalogue.demand_claim(connection, stream.id, days, claim)
         catalogue.begin_swap(connection, stream.id, days)
+        accounted.note_intended(connection, stream.id, days, found, intended)
 
     def demand_claim() -> None:
         with connect(settings) as connection:
@@ -349,6 +351,7 @@ def _replace(
         shown = published.shown(connection)
         _record(connection, settings, stream, kept, staged)
         accepted_files.keep(connection, stream.kind, stream.id, days, noted)
+        accounted.note_taken(connection, stream.id, days)
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
         is_renamed = identity.renew_names(connection, stream.id, days, rows.accepted)
         published.touch_published(connection, stream.id, days, shown)
@@ -369,13 +372,29 @@ def _reach(
     days: Sequence[dt.date],
     new: pa.Table,
     covers: Mapping[dt.date, touch.Cover],
-) -> Callable[[], None]:
-    """What marks all that the swap makes stale; decided before it. Where accepted rows are not whole, all is."""
+) -> tuple[Callable[[], None], dict[dt.date, str]]:
+    """What marks all that the swap makes stale; decided before it.
+
+    Where accepted rows are not whole, or are another warehouse's, all that was computed is stale: nobody knows of which
+    rows it was made.
+
+    Returns:
+        (what marks it, digests of the rows that are there).
+    """
     removed, added, mark_dates = new.slice(0, 0), new, mark_all_edges
+    found: dict[dt.date, str] = {}
     try:
-        removed, added = _changed(settings, lake, stream, days, new)
-        mark_dates = mark_edges
+        accepted_files.demand_arrivals(settings, lake, stream.kind, stream.id, days)
+        old = tables.arrival_rows(lake, stream.kind, stream.id, days)
+        found = accounted.digests(old, KINDS[stream.kind].identity)
+        with connect(settings) as connection:
+            strange = accounted.strangers(connection, stream.id, days, found)
+        removed, added = _changed(_without(old, strange), stream, new)
         touched = touch.touched_by(settings, spark, stream, removed, added, covers, _entries(new))
+        if strange:
+            touched |= touch.touched_by_damage(settings, stream, added)
+        else:
+            mark_dates = mark_edges
     except LakeDamagedError as damage:
         LOG.warning("all that was computed is computed again once the table is whole: %s", damage)
         touched = touch.touched_by_damage(settings, stream, added)
@@ -386,7 +405,7 @@ def _reach(
         if stream.kind == "status":
             mark_dates(settings, dates)
 
-    return mark
+    return mark, found
 
 
 def _rows_of(files: Sequence[tables.AcceptedFile]) -> dict[dt.date, int]:
@@ -403,16 +422,15 @@ def _rows(frame: DataFrame, schema: pa.Schema) -> pa.Table:
     return pa.concat_tables([schema.empty_table(), rows]).combine_chunks()
 
 
-def _changed(
-    settings: Settings, lake: Lake, stream: Stream, days: Sequence[dt.date], new: pa.Table
-) -> tuple[pa.Table, pa.Table]:
-    """Rows that the swap removes and adds; none on a rerun.
+def _without(rows: pa.Table, days: set[dt.date]) -> pa.Table:
+    """Rows of other arrivals."""
+    if not days:
+        return rows
+    return rows.filter(pc.invert(pc.is_in(rows.column("arrival_date"), value_set=pa.array(sorted(days), pa.date32()))))
 
-    Raises:
-        LakeDamagedError: the rows that are there are not those that ingest wrote.
-    """
-    accepted_files.demand_arrivals(settings, lake, stream.kind, stream.id, days)
-    old = tables.arrival_rows(lake, stream.kind, stream.id, days)
+
+def _changed(old: pa.Table, stream: Stream, new: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Rows that the swap removes and adds, as far as the warehouse knows the old ones; none on a rerun."""
     if old.num_rows == 0:
         return old, new
     old_keys, new_keys = _row_keys(old, stream.kind), _row_keys(new, stream.kind)
