@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test fuzz costs faults outages orders calibration lint types doctor lock clean
+.PHONY: help setup demo test fuzz costs faults outages orders lost calibration lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -82,6 +82,9 @@ outages: setup ## Postgres, daemon and runs killed while UI and daemon are up, a
 orders: setup ## random feeds in all orders of landing, cut at random: PAIRS=50 SEED=1
 	@CIC_TEST_PAIRS=$(or $(PAIRS),50) CIC_TEST_SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/end_to_end/test_order.py \
 	--timeout 7200
+
+lost: setup ## the warehouse lost, restored and rebuilt, marts included
+	@CIC_TEST_MARTS=1 $(BIN)/python -m pytest -n0 tests/end_to_end/test_rebuild.py --timeout 3600
 
 calibration: setup ## the simulated county beside three real operators: .cic/calibration/index.html
 	@$(BIN)/python -m tests.bench.calibration

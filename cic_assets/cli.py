@@ -22,6 +22,7 @@ from cic_assets.settings import Settings, SettingsError, load_settings
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
 
 if TYPE_CHECKING:
+    from cic_assets.runner import RunReport
     from cic_assets.streams.check import SampleReport
     from cic_assets.streams.model import Stream
 
@@ -80,6 +81,7 @@ def main() -> None:
     from cic_assets.lake.landing import LandingError
     from cic_assets.lake.zones import LakeError
     from cic_assets.private import set_umask
+    from cic_assets.rebuild import RebuildError
     from cic_assets.resources.spark import EngineError
     from cic_assets.runner import RunFailedError
     from cic_assets.server import ServerError
@@ -87,8 +89,8 @@ def main() -> None:
     from cic_assets.warehouse.embedded import WarehouseDownError
 
     expected = (
-        SettingsError, StreamFileError, LakeError, LandingError, DecodeError, EngineError, RunFailedError, ServerError,
-        WarehouseError, WarehouseDownError, psycopg.Error,
+        SettingsError, StreamFileError, LakeError, LandingError, DecodeError, EngineError, RebuildError, RunFailedError,
+        ServerError, WarehouseError, WarehouseDownError, psycopg.Error,
     )  # fmt: skip
     set_umask()
     try:
@@ -273,9 +275,40 @@ def run(cadence: Cadence, first: DayOption = None, last: ToOption = None) -> Non
             reports = [*runner.ingest(), *runner.days()] if cadence is Cadence.daily else runner.months()
         reports += runner.dimensions()
     for report in reports:
-        out.print(f"run {report.run_id} {report.job} {report.first or ''} {report.last or ''}: done", highlight=False)
+        _print_report(report)
+    for fault in runner.unreadable:
+        err.print(f"[yellow]warning[/yellow] {marked(fault)}: restore it, or move it away", highlight=False)
     if not reports:
         out.print("nothing pending")
+
+
+def _print_report(report: RunReport) -> None:
+    out.print(f"run {report.run_id} {report.job} {report.first or ''} {report.last or ''}: done", highlight=False)
+
+
+@app.command()
+def rebuild(
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Drop all tables of a warehouse that is not empty, first.")
+    ] = False,
+) -> None:
+    """Make a lost warehouse anew from the lake and the stream files: tables, roles, catalogue, facts and marts.
+
+    Called again after an interruption, it goes on. It takes as long as everything takes to compute.
+    """
+    from cic_assets import rebuild as steps
+    from cic_assets.runner import Runner, instance_of
+
+    settings, streams = _platform()
+    steps.begin(settings, replace=replace)
+    for line in steps.said_of(steps.take_up(settings, streams, dt.datetime.now(dt.UTC))):
+        out.print(marked(line), highlight=False, soft_wrap=True)
+    _fail_dead_runs(settings)
+    with instance_of(settings) as instance:
+        for report in steps.compute(Runner(settings, streams, instance)):
+            _print_report(report)
+    steps.finish(settings)
+    out.print("rebuilt; `cic doctor` says whether anything is left to do")
 
 
 @app.command()

@@ -115,3 +115,18 @@ def test_plain_dagster_says_what_to_do_when_the_warehouse_is_down(home):
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode != 0 and "start it with `cic up`" in done.stdout + done.stderr
+
+
+def test_a_warehouse_that_is_gone_is_made_anew_from_the_lake(home):
+    shown = ("facts.charging_session", "quality.quarantine", "catalogue.sighting", "marts.network_overview_month")
+    cic(home, "up", "--no-ui")
+    before = {table: sorted(query(home, f"table {table}", "etl"), key=str) for table in shown}
+    assert all(before.values())
+    assert "so it is not lost" in cic(home, "rebuild", code=1)
+    cic(home, "down", "--delete")
+    said = cic(home, "rebuild")
+    assert (
+        "journal: 1 objects, seen 2 times, 0 of them purged" in said and "monthly 2026-08-01 2026-08-01: done" in said
+    )
+    assert {table: sorted(query(home, f"table {table}", "etl"), key=str) for table in shown} == before
+    assert "nothing pending" in cic(home, "run", "monthly")
