@@ -280,6 +280,16 @@ def run(cadence: Cadence, first: DayOption = None, last: ToOption = None) -> Non
         err.print(f"[yellow]warning[/yellow] {marked(fault)}: restore it, or move it away", highlight=False)
     if not reports:
         out.print("nothing pending")
+    for line in _incomplete_deliveries(settings):
+        out.print(f"[yellow]![/yellow] {marked(line)}", highlight=False, soft_wrap=True)
+
+
+def _incomplete_deliveries(settings: Settings) -> list[str]:
+    from cic_assets.lake.catalogue import incomplete
+    from cic_assets.warehouse.connect import connect
+
+    with connect(settings) as connection:
+        return [str(each) for each in incomplete(connection)]
 
 
 def _print_report(report: RunReport) -> None:
@@ -464,6 +474,8 @@ def check_stream(
             raise
         raise StreamFileError(f"{file}: columns: Spark says: {str(error).splitlines()[0]}") from error
     _print_sample(report)
+    for hint in report.hints:
+        out.print(f"[yellow]?[/yellow] {marked(hint)}", highlight=False)
     if report.problems:
         for problem in report.problems:
             err.print(f"[red]✗[/red] {marked(problem)}", highlight=False)

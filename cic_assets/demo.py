@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from cic_assets.lake.catalogue import incomplete
 from cic_assets.lake.landing import land
 from cic_assets.lake.regular import oddity
 from cic_assets.printed import marked
@@ -82,6 +83,9 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
             reports += runner.dimensions()
     for report in reports:
         console.print(f"  run {report.run_id} {report.job} {report.first or ''} {report.last or ''}", highlight=False)
+    with warehouse.connect(settings) as connection:
+        for each in incomplete(connection):
+            console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)
     print_summary(settings, console)
 
 

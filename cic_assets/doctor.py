@@ -11,6 +11,7 @@ from importlib import metadata
 
 import psycopg
 
+from cic_assets.lake.catalogue import incomplete
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.zones import LakeError
 from cic_assets.settings import Settings, SettingsError, load_settings
@@ -154,6 +155,15 @@ def _due_marts(settings: Settings) -> Finding:
     return Finding("due marts", "optional", "; ".join(said) + " builds them")
 
 
+def _deliveries(settings: Settings) -> Finding:
+    try:
+        with warehouse.connect(settings) as connection:
+            found = [str(each) for each in incomplete(connection)]
+    except (WarehouseDownError, psycopg.Error):
+        return Finding("deliveries", "optional", "unknown while the warehouse is down")
+    return Finding("deliveries", "optional" if found else "ok", "; ".join(found) or "none is held or incomplete")
+
+
 def _dbt(settings: Settings) -> Finding:
     from cic_assets.settings import PROJECT
 
@@ -171,6 +181,7 @@ _PARTS: dict[str, Callable[[Settings], Finding]] = {
     "dbt manifest": _dbt,
     "warehouse": _warehouse,
     "runs": _runs,
+    "deliveries": _deliveries,
     "stale days": _stale_days,
     "stale months": _stale_months,
     "due marts": _due_marts,

@@ -6,6 +6,7 @@ that a forgotten variable stops the process instead of filling a folder next to 
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULE_SETS = ("default", "academic")
 # Facts older than this are restated only when somebody asks (DEFINITIONS 2, Restatement).
 RESTATEMENT_HORIZON_DAYS = 400
+# Bytes of a key in `home`; ours have 64.
+_SHORTEST_KEY = 16
 
 
 class SettingsError(Exception):
@@ -68,7 +71,7 @@ class Settings:
     ui_writes: bool = False
 
     def personal_key(self) -> bytes:
-        """The key that replaces personal fields (`CIC_PERSONAL_KEY`); made once where the environment is local."""
+        """The key from which all others are derived (`CIC_PERSONAL_KEY`); made once where the environment is local."""
         if self.personal_key_variable:
             return self.personal_key_variable.encode()
         path = self.home / "personal.key"
@@ -76,7 +79,10 @@ class Settings:
             self.home.mkdir(parents=True, exist_ok=True)
             draft = path.with_suffix(f".{os.getpid()}")
             draft.touch(mode=0o600)
-            draft.write_text(secrets.token_hex(32))
+            with draft.open("w") as file:
+                file.write(secrets.token_hex(32))
+                file.flush()
+                os.fsync(file.fileno())
             # link, not rename: of two processes that start together, the first one's key stays.
             try:
                 path.hardlink_to(draft)
@@ -84,7 +90,20 @@ class Settings:
                 pass
             finally:
                 draft.unlink()
-        return path.read_bytes()
+        key = path.read_bytes()
+        if len(key) < _SHORTEST_KEY:
+            raise SettingsError(
+                f"{path} is no key (a power cut may have emptied it): restore it, or remove it for a new one"
+            )
+        return key
+
+    def derived_key(self, *purpose: str) -> bytes:
+        """A key for one purpose, such as hashes of one authority's persons in one year, from the personal key.
+
+        HMAC as in HKDF's expand step (RFC 5869): who has one of them can neither compute the others nor the personal
+        key.
+        """
+        return hmac.digest(self.personal_key(), "\0".join(("cic", *purpose)).encode(), "sha256")
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -165,6 +165,7 @@ def _results(platform: Platform, counts: Sequence[IngestCount]) -> Iterator[Asse
         if mine:
             yield from _check_results(kind, mine)
             yield _unreadable(kind, mine, _of_kind(platform, counts, kind))
+            yield from _incomplete(kind, _of_kind(platform, counts, kind))
     status = _of_kind(platform, counts, "status")
     if status:
         yield _unmapped(status)
@@ -175,6 +176,13 @@ def _of_kind(platform: Platform, counts: Sequence[IngestCount], kind: str) -> li
 
 
 UNMAPPED = "unmapped_status"
+INCOMPLETE = {
+    "held": "every delivery has the stream file's personal fields; one that lacks some is held: nothing of it is "
+    "decoded until the stream file is mended",
+    "kept_as_decoded": "of deliveries whose originals were purged, the stream file asks for what was decoded of them",
+}
+# Deliveries that a check names; it counts all.
+_NAMED = 20
 # The rule whose check also says what could not be read.
 UNREADABLE = "U01"
 
@@ -193,7 +201,26 @@ def _check_specs() -> list[AssetCheckSpec]:
     unmapped = AssetCheckSpec(
         UNMAPPED, asset=ACCEPTED["status"], description="every word for a state is in its stream's vocabulary"
     )
-    return [*rules, *batch, unmapped]
+    incomplete = [
+        AssetCheckSpec(name, asset=key, description=text)
+        for name, text in INCOMPLETE.items()
+        for key in ACCEPTED.values()
+    ]
+    return [*rules, *batch, unmapped, *incomplete]
+
+
+def _incomplete(kind: str, counts: Sequence[IngestCount]) -> Iterator[AssetCheckResult]:
+    """Names the deliveries that are held, and those of which the stream file asks for more than is left."""
+    for name in INCOMPLETE:
+        mine = [each for count in counts for each in count.incomplete if bool(each.held) == (name == "held")]
+        yield AssetCheckResult(
+            check_name=name,
+            asset_key=ACCEPTED[kind],
+            passed=not mine,
+            severity=AssetCheckSeverity.WARN,
+            description="; ".join(map(str, mine[:_NAMED])) if mine else None,
+            metadata={"id": name, "count": len(mine)},
+        )
 
 
 def _unmapped(counts: Sequence[IngestCount]) -> AssetCheckResult:

@@ -116,6 +116,12 @@ def note_change(connection: Connection, stream_id: str, sha256: str, info: FileI
 
 def add_sighting(connection: Connection, landed: LandedObject, seen_at: dt.datetime, name: str) -> None:
     """Says that the bytes are in the lake, and when and as what they were seen."""
+    # Its arrival is due again, if the stream file asks for more than was left of it.
+    connection.execute(
+        "delete from catalogue.ingest where (stream_id, arrival_date) in (select stream_id, arrival_date from"
+        " catalogue.object where stream_id = %s and sha256 = %s and missing_fields is not null)",
+        [landed.stream_id, landed.sha256],
+    )
     connection.execute(
         "update catalogue.object set landed = true, purged_at = null where stream_id = %s and sha256 = %s",
         [landed.stream_id, landed.sha256],
@@ -200,9 +206,13 @@ def demand_claim(connection: Connection, stream_id: str, days: Sequence[dt.date]
 
 
 def decoded_as(connection: Connection, landed: LandedObject, path: str) -> tuple[int | None, tuple[int, str] | None]:
-    """What decoding found: the object's records, and (rows, SHA-256) of the decoded file, each None where unknown."""
+    """What decoding found: the object's records, and (rows, SHA-256) of the decoded file, each None where unknown.
+
+    What an earlier stream file found of an original that is there again does not count.
+    """
     row = connection.execute(
-        "select o.record_count, f.row_count, f.sha256 from catalogue.object as o"
+        "select case when o.missing_fields is null or o.purged_at is not null then o.record_count end,"
+        " f.row_count, f.sha256 from catalogue.object as o"
         " left join catalogue.decoded_file as f on f.path = %s where o.stream_id = %s and o.sha256 = %s",
         [path, landed.stream_id, landed.sha256],
     ).fetchone()
@@ -218,6 +228,11 @@ def note_file(connection: Connection, path: str, rows: int, sha256: str) -> None
         " set row_count = excluded.row_count, sha256 = excluded.sha256",
         [path, rows, sha256],
     )
+
+
+def drop_files(connection: Connection, paths: Sequence[str]) -> None:
+    """Forgets decoded files that are gone."""
+    connection.execute("delete from catalogue.decoded_file where path = any(%s)", [list(paths)])
 
 
 def is_purged(connection: Connection, landed: LandedObject) -> bool:
@@ -247,12 +262,64 @@ def note_ingested(connection: Connection, stream: Stream, rule_set: str, done: I
         )
 
 
-def note_decoded(connection: Connection, landed: LandedObject, columns: list[str], records: int) -> None:
-    """Keeps the file's header and record count."""
+def note_decoded(
+    connection: Connection, landed: LandedObject, columns: list[str], records: int, absent: Sequence[str]
+) -> None:
+    """Keeps the file's header and record count, and of a held delivery the personal fields that it lacks."""
     connection.execute(
-        "update catalogue.object set feed_columns = %s, record_count = %s where stream_id = %s and sha256 = %s",
-        [columns, records, landed.stream_id, landed.sha256],
+        "update catalogue.object set feed_columns = %s, record_count = %s, held_fields = %s, missing_fields = null"
+        " where stream_id = %s and sha256 = %s",
+        [columns, records, list(absent) or None, landed.stream_id, landed.sha256],
     )
+
+
+def note_carried(connection: Connection, landed: LandedObject, missing: Sequence[str] | None) -> None:
+    """Says that an object's decoding stays as it was, and which fields the stream file reads that it doesn't have."""
+    connection.execute(
+        "update catalogue.object set missing_fields = %s where stream_id = %s and sha256 = %s",
+        [None if missing is None else list(missing), landed.stream_id, landed.sha256],
+    )
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    """A delivery of which the stream file gets less than it asks for.
+
+    Attributes:
+        held: personal fields that it lacks; nothing of it is decoded. Empty if it isn't held.
+        missing: its original is gone, and these fields were not read before. None if that is not so.
+    """
+
+    stream_id: str
+    arrival_date: dt.date
+    original_name: str
+    held: tuple[str, ...]
+    missing: tuple[str, ...] | None
+
+    def __str__(self) -> str:
+        """What it lacks and what to do."""
+        where = f"{self.original_name} of {self.stream_id}, arrival {self.arrival_date},"
+        if self.held:
+            return (
+                f"{where} is held, as it has no field {', '.join(self.held)}, which may stand there under another "
+                "name: mend personal_fields, or add the field to optional_fields"
+            )
+        lacks = f" lacks {', '.join(self.missing)}" if self.missing else " stays as it was decoded"
+        return f"{where}{lacks}: the original was purged and the stream file has changed; land the file again"
+
+
+def incomplete(connection: Connection, stream_id: str | None = None) -> list[Incomplete]:
+    """All such deliveries, of one stream or of all, oldest first."""
+    rows = connection.execute(
+        "select stream_id, arrival_date, original_name, held_fields, missing_fields from catalogue.object"
+        " where landed and (held_fields is not null or missing_fields is not null)"
+        " and (%(stream)s::text is null or stream_id = %(stream)s) order by arrival_date, stream_id, original_name",
+        {"stream": stream_id},
+    ).fetchall()
+    return [
+        Incomplete(stream, day, name, tuple(held or ()), None if missing is None else tuple(missing))
+        for stream, day, name, held, missing in rows
+    ]
 
 
 def new_columns(connection: Connection, stream_id: str) -> dict[dt.date, tuple[str, ...]]:

@@ -5,13 +5,12 @@ Personal fields leave here as a keyed hash, in their field and in `raw`. The for
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import hmac
-import io
 import json
 import logging
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -24,12 +23,14 @@ from cic_assets.lake import catalogue
 from cic_assets.lake.bounds import MAX_NAME_CHARS, NAMES_KEPT, RAW_KEPT
 from cic_assets.lake.catalogue import LandedObject
 from cic_assets.lake.digests import HashedWriter, checked, digest_of
-from cic_assets.lake.json_text import compact, parse
+from cic_assets.lake.json_text import plain_text
 from cic_assets.lake.lake_id import open_lake
+from cic_assets.lake.personal import WITHHELD, Declared, Guard, absent_fields, keys_of, without_text
 from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.lake.zones import Lake, decoded_path
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
+from cic_assets.streams.personal import looks_personal
 from cic_assets.warehouse.connect import connect
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ LOG = logging.getLogger(__name__)
 ROWS_PER_GROUP, TEXT_PER_GROUP = 50_000, 64 << 20
 # Names of ours beside the feed's own; the dot keeps them apart from most feeds.
 PROVENANCE = ("cic.sha256", "cic.line", "cic.raw", "cic.fault", "cic.fault_text", "cic.content")
-WITHHELD = "(withheld: the stream has personal fields and the record could not be parsed)"
 
 
 class DecodeError(Exception):
@@ -66,12 +66,13 @@ def decoded_schema(stream: Stream) -> pa.Schema:
 def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[str, int]:
     """The decoded Parquet of an object, made if it isn't there yet, or is not what was written.
 
+    Where the original is gone (retention) and the stream file has changed, what was decoded of it stays in use.
+
     Returns:
         (path in the lake, number of records).
 
     Raises:
-        DecodeError: the original is gone and the decoded records are not there as they were written, or the stream
-            file now asks for another decoding.
+        DecodeError: the original is gone and no decoded records are there as they were written.
         LakeDamagedError: the original holds other bytes than were landed.
     """
     lake = open_lake(settings)
@@ -80,16 +81,14 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
     if count is not None:
         return path, count
     if not lake.exists(landed.path):
-        former = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.former_decode_fingerprint())
-        if _intact(settings, lake, landed, former) is not None:
-            return path, _carried_over(settings, lake, former, path, decoded_schema(stream))
-        raise DecodeError(_no_original(settings, stream, landed, lake, path))
+        return path, _carry_over(settings, stream, landed, lake, path)
     return path, _decode(settings, stream, landed, lake, path)
 
 
 def _decode(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
     """Decodes an original, whose bytes are hashed as they are read, and so are those that are written."""
     count, tally = 0, Tally()
+    keys = keys_of(settings, stream, landed.arrival_date)
     way_out = (
         f"land the file again (`cic land {stream.id} …`) or restore it"
         if landed.sha256 in landed.path
@@ -105,18 +104,22 @@ def _decode(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake
         lake.write(path) as target,
         checked(stored, landed.sha256, damaged) as source,
     ):
+        absent = absent_fields(source, stream)
         hashed = HashedWriter(target)
         reading = read_records(source, stream.format, stream.record_level)
         reading = replace(reading, records=tally.of(reading.records))
-        with pq.ParquetWriter(hashed, decoded_schema(stream), compression="zstd") as writer:
-            for batch in _batches(settings, stream, landed, reading):
+        guard = Guard(stream, reading, keys, absent)
+        schema = decoded_schema(stream).with_metadata(guard.declared.metadata())
+        # Statistics would repeat values of a field that the stream file declares personal only later.
+        with pq.ParquetWriter(hashed, schema, compression="zstd", write_statistics=False) as writer:
+            for batch in _batches(guard, landed):
                 writer.write_batch(batch)
                 count += batch.num_rows
         if count != tally.count:
             raise DecodeError(f"{landed.path}: {tally.count} records were read and {count} decoded; nothing was kept")
     with connect(settings) as connection:
-        names = [plain_text(name)[:MAX_NAME_CHARS] for name in reading.columns[:NAMES_KEPT]]
-        catalogue.note_decoded(connection, landed, names, count)
+        names = [plain_text(name)[:MAX_NAME_CHARS] for name in guard.names(reading.columns[:NAMES_KEPT])]
+        catalogue.note_decoded(connection, landed, names, count, absent)
         catalogue.note_file(connection, path, count, hashed.hexdigest())
     return count
 
@@ -168,29 +171,97 @@ def _no_original(settings: Settings, stream: Stream, landed: LandedObject, lake:
     )
 
 
-def _carried_over(settings: Settings, lake: Lake, former: str, path: str, schema: pa.Schema) -> int:
-    """The records as an earlier release decoded them, now that the original is gone; what it did not keep is null."""
+def other_decodings(lake: Lake, stream: Stream, objects: Sequence[LandedObject]) -> list[str]:
+    """Decoded files of a stream's objects that other stream files, or other releases, asked for."""
+    fingerprint = stream.decode_fingerprint()
+    now = {decoded_path(stream.id, each.arrival_date, each.sha256, fingerprint): each for each in objects}
+    mine = {each.sha256 for each in objects}
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in now)
+    found = (path for folder in folders for path in lake.files(folder))
+    return [path for path in found if path.rpartition("/")[2][:64] in mine and path not in now]
+
+
+GONE = "(not shown: the original is gone, and the stream file's personal fields have changed since)"
+
+
+def _carry_over(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
+    """The records as they were decoded before, now that the original is gone; fields that were not read are null."""
+    found = [
+        other for other in other_decodings(lake, stream, [landed]) if _intact(settings, lake, landed, other) is not None
+    ]
+    if not found:
+        raise DecodeError(_no_original(settings, stream, landed, lake, path))
+    names = {other: _names_of(lake, other) for other in found}
+    former = max(found, key=lambda other: (len(names[other] & {*stream.fields}), other))
+    guard = Guard(stream, Reading(iter(()), []), keys_of(settings, stream, landed.arrival_date))
+    is_of_0_3 = former.endswith(f"-{stream.former_decode_fingerprint()}.parquet")
     count = 0
     with lake.read(former) as source, lake.write(path) as target:
-        hashed = HashedWriter(target)
-        writer = pq.ParquetWriter(hashed, schema, compression="zstd")
-        for batch in pq.ParquetFile(source).iter_batches():
-            kept = [
-                batch.column(field.name) if field.name in batch.schema.names else pa.nulls(len(batch), field.type)
-                for field in schema
-            ]
-            writer.write_batch(pa.RecordBatch.from_arrays(kept, schema=schema))
-            count += len(batch)
-        writer.close()
+        file, hashed = pq.ParquetFile(source), HashedWriter(target)
+        schema = _carried_schema(file.schema_arrow, guard)
+        with pq.ParquetWriter(hashed, schema, compression="zstd", write_statistics=False) as writer:
+            for batch in file.iter_batches():
+                writer.write_batch(_carried(batch, schema, guard, is_of_0_3=is_of_0_3))
+                count += len(batch)
+    # To the file of release 0.3, nothing is missing that the stream file reads.
+    missing = [] if is_of_0_3 else [name for name in stream.fields if name not in names[former]]
     with connect(settings) as connection:
+        catalogue.note_carried(connection, landed, None if is_of_0_3 else missing)
         catalogue.note_file(connection, path, count, hashed.hexdigest())
     return count
 
 
-def _batches(settings: Settings, stream: Stream, landed: LandedObject, reading: Reading) -> Iterator[pa.RecordBatch]:
-    schema = decoded_schema(stream)
-    key = settings.personal_key() if stream.personal_fields else b""
-    rows = (_bounded(_row(stream, landed, reading, record, key)) for record in reading.records)
+def _names_of(lake: Lake, path: str) -> set[str]:
+    with lake.read(path) as handle:
+        return {*pq.ParquetFile(handle).schema_arrow.names}
+
+
+def _carried_schema(former: pa.Schema, guard: Guard) -> pa.Schema:
+    """The schema that is asked for now, and beside it what was read before: it stands nowhere else any more."""
+    schema = decoded_schema(guard.stream)
+    others = [field for field in former if field.name not in schema.names and not field.name.startswith("cic.")]
+    return pa.schema([*schema, *others]).with_metadata(guard.declared.metadata())
+
+
+def _carried(batch: pa.RecordBatch, schema: pa.Schema, guard: Guard, *, is_of_0_3: bool) -> pa.RecordBatch:
+    """Rows of an earlier decoding; what has become personal since is hashed, and a text that may show it goes."""
+    before = Declared.of(batch.schema.metadata)
+    now = guard.declared
+    columns = []
+    for field in schema:
+        if field.name not in batch.schema.names:
+            columns.append(pa.nulls(len(batch), field.type))
+            continue
+        column = batch.column(field.name)
+        if field.name == "cic.raw":
+            is_safe = before is not None and before.personal == now.personal and {*before.shown} <= {*now.shown}
+            column = column if is_safe else pa.array([GONE] * len(batch), field.type)
+        elif not field.name.startswith("cic.") and not _is_hashed(field.name, guard, before, is_of_0_3=is_of_0_3):
+            column = pa.array([_now(guard, field.name, text) for text in column.to_pylist()], field.type)
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _is_hashed(name: str, guard: Guard, before: Declared | None, *, is_of_0_3: bool) -> bool:
+    personal = guard.stream.personal_fields if is_of_0_3 else before.personal if before else ()
+    return any(name == field or name.startswith(f"{field}.") for field in personal)
+
+
+# What a pseudonym looks like: of decoded files that don't say what is hashed in them, it is one.
+_PSEUDONYM = re.compile("[0-9a-f]{20}")
+
+
+def _now(guard: Guard, name: str, text: str | None) -> str | None:
+    if text is None or _PSEUDONYM.fullmatch(text):
+        return text
+    if name not in guard.stream.fields and looks_personal(name) and name not in guard.stream.not_personal:
+        return guard.pseudonym(text)
+    return guard.value(name, text)
+
+
+def _batches(guard: Guard, landed: LandedObject) -> Iterator[pa.RecordBatch]:
+    schema = decoded_schema(guard.stream)
+    rows = (_bounded(decoded_row(guard, landed.sha256, record)) for record in guard.reading.records)
     chunk: list[dict[str, Any]] = []
     size = 0
     for row in rows:
@@ -210,32 +281,35 @@ def _bounded(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _row(stream: Stream, landed: LandedObject, reading: Reading, record: Record, key: bytes) -> dict[str, Any]:
+def decoded_row(guard: Guard, sha256: str, record: Record) -> dict[str, Any]:
+    """A record as it is decoded: the columns of `decoded_schema`, those that are null left out."""
+    stream, reading = guard.stream, guard.reading
+    if guard.absent:
+        record = without_text(record, guard.absent)
+        return {
+            "cic.sha256": sha256, "cic.line": record.line, "cic.raw": record.raw, "cic.fault": "D03",
+            "cic.fault_text": record.fault,
+        }  # fmt: skip
     record = storable(record)
     if stream.personal_fields and stream.format.type == "csv" and not {"\n", "\r"}.isdisjoint(record.raw):
         # Stray quotes may have drawn the next person's row into a cell.
         record = Record(record.line, record.raw, None, "a cell holds a line break")
-    row: dict[str, Any] = {"cic.sha256": landed.sha256, "cic.line": record.line, "cic.raw": record.raw}
+    row: dict[str, Any] = {"cic.sha256": sha256, "cic.line": record.line, "cic.raw": record.raw}
     if record.values is None:
+        is_shown = guard.fault_shows_text(record)
         # A fault of the file itself has no text, and its reason quotes none.
-        raw = f"({record.fault})" if not record.raw else WITHHELD if stream.personal_fields else record.raw
+        raw = f"({record.fault})" if not record.raw else record.raw if is_shown else WITHHELD
         # The reason may quote the text, so it is withheld too.
-        text = "unreadable record" if stream.personal_fields and record.raw else record.fault
+        text = "unreadable record" if record.raw and not is_shown else record.fault
         return {**row, "cic.raw": raw, "cic.fault": "D01", "cic.fault_text": text}
-    values = record.values
-    if stream.personal_fields:
-        values = {
-            name: _pseudonym(key, text) if _is_personal(stream, reading.copies.get(name, name)) else text
-            for name, text in values.items()
-        }
-        row["cic.raw"] = plain_text(_raw_without(stream, reading, record, key))
+    row["cic.raw"] = plain_text(guard.raw(record))
     if (faults := reading.header_faults) is None:
         # Once a file: of a header with a million names, looking costs more than a row.
         faults = reading.header_faults = _header_faults(stream, reading)
     if faults:
         row |= {"cic.fault": "D02", "cic.fault_text": "; ".join(faults)}
-    content = content_of(stream, values)
-    return {**row, "cic.content": content, **{name: values.get(name) for name in stream.fields}}
+    content = content_of(stream, record.values, guard.keys.content)
+    return {**row, "cic.content": content, **guard.values(record.values)}
 
 
 def _header_faults(stream: Stream, reading: Reading) -> list[str]:
@@ -257,8 +331,8 @@ def names_twice(stream: Stream, reading: Reading) -> list[str]:
     return said
 
 
-def content_of(stream: Stream, values: dict[str, str | None]) -> str | None:
-    """What a session's record says, mapped or not, as SHA-256: equal for records that are equal in every field.
+def content_of(stream: Stream, values: dict[str, str | None], key: bytes) -> str | None:
+    """What a session's record says, mapped or not, as keyed hash: equal for records that are equal in every field.
 
     Null and absent are the same, and so are keys in any order. What stands beside the records of a document is not
     theirs, and row numbers are the file's. Only sessions are told apart by it.
@@ -270,7 +344,7 @@ def content_of(stream: Stream, values: dict[str, str | None]) -> str | None:
     if stream.format.type in ("json", "jsonl"):
         said = [(name, _in_order(text)) for name, text in said]
     # No text holds NUL (`storable`), so nothing else gives the same bytes.
-    return hashlib.sha256("\0".join(chain.from_iterable(sorted(said))).encode()).hexdigest()
+    return hmac.new(key, "\0".join(chain.from_iterable(sorted(said))).encode(), hashlib.sha256).hexdigest()
 
 
 _WITHOUT_NULLS = json.JSONDecoder(
@@ -289,57 +363,7 @@ def _in_order(text: str) -> str:
     return text
 
 
-def _raw_without(stream: Stream, reading: Reading, record: Record, key: bytes) -> str:
-    """The record's text with its personal values replaced; written anew, as a value may stand anywhere in a line."""
-    if stream.format.type == "csv":
-        cells = next(csv.reader(io.StringIO(record.raw), delimiter=stream.format.delimiter))
-        names = [reading.copies.get(name, name) for name in reading.columns]
-        named = zip([*names, *[""] * len(cells)], cells, strict=False)
-        kept = [_pseudonym(key, cell) if name in stream.personal_fields and cell else cell for name, cell in named]
-        out = io.StringIO()
-        csv.writer(out, delimiter=stream.format.delimiter, lineterminator="").writerow(kept)
-        return out.getvalue()
-    content = parse(record.raw)
-    copies = [copy for copy, name in reading.copies.items() if name in stream.personal_fields]
-    for field in [*stream.personal_fields, *copies]:
-        _replace(content, field, key)
-    return compact(content)
-
-
 def storable(record: Record) -> Record:
     """The record with U+FFFD for what neither Parquet nor Postgres take as text: NUL and halves of surrogate pairs."""
     values = record.values and {plain_text(name): text and plain_text(text) for name, text in record.values.items()}
     return replace(record, raw=plain_text(record.raw), values=values, fault=record.fault and plain_text(record.fault))
-
-
-def plain_text(text: str) -> str:
-    r"""The text with U+FFFD in place of NUL and of halves of surrogate pairs (`\ud800` in JSON)."""
-    if text.isascii():
-        return text.replace("\0", "\ufffd")
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "\ufffd")
-
-
-def _is_personal(stream: Stream, name: str) -> bool:
-    """Whether a field is personal, part of a personal object, or a list that may hold a personal field."""
-    fields = stream.personal_fields
-    return any(name == field or name.startswith(f"{field}.") or field.startswith(f"{name}.") for field in fields)
-
-
-def _replace(content: Any, field: str, key: bytes) -> None:
-    """Replaces a dotted field wherever it stands: under its own dotted name, in nested objects, in lists of them."""
-    if isinstance(content, list):
-        for item in content:
-            _replace(item, field, key)
-    if not isinstance(content, dict):
-        return
-    value = content.get(field)
-    if value is not None:
-        content[field] = _pseudonym(key, str(value) if isinstance(value, str) else compact(value))
-    head, _, rest = field.partition(".")
-    if rest and head in content:
-        _replace(content[head], rest, key)
-
-
-def _pseudonym(key: bytes, text: str | None) -> str | None:
-    """Keyed hash: equal tokens stay equal, and nobody without the key can try tokens out. 80 bits of 256."""
-    return None if text is None else hmac.new(key, plain_text(text).encode(), hashlib.sha256).hexdigest()[:20]

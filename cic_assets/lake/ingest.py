@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from cic_assets.lake import accepted_files, accounted, catalogue, identity, published, tables, touch
-from cic_assets.lake.catalogue import Arrival
-from cic_assets.lake.decode import decode, decoded_schema
+from cic_assets.lake.catalogue import Arrival, Incomplete
+from cic_assets.lake.decode import DecodeError, decode, decoded_schema, other_decodings
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.lake_id import open_lake
@@ -31,7 +31,7 @@ from cic_assets.quality.rules import rules_of
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import Staged, insert_staged, stage_rows
+from cic_assets.warehouse.load import Staged, insert_staged, rewrite, stage_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -65,6 +65,7 @@ class IngestCount:
         dates: the first and last local date of accepted records; None where their kind has no days.
         entries: of a status stream, its accepted entries by date (UTC).
         unreadable: column of the stream file → (values that are there, of these not read).
+        incomplete: its deliveries that are held, or of which the stream file asks for more than is left.
     """
 
     stream_id: str
@@ -83,6 +84,7 @@ class IngestCount:
     dates: tuple[dt.date, dt.date] | None = None
     unreadable: dict[str, tuple[int, int]] = field(default_factory=dict)
     entries: tuple[Entries, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
 
     @property
     def unaccounted(self) -> int:
@@ -120,13 +122,15 @@ def ingest(
         ArrivalLostError: another run has claimed one of the arrivals since; its rows stay.
         LakeDamagedError: an original holds other bytes than were landed; or other accepted locations are not whole, of
             which the registry would be made anew: the arrivals' rows are in place then, and they stay pending.
+        DecodeError: of some arrivals neither original nor decoding is there; their rows stay, the others are replaced.
     """
     done: list[IngestCount] = []
+    lost: list[str] = []
     if not arrivals:
         return done
     with connect(settings) as connection:
         claim, arrivals = catalogue.claim_arrivals(connection, stream.id, [each.arrival_date for each in arrivals])
-    for batch, decoded in _batches(settings, stream, arrivals):
+    for batch, decoded in _batches(settings, stream, arrivals, lost):
         with staging_folder(settings) as staging:
             judged = _judged(settings, spark, stream, batch, decoded, staging)
             rows = _outcome(judged, stream)
@@ -138,6 +142,8 @@ def ingest(
                     settings, spark, stream, rows.of([count.arrival_date for count in kept]), batch, kept, run_id, claim
                 )
                 done += kept
+    if lost:
+        raise DecodeError("; ".join(lost))
     return done
 
 
@@ -217,13 +223,20 @@ Decoded = dict[str, tuple[str, int]]
 
 
 def _batches(
-    settings: Settings, stream: Stream, arrivals: Sequence[Arrival]
+    settings: Settings, stream: Stream, arrivals: Sequence[Arrival], lost: list[str]
 ) -> Iterator[tuple[list[Arrival], Decoded]]:
-    """Arrivals decoded, in groups of bounded size. Decoded: SHA-256 → (path, number of records)."""
+    """Arrivals decoded, in groups of bounded size. Decoded: SHA-256 → (path, number of records).
+
+    An arrival that can't be decoded any more is left out, and `lost` says so.
+    """
     batch: list[Arrival] = []
     decoded: Decoded = {}
     for arrival in arrivals:
-        objects = {landed.sha256: decode(settings, stream, landed) for landed in arrival.objects}
+        try:
+            objects = {landed.sha256: decode(settings, stream, landed) for landed in arrival.objects}
+        except DecodeError as error:
+            lost.append(str(error))
+            continue
         records = sum(count for _, count in [*decoded.values(), *objects.values()])
         if batch and records > MAX_RECORDS:
             yield batch, decoded
@@ -277,6 +290,7 @@ def _counted(
     dates, entries = _dates(rows.accepted, kind.dated), _entries(rows.accepted)
     with connect(settings) as connection:
         new_columns = catalogue.new_columns(connection, stream.id)
+        incomplete = catalogue.incomplete(connection, stream.id)
     counts = []
     for arrival in batch:
         day = arrival.arrival_date
@@ -293,6 +307,7 @@ def _counted(
                 {rule: wrong for rule, (_, wrong) in rules.items()},
                 newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()), first_at, skipped,
                 dates.get(day), unreadable.get(day, {}), entries.get(day, ()),
+                tuple(each for each in incomplete if each.arrival_date == day),
             )
         )  # fmt: skip
     return counts
@@ -358,6 +373,7 @@ def _replace(
     if stream.kind == "locations" or is_renamed:
         touch.renew_registry(settings, spark)
     mark()
+    _forget(settings, stream, lake, arrivals, claim)
     # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.
     with connect(settings) as connection:
         catalogue.demand_claim(connection, stream.id, days, claim)
@@ -413,6 +429,27 @@ def _rows_of(files: Sequence[tables.AcceptedFile]) -> dict[dt.date, int]:
     for file in files:
         counts[file.arrival_date] = counts.get(file.arrival_date, 0) + file.row_count
     return counts
+
+
+def _forget(settings: Settings, stream: Stream, lake: Lake, arrivals: Sequence[Arrival], claim: int) -> None:
+    """Removes what other stream files made of the arrivals, which may show what is personal by now.
+
+    The decodings go last: as long as they are there, the next ingest tries again.
+    """
+    days = [arrival.arrival_date for arrival in arrivals]
+    others = other_decodings(lake, stream, [landed for arrival in arrivals for landed in arrival.objects])
+    if not others:
+        return
+    with connect(settings) as connection:
+        # Until its end nobody else can claim, and write files of, these arrivals.
+        catalogue.demand_claim(connection, stream.id, days, claim)
+        for table in ("accepted", "quarantine"):
+            tables.forget(lake, table, stream.kind, stream.id, days)
+    rewrite(settings, "quality.quarantine", ("raw", "detail"))
+    for path in others:
+        lake.delete(path)
+    with connect(settings) as connection:
+        catalogue.drop_files(connection, others)
 
 
 def _rows(frame: DataFrame, schema: pa.Schema) -> pa.Table:

@@ -62,6 +62,13 @@ def compact(content: Any) -> str:
     return _quoted(content)
 
 
+def plain_text(text: str) -> str:
+    r"""The text with U+FFFD in place of NUL and of halves of surrogate pairs (`\ud800` in JSON)."""
+    if text.isascii():
+        return text.replace("\0", "\ufffd")
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 

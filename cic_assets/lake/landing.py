@@ -196,6 +196,8 @@ def tidy(settings: Settings) -> list[str]:
 def purge_originals(settings: Settings, stream: Stream, now: dt.datetime) -> int:
     """Deletes originals with personal fields that are older than the stream's `raw_retention_days` and were decoded.
 
+    Held deliveries were not.
+
     Returns:
         How many objects were purged. Their decoded records, without personal values, stay.
     """
@@ -206,7 +208,7 @@ def purge_originals(settings: Settings, stream: Stream, now: dt.datetime) -> int
     with connect(settings) as connection:
         rows = connection.execute(
             "select sha256, path, feed_columns, record_count from catalogue.object where stream_id = %s and landed"
-            " and purged_at is null and first_seen_at < %s and record_count is not null",
+            " and purged_at is null and first_seen_at < %s and record_count is not null and held_fields is null",
             [stream.id, oldest],
         ).fetchall()
         for sha256, path, columns, records in rows:

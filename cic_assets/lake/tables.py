@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, write_deltalake
+from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from cic_assets.lake.digests import LakeDamagedError
@@ -116,6 +116,10 @@ QUARANTINE = pa.schema(
 )
 _PARTITIONS = {"accepted": ["stream_id", "arrival_date", "event_date"], "quarantine": ["stream_id", "arrival_date"]}
 _COMMIT_ATTEMPTS = 8
+# No statistics of texts as they were sent, in files and log: they would outlive the rows.
+_WRITER = WriterProperties(
+    column_properties={name: ColumnProperties(statistics_enabled="NONE") for name in ("raw", "detail")}
+)
 # A plan holds the rows of a table once for each use of it: the changed rows of two timelines that are compared stand in
 # it some 30 times (20 MB of them made a message of 614 MB), and Spark Connect takes 128 MiB.
 IN_PLAN_BYTES = 1 << 20
@@ -158,7 +162,9 @@ def replace_arrivals(
             known = _opened(uri, table, rows.schema)
             demand_claim()
             # Merged: a table of an earlier release may lack a column.
-            write_deltalake(known, rows, mode="overwrite", predicate=predicate, schema_mode="merge")
+            write_deltalake(
+                known, rows, mode="overwrite", predicate=predicate, schema_mode="merge", writer_properties=_WRITER
+            )
             return
         except CommitFailedError:
             if attempt == _COMMIT_ATTEMPTS - 1:
@@ -167,6 +173,28 @@ def replace_arrivals(
         except (OSError, DeltaError) as error:
             # delta-rs names no path; what a disk refuses while it writes Parquet, it calls a DeltaError.
             raise LakeError(f"{uri} can't be written: {error}; mend it and run again") from error
+
+
+def forget(lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> None:
+    """Removes what earlier versions of a table had of one stream's arrivals: files, and their statistics in the log.
+
+    The caller keeps others from claiming the arrivals: then nobody has written files there that are in no version yet.
+    Whoever reads an older version meanwhile fails and starts again.
+    """
+    uri = lake.uri(f"{table}/{kind}")
+    if not DeltaTable.is_deltatable(uri):
+        return
+    known = DeltaTable(uri)
+    now = {path.rpartition("/")[2] for path in known.file_uris()}
+    for day in arrivals:
+        for path in lake.files(f"{table}/{kind}/stream_id={stream_id}/arrival_date={day.isoformat()}"):
+            if path.rpartition("/")[2] not in now:
+                lake.delete(path)
+    known.create_checkpoint()
+    for path in lake.log_files(f"{table}/{kind}/_delta_log"):
+        number = path.rpartition("/")[2].partition(".")[0]
+        if number.isdigit() and int(number) < known.version():
+            lake.delete(path)
 
 
 def _opened(uri: str, table: str, schema: pa.Schema) -> DeltaTable:

@@ -112,6 +112,11 @@ class Lake:
             found = self._filesystem.get_file_info(list(paths))
         return {str(each.path): _info(each) for each in found if _is_file(each)}
 
+    def log_files(self, folder: str) -> list[str]:
+        """Paths of all files directly in a folder, sorted, whatever their names."""
+        found = self._filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+        return sorted(str(info.path) for info in found if info.type == pafs.FileType.File)
+
     def folders(self) -> list[str]:
         """Names of the folders that stand in the lake itself, sorted."""
         found = self._filesystem.get_file_info(pafs.FileSelector("", allow_not_found=True))

@@ -81,6 +81,14 @@ RULES: tuple[Rule, ...] = (
         kinds=EVERY_KIND,
     ),
     Rule(
+        "D03", "reject", "the delivery lacks a personal field and is held: nothing of it is decoded until the stream"
+        " file is mended",
+        predicate="decode_fault = 'D03'",
+        holds="coalesce(decode_fault, '') <> 'D03'",
+        source="ours",
+        kinds=EVERY_KIND,
+    ),
+    Rule(
         "S01", "reject", "charge point or start is missing or unreadable, or the end of a closed session; an id has at"
         " most 255 bytes, an instant needs date, time and offset"
         " (`concat(field, 'Z')` where the feed means UTC, *_local for a wall clock)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,15 @@ from pyspark.sql import functions as F
 
 from cic_assets.facts.sessions import named_ids, told_apart
 from cic_assets.harmonise.swap import SwapEvidence, swap_evidence
-from cic_assets.lake.decode import content_of, names_twice, storable
+from cic_assets.lake.decode import decoded_row, decoded_schema, names_twice
 from cic_assets.lake.kinds import KINDS
+from cic_assets.lake.personal import Guard, Keys, absent_fields, held_reason
 from cic_assets.lake.records import Reading, read_records
 from cic_assets.lake.tables import hand_over
 from cic_assets.quality.judge import count_unreadable, is_accepted, is_quarantined, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.streams.model import SessionsStream, Stream
+from cic_assets.streams.personal import undecided
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -47,6 +50,7 @@ class SampleReport:
         swap: evidence for exchanged day and month; None where the stream sends instants.
         problems: why the check fails, empty if it doesn't.
         skipped: records that the stream leaves out.
+        hints: what somebody should decide; the check passes all the same.
     """
 
     rows_in: int
@@ -56,6 +60,7 @@ class SampleReport:
     swap: SwapEvidence | None
     problems: list[str]
     skipped: int = 0
+    hints: tuple[str, ...] = ()
 
 
 def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: int = 5) -> SampleReport:
@@ -65,8 +70,11 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
         OSError: the sample can't be read.
     """
     with sample.open("rb") as handle:
+        absent = absent_fields(handle, stream)
         reading = read_records(handle, stream.format, stream.record_level)
-        table = _sample_table(stream, sample, reading)
+        # Nobody compares hashes of a sample.
+        guard = Guard(stream, reading, Keys(secrets.token_bytes(), secrets.token_bytes()), absent)
+        table = _sample_table(guard, sample)
     known_names = {*reading.columns, *reading.copies.values()}
     missing = [name for name in stream.required_fields if name not in known_names]
     harmonised = KINDS[stream.kind].harmonise(hand_over(spark, table), stream)
@@ -76,6 +84,7 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
     known = judged.where(is_accepted())
     swap = _swap(judged) if isinstance(stream, SessionsStream) and "started_local" in stream.columns else None
     problems = [f"the sample has no field {', '.join(missing)}; it has {', '.join(reading.columns)}"] if missing else []
+    problems += [held_reason(absent)] if absent else []
     problems += names_twice(stream, reading)
     if isinstance(stream, SessionsStream):
         problems += _swap_problems(stream, sample, swap)
@@ -95,38 +104,25 @@ def check_sample(spark: SparkSession, stream: Stream, sample: Path, rows_shown: 
         swap,
         problems,
         skipped,
+        _person_hints(stream, reading),
     )
 
 
-def _sample_table(stream: Stream, sample: Path, reading: Reading) -> pa.Table:
-    names = [
-        "arrival_date",
-        "source_file",
-        "arrived_at",
-        "cic.line",
-        "cic.raw",
-        "cic.fault",
-        "cic.fault_text",
-        "cic.content",
-        *stream.fields,
-    ]
-    kinds = {"arrival_date": pa.date32(), "cic.line": pa.int64(), "arrived_at": pa.timestamp("us", tz="UTC")}
+def _person_hints(stream: Stream, reading: Reading) -> tuple[str, ...]:
+    """Names fields that look personal and of which the stream file does not say whether they are."""
+    names = [reading.copies.get(name, name) for name in reading.columns]
+    found = undecided(stream, [*stream.read_fields, *names])
+    if not found:
+        return ()
+    return (f"{', '.join(found)} may be about persons: add to personal_fields, or to not_personal if that is not so",)
+
+
+def _sample_table(guard: Guard, sample: Path) -> pa.Table:
     now = dt.datetime.now(dt.UTC)
-    rows = [
-        {
-            **{name: (record.values or {}).get(name) for name in stream.fields},
-            "arrival_date": now.date(),
-            "source_file": sample.name,
-            "arrived_at": now,
-            "cic.line": record.line,
-            "cic.raw": record.raw or f"({record.fault})",
-            "cic.fault": None if record.values is not None else "D01",
-            "cic.fault_text": record.fault,
-            "cic.content": content_of(stream, record.values or {}),
-        }
-        for record in map(storable, reading.records)
-    ]
-    return pa.Table.from_pylist(rows, schema=pa.schema([(name, kinds.get(name, pa.string())) for name in names]))
+    origin = {"arrival_date": now.date(), "source_file": sample.name, "arrived_at": now}
+    rows = [{**origin, **decoded_row(guard, "", record)} for record in guard.reading.records]
+    kinds = [("arrival_date", pa.date32()), ("source_file", pa.string()), ("arrived_at", pa.timestamp("us", tz="UTC"))]
+    return pa.Table.from_pylist(rows, schema=pa.schema([*kinds, *decoded_schema(guard.stream)]))
 
 
 def _rejected(judged: DataFrame) -> dict[str, tuple[int, int, str]]:

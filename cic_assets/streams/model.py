@@ -139,8 +139,12 @@ class Stream(Part):
     columns: dict[str, Text]
     # Spark SQL over the feed's fields: records for which it is not true are left out, and counted as skipped.
     where: Text | None = None
+    # Fields that a delivery may lack. A personal one that it lacks and that is not named here holds the delivery.
     optional_fields: tuple[Text, ...] = ()
+    # Fields that become keyed hashes. In a stream that has some, `raw` shows only fields that the stream file names.
     personal_fields: tuple[Text, ...] = ()
+    # Fields that look personal, or that no expression reads, and that `raw` may show.
+    not_personal: tuple[Text, ...] = ()
     # Fields that number a file's rows and say nothing of what the rows are about: equal rows are equal without them.
     row_number_fields: tuple[Text, ...] = ()
     raw_retention_days: Annotated[int, Field(ge=1, le=MAX_DAYS)] | None = None
@@ -207,6 +211,9 @@ class Stream(Part):
         ]
         if missing:
             raise ValueError(f"columns: needs {', '.join(missing)}")
+        both = sorted({*self.personal_fields} & {*self.not_personal})
+        if both:
+            raise ValueError(f"not_personal: {', '.join(both)} stands in personal_fields too; choose one")
         if self.raw_retention_days is not None and not self.personal_fields:
             raise ValueError(
                 "raw_retention_days: only for streams with personal_fields; all others keep what they sent"
@@ -262,10 +269,18 @@ class Stream(Part):
         optional = {*self.optional_fields, *self.personal_fields, *beside}
         return tuple(name for name in self.fields if name not in optional)
 
+    @cached_property
+    def required_personal(self) -> tuple[str, ...]:
+        """Personal fields without which a delivery is held: they may stand there under another name."""
+        return tuple(name for name in self.personal_fields if name not in self.optional_fields)
+
     def decode_fingerprint(self) -> str:
         """Changes when decoding would give other records."""
-        parts = self.model_dump_json(include={"format", "optional_fields", "personal_fields", "row_number_fields"})
-        return _digest("2", parts, repr(self.fields), str(self.record_level))
+        kept = {"format", "optional_fields", "personal_fields", "not_personal", "row_number_fields"}
+        parts = self.model_dump_json(include=kept)
+        # The key of the hashes is the authority's.
+        authority = self.authority.id if self.personal_fields else ""
+        return _digest("3", parts, repr(self.fields), str(self.record_level), authority)
 
     def former_decode_fingerprint(self) -> str:
         """What the decoding of release 0.3 had for the same stream file."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import psycopg
 import pyarrow as pa
 from psycopg import sql
 
@@ -186,3 +187,24 @@ def insert_staged(connection: Connection, table: str, staged: Staged, condition:
 
 def _names(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+def rewrite(settings: Settings, table: str, texts: Sequence[str]) -> None:
+    """Writes a table anew, so that deleted rows are gone from its files, and drops Postgres' samples of some columns.
+
+    Waits ten seconds for readers; where they stay longer, deleted rows are freed to be overwritten.
+    """
+    schema, _, name = table.partition(".")
+    with connect(settings) as connection:
+        clears = connection.execute("select to_regproc('pg_catalog.pg_clear_attribute_stats') is not null").fetchone()
+        if clears and clears[0]:
+            for column in texts:
+                connection.execute("select pg_clear_attribute_stats(%s, %s, %s, false)", [schema, name, column])
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("set lock_timeout = '10s'")
+        target = sql.Identifier(schema, name)
+        try:
+            connection.execute(sql.SQL("vacuum (full) {}").format(target))
+        except psycopg.errors.LockNotAvailable:
+            connection.execute(sql.SQL("vacuum {}").format(target))

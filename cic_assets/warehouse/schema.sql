@@ -43,6 +43,10 @@ create table if not exists catalogue.object (
   record_count bigint,
   primary key (stream_id, sha256)
 );
+-- Personal fields that the delivery lacks: it is held, nothing of it is decoded until the stream file is mended.
+alter table catalogue.object add column if not exists held_fields text[];
+-- Fields that the stream file reads and the decoding lacks, which stays in use as the original is gone; null otherwise.
+alter table catalogue.object add column if not exists missing_fields text[];
 create index if not exists object_arrival on catalogue.object (stream_id, arrival_date);
 
 create table if not exists catalogue.sighting (
@@ -634,6 +638,8 @@ create table if not exists quality.quarantine (
 );
 -- Of what could not be decoded: why.
 alter table quality.quarantine add column if not exists detail text;
+-- No samples of texts in Postgres' own statistics: a field may be declared personal later.
+alter table quality.quarantine alter column raw set statistics 0, alter column detail set statistics 0;
 create index if not exists quarantine_arrival on quality.quarantine (stream_id, arrival_date);
 
 -- What became of the accepted rows of an arrival that start in a month, decided over all arrivals.

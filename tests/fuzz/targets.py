@@ -20,27 +20,27 @@ import openpyxl
 import pyarrow as pa
 
 from cic_assets.lake.bounds import MAX_LINE_BYTES
-from cic_assets.lake.decode import _row, decoded_schema
+from cic_assets.lake.decode import decoded_row, decoded_schema
+from cic_assets.lake.personal import Guard, Keys
 from cic_assets.lake.records import Record, read_records
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
 from cic_assets.streams.model import Stream
 from tests.fuzz.payloads import HEADER, STREAMS, cdr, files, state, table_row
 
-LANDED = type("Landed", (), {"sha256": "x"})()
 SCHEMAS = {name: decoded_schema(stream) for name, stream in STREAMS.items()}
 
 
 def decode_all(stream: Stream, content: bytes) -> list[Record]:
     """The records of any bytes, each with values or a fault, storable, within bounds."""
     reading = read_records(io.BytesIO(content), stream.format)
-    found = []
+    guard, found = Guard(stream, reading, Keys(b"key", b"key")), []
     for record in reading.records:
         assert record.line >= 1
         assert (record.values is None) == (record.fault is not None), record
         assert len(record.raw) <= 2 * MAX_LINE_BYTES
         found.append(record)
-        row = _row(stream, LANDED, reading, record, b"key")
+        row = decoded_row(guard, "x", record)
         assert set(row) <= set(SCHEMAS[stream.id].names), row
         assert row.get("cic.fault") in (None, "D01", "D02")
         pa.RecordBatch.from_pylist([row], schema=SCHEMAS[stream.id])
@@ -50,7 +50,8 @@ def decode_all(stream: Stream, content: bytes) -> list[Record]:
 def decoded_rows(stream: Stream, content: bytes) -> list[dict[str, object]]:
     """The rows that any bytes are decoded to."""
     reading = read_records(io.BytesIO(content), stream.format)
-    return [_row(stream, LANDED, reading, record, b"key") for record in reading.records]
+    guard = Guard(stream, reading, Keys(b"key", b"key"))
+    return [decoded_row(guard, "x", record) for record in reading.records]
 
 
 def _workbook() -> bytes:

@@ -9,14 +9,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cic_assets.lake.decode import _raw_without, _row
+from cic_assets.lake.decode import decoded_row
+from cic_assets.lake.personal import Guard, Keys
 from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.model import FeedFormat, parse_stream, referenced_fields
+from cic_assets.streams.personal import looks_personal
 
 CSV = parse_stream(yaml.safe_load(Path(SHIPPED_STREAMS, "ashbourne_sessions.yml").read_text()))
 JSONL = parse_stream(yaml.safe_load(Path(SHIPPED_STREAMS, "brackendale_sessions.yml").read_text()))
-LANDED = type("Landed", (), {"sha256": "x"})()
+
+
+def guard(stream, reading, key=b"k"):
+    return Guard(stream, reading, Keys(key, key))
 
 
 def read(content: bytes, kind: str = "csv"):
@@ -33,7 +38,7 @@ def test_an_unclosed_quote_swallows_no_row_in_silence():
 def test_rows_drawn_into_a_cell_are_withheld_where_there_are_personal_fields():
     header = "Session,Charger,Socket,Started,Ended,kWh,Paid GBP,Rated kW,RFID"
     records, reading = read(f'{header}\n1,A,1,,,,"x\n2,A,1,,,,1,7,SECRET2\n3",7,SECRET1\n'.encode())
-    rows = [_row(CSV, LANDED, reading, record, b"k") for record in records]
+    rows = [decoded_row(guard(CSV, reading), "x", record) for record in records]
     assert rows and "SECRET" not in str(rows)
 
 
@@ -47,8 +52,8 @@ def test_rows_drawn_into_a_cell_are_withheld_where_there_are_personal_fields():
 )
 def test_personal_values_go_in_every_shape(content):
     records, reading = read(json.dumps(content).encode(), "jsonl")
-    assert "SECRET" not in _raw_without(JSONL, reading, records[0], b"k")
-    assert "SECRET" not in str(_row(JSONL, LANDED, reading, records[0], b"k"))
+    assert "SECRET" not in guard(JSONL, reading).raw(records[0])
+    assert "SECRET" not in str(decoded_row(guard(JSONL, reading), "x", records[0]))
 
 
 def test_a_bad_byte_in_the_header_makes_the_file_unreadable():
@@ -76,5 +81,66 @@ def test_a_lambdas_variable_hides_a_field_only_inside_the_lambda():
 
 def test_a_line_break_is_fine_where_nothing_is_personal():
     stream = CSV.model_copy(update={"personal_fields": (), "raw_retention_days": None})
-    row = _row(stream, LANDED, Reading(iter(()), list(stream.fields)), Record(2, '1,"a\nb"', {"Session": "1"}), b"")
+    record = Record(2, '1,"a\nb"', {"Session": "1"})
+    row = decoded_row(guard(stream, Reading(iter(()), list(stream.fields))), "x", record)
     assert row.get("cic.fault") is None
+
+
+PERSONS = [
+    "RFID", "rf\u200bid", "Card No", "cardNumber", "cdr_token.uid", "contractId", "eMAID", "EVCO-ID", "idTag",
+    "idToken", "User_ID", "userName", "E-Mail", "Mobile phone", "Driver", "driverId", "Vehicle.VRM", "licence plate",
+    "VIN", "\uff32\uff26\uff29\uff24", "auth_id", "visual_number", "Account number",
+]  # fmt: skip
+NO_PERSONS = [
+    "evse_uid", "uid", "evse_id", "id", "kWh", "Site", "connector_id", "status", "hotel", "Interval", "address", "name",
+    "last_updated", "max_electric_power", "Charger", "tariff", "CP ID", "coordinates.latitude", "operator.name",
+]  # fmt: skip
+
+
+def test_names_that_look_personal():
+    assert [name for name in PERSONS if not looks_personal(name)] == []
+    assert [name for name in NO_PERSONS if looks_personal(name)] == []
+
+
+OPEN = parse_stream({**yaml.safe_load(Path(SHIPPED_STREAMS, "dusseldorf_status.yml").read_text()), "format": {
+    "type": "jsonl"}, "columns": {"charge_point": "evses", "status": "s", "changed_at": "t"}})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "is_shown"),
+    [
+        ({"evses": [{"uid": "VALUE"}]}, True),
+        ({"evses": [{"uid": "VALUE", "card": "x"}]}, False),
+        ({"evses": [{"token": {"uid": "VALUE"}}]}, False),
+        ({"uid": "VALUE"}, True),
+        ({"uid": "VALUE", "tokenType": "RFID"}, False),
+        ({"a": {"b": [[{"email": "VALUE"}]]}}, False),
+        ({"a": {"b": [[{"mode": "VALUE"}]]}}, True),
+        ({"not_by_name": {"user": "VALUE"}}, False),
+    ],
+)
+def test_without_personal_fields_names_decide(content, is_shown):
+    (record,), reading = read(json.dumps(content).encode(), "jsonl")
+    row = decoded_row(guard(OPEN, reading), "x", record)
+    assert ("VALUE" in str(row)) == is_shown and ("VALUE" in row["cic.raw"]) == is_shown
+    shown = OPEN.model_copy(update={"not_personal": (*content, "a.b.email")})
+    assert "VALUE" in decoded_row(guard(shown, reading), "x", record)["cic.raw"]
+
+
+def test_raw_stays_as_received_where_nothing_is_left_out():
+    text = b'{ "evses": [ {"uid":1.50} ],  "s" : "\\u00e9" }'
+    (record,), reading = read(text, "jsonl")
+    assert decoded_row(guard(OPEN, reading), "x", record)["cic.raw"] == text.decode()
+
+
+def test_names_of_fields_show_no_values():
+    (_,), reading = read(json.dumps({"id": 1, "by": {"SECRET": 1}, "a@b.example": 2, "kWh (1)": 3}).encode(), "jsonl")
+    assert guard(JSONL, reading).names(reading.columns) == ["id", "by", "(not shown)", "kWh (1)"]
+    held = Guard(JSONL, reading, Keys(b"k", b"k"), ("cdr_token.uid",))
+    assert held.names(reading.columns) == ["id"]
+
+
+def test_a_stream_file_says_once_whether_a_field_is_personal():
+    content = yaml.safe_load(Path(SHIPPED_STREAMS, "ashbourne_sessions.yml").read_text())
+    with pytest.raises(ValueError, match="not_personal: RFID stands in personal_fields too"):
+        parse_stream({**content, "not_personal": ["RFID"]})

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from sqlglot.errors import SqlglotError
 
-from cic_assets.lake.decode import _raw_without, _row
+from cic_assets.lake.decode import decoded_row
+from cic_assets.lake.personal import Guard, Keys
 from cic_assets.lake.records import Reading, Record
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
@@ -77,17 +78,23 @@ def test_fields_that_an_expression_reads():
         referenced_fields("a from secrets")
 
 
+def guard(stream, reading, key):
+    return Guard(stream, reading, Keys(key, key))
+
+
 def test_personal_values_leave_as_a_keyed_hash_and_unreadable_text_is_withheld():
     stream = parse_stream({**GOOD, "format": {"type": "csv"}})
     columns = ["Session", "RFID"]
     record = Record(2, "7,SECRET", {"Session": "7", "RFID": "SECRET"})
-    assert "SECRET" not in _raw_without(stream, Reading(iter(()), columns), record, b"key")
-    landed = type("Landed", (), {"sha256": "x"})()
+    assert "SECRET" not in guard(stream, Reading(iter(()), columns), b"key").raw(record)
     hashed = [
-        _row(stream, landed, Reading(iter(()), columns), record, key)["RFID"] for key in (b"key", b"key", b"other")
+        decoded_row(guard(stream, Reading(iter(()), columns), key), "x", record)["RFID"]
+        for key in (b"key", b"key", b"other")
     ]
     assert hashed[0] == hashed[1] != hashed[2] and len(hashed[0]) == 20
-    broken = _row(stream, landed, Reading(iter(()), columns), Record(3, "SECRET;", None, "SECRET is odd"), b"key")
+    broken = decoded_row(
+        guard(stream, Reading(iter(()), columns), b"key"), "x", Record(3, "SECRET;", None, "SECRET is odd")
+    )
     assert broken["cic.fault"] == "D01" and "SECRET" not in str(broken)
 
 
@@ -95,13 +102,12 @@ def test_a_whole_personal_object_is_replaced():
     content = yaml.safe_load((SHIPPED_STREAMS / "brackendale_sessions.yml").read_text())
     stream = parse_stream({**content, "personal_fields": ["cdr_token"]})
     record = Record(1, '{"id":"1","cdr_token":{"uid":"SECRET"}}', {"id": "1", "cdr_token.uid": "SECRET"})
-    assert "SECRET" not in _raw_without(stream, Reading(iter(()), []), record, b"key")
+    assert "SECRET" not in guard(stream, Reading(iter(()), []), b"key").raw(record)
 
 
 def test_a_header_without_a_needed_field_quarantines_the_row():
     stream = parse_stream(GOOD)
-    landed = type("Landed", (), {"sha256": "x"})()
-    row = _row(stream, landed, Reading(iter(()), ["Session"]), Record(2, "7", {"Session": "7"}), b"key")
+    row = decoded_row(guard(stream, Reading(iter(()), ["Session"]), b"key"), "x", Record(2, "7", {"Session": "7"}))
     assert row["cic.fault"] == "D02" and "Charger" in row["cic.fault_text"]
 
 
