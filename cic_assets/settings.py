@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import pwd
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Settings:
         analyst_url: how `cic sql` logs in, or None for the role cic_analyst at `warehouse_url` without a password.
         ui_host: the address that Dagster's UI listens on: 127.0.0.1, or 0.0.0.0 for other machines too.
         ui_names: further names under which it may be asked.
+        ui_users: user ids of this machine whose programs it answers, beside the own.
         ui_writes: whether it may start and change things when it is reached from other machines.
         reader_url: the same for `cic sql --role etl`, by the role cic_reader.
         spark: `embedded`, `local[n]` or `sc://host:port`.
@@ -68,6 +70,7 @@ class Settings:
     reader_url: str | None = None
     ui_host: str = "127.0.0.1"
     ui_names: tuple[str, ...] = ()
+    ui_users: frozenset[int] = frozenset()
     ui_writes: bool = False
 
     def personal_key(self) -> bytes:
@@ -133,6 +136,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         reader_url=_postgres(env, "CIC_READER_URL"),
         ui_host=_choice(env, "CIC_UI_HOST", ("127.0.0.1", "0.0.0.0"), "127.0.0.1"),
         ui_names=tuple(name.strip().lower() for name in env.get("CIC_UI_NAMES", "").split(",") if name.strip()),
+        ui_users=_users(env.get("CIC_UI_USERS", "")),
         ui_writes=_choice(env, "CIC_UI_WRITES", ("true", "false"), "false") == "true",
     )
     if settings.environment != "local":
@@ -208,3 +212,12 @@ def _days(value: str | None) -> int:
     if not (value.isascii() and value.isdigit()):
         raise SettingsError(f"CIC_RESTATEMENT_HORIZON_DAYS={value!r}: give a whole number of days")
     return int(value)
+
+
+def _users(value: str) -> frozenset[int]:
+    try:
+        return frozenset(pwd.getpwnam(name.strip()).pw_uid for name in value.split(",") if name.strip())
+    except KeyError as error:
+        raise SettingsError(
+            f"CIC_UI_USERS={value!r}: {error.args[0]}; give users of this machine, ',' between"
+        ) from error

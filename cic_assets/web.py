@@ -1,17 +1,21 @@
 """Dagster's UI behind a guard: python -m cic_assets.web, with the options of dagster-webserver.
 
 As it comes, Dagster runs a mutation for whoever asks, by GET too: any web page in a browser beside it could start runs.
-The guard answers only what the pages of the UI ask, under a name of the UI.
+The guard answers only what the pages of the UI ask, under a name of the UI; of this machine's users only the own one
+and those that `CIC_UI_USERS` names, as Dagster asks nobody who they are.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cic_assets import peers
 from cic_assets.private import set_umask
 from cic_assets.settings import LOOPBACK, Settings, load_settings
 
@@ -36,11 +40,13 @@ class Guard:
         app: what is guarded.
         names: hosts under which it may be asked; a page that points its own name here (DNS rebinding) has another.
         is_read_only: whether only GraphQL may be posted, which Dagster itself then limits to queries.
+        users: user ids of this machine whose programs are answered.
     """
 
     app: App
     names: frozenset[str]
     is_read_only: bool = False
+    users: frozenset[int] = frozenset({os.geteuid()})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on or refuses."""
@@ -58,6 +64,8 @@ class Guard:
 
     def fault(self, scope: Scope) -> tuple[int, str] | None:
         """(HTTP status, reason) of a refusal; None for what may pass."""
+        if not self._is_user_known(scope):
+            return 403, "another user of this machine asks: set CIC_UI_USERS to those who may"
         host = _only(scope, b"host")
         if host is None or _name(host) not in self.names:
             return 421, f"this is not {host}: set CIC_UI_NAMES to the names under which the UI is reached"
@@ -70,6 +78,13 @@ class Guard:
         if site and (method != "GET" or is_graphql or not _is_navigation(scope)):
             return 403, "asked for by a page of another origin"
         return None if scope["type"] == "websocket" else self._method_fault(scope, method, is_graphql)
+
+    def _is_user_known(self, scope: Scope) -> bool:
+        """Whether a program of this machine is of somebody who may ask; other machines are the read-only mode's."""
+        client = scope.get("client")
+        if client is None or not ipaddress.ip_address(client[0]).is_loopback or not peers.is_known():
+            return True
+        return peers.user_at((client[0], client[1])) in self.users
 
     def _method_fault(self, scope: Scope, method: str, is_graphql: bool) -> tuple[int, str] | None:
         if method not in (("POST",) if is_graphql else ("GET", "HEAD", "POST")):
@@ -128,7 +143,8 @@ async def _refuse(send: Send, status: int, reason: str) -> None:
 
 def guard_of(settings: Settings, app: App) -> Guard:
     """The guard of an app, by the settings."""
-    return Guard(app, frozenset({*LOOPBACK, *settings.ui_names}), is_read_only(settings))
+    names, users = frozenset({*LOOPBACK, *settings.ui_names}), frozenset({os.geteuid(), *settings.ui_users})
+    return Guard(app, names, is_read_only(settings), users)
 
 
 def is_read_only(settings: Settings) -> bool:
@@ -147,6 +163,8 @@ def main() -> None:
     def guarded(*arguments: Any, **options: Any) -> Guard:
         return guard_of(settings, make(*arguments, **options))
 
+    # Otherwise uvicorn takes a program of this machine at its word when it says that it asks for another one.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
     # Its command makes the app itself, and takes none.
     setattr(cli, _MAKES_APP, guarded)
     shown = ["--read-only"] if is_read_only(settings) else []

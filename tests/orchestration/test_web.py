@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from cic_assets.settings import load_settings
+from cic_assets import peers
+from cic_assets.settings import SettingsError, load_settings
 from cic_assets.web import Guard, guard_of, is_read_only
+from tests.conftest import demand
 
 MUTATION = "mutation { setNuxSeen }"
 QUERY = json.dumps({"query": "{ version }"})
@@ -117,6 +119,54 @@ def test_a_websocket_of_another_origin_is_refused(port):
     assert "403" in shake_hands(port, **FOREIGN)
     assert "403" in shake_hands(port, Origin="null")
     assert "403" in shake_hands(port, Sec_Fetch_Site="cross-site")
+
+
+# Asks the UI as another user: its answer's first line.
+AS_ANOTHER = """
+import encodings.idna, os, socket, sys
+os.setgroups([])
+os.setuid(65534)
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=120) as client:
+    client.sendall(sys.argv[2].encode())
+    if sys.argv[3] == "leaves":
+        client.shutdown(socket.SHUT_WR)
+    print(client.recv(1000).decode("latin-1").splitlines()[0])
+"""
+
+
+@pytest.mark.parametrize("ending", ["stays", "leaves"])
+@pytest.mark.parametrize("claims", ["", "X-Forwarded-For: 203.0.113.7\r\n", "X-Forwarded-For: ::1\r\n"])
+def test_another_user_of_this_machine_is_refused(port, claims, ending):
+    demand(peers.is_known() and os.geteuid() == 0, "Linux and root, to become another user")
+    lines = f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n{claims}"
+    request = f"{lines}Content-Length: {len(QUERY)}\r\nConnection: close\r\n\r\n{QUERY}"
+    command = [sys.executable, "-c", AS_ANOTHER, str(port), request, ending]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert "403" in done.stdout, done.stderr
+    assert ask(port, "POST", "/graphql", QUERY, **JSON)[0] == 200
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_whose_program_asks_is_known_until_it_has_gone(family):
+    demand(peers.is_known(), "Linux")
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    with socket.socket(family) as server:
+        server.bind((host, 0))
+        server.listen()
+        client = socket.create_connection(server.getsockname()[:2])
+        connection, peer = server.accept()
+        assert peers.user_at(peer[:2]) == os.geteuid()
+        client.close()
+        # Whatever state the kernel keeps it in, and though it gives it to root.
+        assert peers.user_at(peer[:2]) is None
+        connection.close()
+
+
+def test_users_whose_programs_are_answered_are_named():
+    assert guard_of(load_settings({"CIC_UI_USERS": "nobody, root"}), None).users >= {65534, 0, os.geteuid()}
+    assert guard_of(load_settings({}), None).users == {os.geteuid()}
+    with pytest.raises(SettingsError, match="CIC_UI_USERS"):
+        load_settings({"CIC_UI_USERS": "no such user"})
 
 
 def test_beyond_this_machine_it_only_shows():
