@@ -67,6 +67,8 @@ _VALUES = {
 }
 
 
+# What is no text of any kind.
+_FIGURES = ("rated_power", "latitude", "longitude", "valid_from")
 # What a sum has not, whatever its numbers are.
 _SAID_OF_A_POINT = {
     name: _READ[name] for name in ("location_name", "device_id", "latitude", "longitude", "valid_from")
@@ -131,7 +133,7 @@ def _is_words(stream: LocationsStream) -> Column:
 
     What has digits in its id is a charge point, and so is one of which something is said not to be known.
     """
-    given_texts = {name: F.lower(text_of(name)) for name in _VALUES if name in stream.columns and name != "status"}
+    given_texts = {name: F.lower(text_of(name)) for name in _FIGURES if name in stream.columns}
     if not given_texts:
         return F.lit(False)
     present = sum((F.col(f"present_{name}").cast("int") for name in given_texts), F.lit(0))
