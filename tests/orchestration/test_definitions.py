@@ -12,7 +12,7 @@ from dagster import AssetKey, Definitions
 from cic_assets.assets.raw import OWNERS, raw_assets
 from cic_assets.partitions import DAYS, MONTHS, contiguous, month_range
 from cic_assets.schedules import months_due
-from cic_assets.settings import PROJECT, SHIPPED_STREAMS
+from cic_assets.settings import PROJECT, SHIPPED_STREAMS, load_settings
 from cic_assets.streams.load import load_streams
 
 D = dt.date
@@ -20,9 +20,10 @@ D = dt.date
 
 @pytest.fixture(scope="module")
 def definitions() -> Definitions:
-    from cic_assets.definitions import defs
+    from cic_assets.definitions import build_definitions
 
-    return defs
+    # Not the module's own: another test of this process may have loaded it with streams of its own.
+    return build_definitions(load_settings({}), load_streams((SHIPPED_STREAMS,)))
 
 
 def test_the_location_loads_in_a_fresh_interpreter_without_a_server(tmp_path):

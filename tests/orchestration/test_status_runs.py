@@ -383,7 +383,8 @@ def test_another_silence_in_the_stream_file_restates_its_days(settings, feed, tm
     feed.ingest()
     run_days(settings, feed.streams)
     feed.stream = parse_stream({**PUSH, "max_silence": "none"})
-    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(1, 13)]
+    # Its own days alone: none before its first entry.
+    assert feed.ingest() == [f"2026-01-{day:02d}" for day in range(2, 13)]
     run_days(settings, feed.streams)
     assert feed.seconds("unreported") == {f"2026-01-{day:02d}": 86400 for day in range(9, 13)}
 

@@ -25,7 +25,14 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def other() -> Iterator[subprocess.Popen[bytes]]:
     """Somebody else's process, which leads a group."""
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
+    # Whatever is ignored or blocked in the process of the tests, which children take over.
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_DFL);"
+        " signal.pthread_sigmask(signal.SIG_SETMASK, []); print('ready', flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
         yield process
         process.kill()
 

@@ -57,7 +57,7 @@ def forget(settings) -> None:
 
 def decoded(settings, stream, landed) -> None:
     with connect(settings) as connection:
-        catalogue.note_decoded(connection, landed, ["Session", "RFID"], 1)
+        catalogue.note_decoded(connection, landed, ["Session", "RFID"], 1, [])
 
 
 def test_the_catalogue_comes_back_from_the_journal_and_a_second_look_changes_nothing(settings, stream, file, tmp_path):
