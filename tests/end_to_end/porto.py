@@ -66,7 +66,7 @@ def environment_of(home: Path) -> dict[str, str]:
 def cic(home: Path, *arguments: str, code: int = 0, **variables: str) -> str:
     """What a command says, after its exit code was looked at."""
     environment = environment_of(home) | variables
-    done = subprocess.run([CIC, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run([CIC, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == code, f"{arguments}: {done.stdout[-800:]} {done.stderr[-800:]}"
     return done.stdout + done.stderr
 

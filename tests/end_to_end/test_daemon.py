@@ -29,7 +29,7 @@ def graphql(text: str, **variables: object) -> dict[str, object]:
         return json.load(response)["data"]
 
 
-def wait_for(what, seconds: int = 400):
+def wait_for(what, seconds: int = 1200):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = what()
