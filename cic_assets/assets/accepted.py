@@ -26,6 +26,7 @@ from pydantic import Field
 
 from cic_assets.assets.raw import OWNERS, raw_key
 from cic_assets.lake import catalogue, tables
+from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.decode import DecodeError
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.ingest import IngestCount, ingest, rule_set_of
@@ -280,42 +281,18 @@ def _ingest_window(
         (counts, what went wrong).
     """
     settings, streams = platform.settings, platform.streams
-    unknown = sorted(set(config.streams) - set(streams))
-    if unknown:
-        raise Failure(f"no stream {', '.join(unknown)}; `cic streams list` shows all")
-    keys = context.partition_key_range
-    start, end = day_range(keys.start, keys.end)
-    with connect(settings) as connection:
-        found = catalogue.arrivals(connection, config.streams or list(streams), start, end)
-        done = catalogue.ingested(connection)
+    found = _arrivals_of(context, config, platform)
     counts: list[IngestCount] = []
     defects: list[str] = []
 
     def audit(count: IngestCount) -> bool:
         counts.append(count)
-        wrong = {rule: rows for rule, rows in count.disagreements.items() if rows}
-        if wrong:
-            said = ", ".join(f"{rule} on {rows} rows" for rule, rows in wrong.items())
-            defects.append(f"{count.stream_id}, arrival {count.arrival_date}: {said}")
-        if count.unaccounted:
-            said = f"{count.unaccounted} of {count.rows_in} decoded records are nowhere"
-            defects.append(f"{count.stream_id}, arrival {count.arrival_date}: {said}")
-        return not wrong and not count.unaccounted
-
-    # Locations first: the registry is there when states and sessions are flagged.
-    mine_first = sorted(streams.values(), key=lambda each: (each.kind != "locations", each.id))
+        wrong = _defects_of(count)
+        defects.extend(wrong)
+        return not wrong
 
     def ingest_stream(stream: Stream) -> None:
-        mine = [
-            arrival
-            for arrival in found
-            if arrival.stream_id == stream.id
-            and not (
-                config.pending_only
-                and done.get((stream.id, arrival.arrival_date))
-                == arrival.fingerprint(stream, rule_set_of(settings, stream))
-            )
-        ]
+        mine = found.get(stream.id)
         if not mine:
             return
         counts[:] = [count for count in counts if count.stream_id != stream.id]
@@ -326,11 +303,44 @@ def _ingest_window(
             f"{sum(c.skipped for c in replaced)} skipped"
         )
 
+    # Locations first: the registry is there when states and sessions are flagged.
+    mine_first = sorted(streams.values(), key=lambda each: (each.kind != "locations", each.id))
     damages = _each([each for each in mine_first if each.kind in kinds], ingest_stream)
     # The registry is made of all locations: what one stream lacked, another one may have mended since.
     damages = _each([streams[stream_id] for stream_id in damages], ingest_stream)
     failures = ["rules contradict themselves or records got lost, nothing was replaced: " + "; ".join(defects)]
     return counts, [*(failures if defects else []), *damages.values()]
+
+
+def _arrivals_of(
+    context: AssetExecutionContext, config: IngestConfig, platform: ResourceParam[Platform]
+) -> dict[str, list[Arrival]]:
+    """The window's arrivals that the run covers, by stream."""
+    settings, streams = platform.settings, platform.streams
+    unknown = sorted(set(config.streams) - set(streams))
+    if unknown:
+        raise Failure(f"no stream {', '.join(unknown)}; `cic streams list` shows all")
+    keys = context.partition_key_range
+    start, end = day_range(keys.start, keys.end)
+    with connect(settings) as connection:
+        found = catalogue.arrivals(connection, config.streams or list(streams), start, end)
+        done = catalogue.ingested(connection)
+    chosen: dict[str, list[Arrival]] = {}
+    for arrival in found:
+        stream = streams[arrival.stream_id]
+        last = done.get((stream.id, arrival.arrival_date))
+        if not config.pending_only or last != arrival.fingerprint(stream, rule_set_of(settings, stream)):
+            chosen.setdefault(stream.id, []).append(arrival)
+    return chosen
+
+
+def _defects_of(count: IngestCount) -> list[str]:
+    """Why an arrival may not be replaced: rules that contradict themselves, records that got lost."""
+    wrong = [f"{rule} on {rows} rows" for rule, rows in count.disagreements.items() if rows]
+    said = [", ".join(wrong)] if wrong else []
+    if count.unaccounted:
+        said.append(f"{count.unaccounted} of {count.rows_in} decoded records are nowhere")
+    return [f"{count.stream_id}, arrival {count.arrival_date}: {each}" for each in said]
 
 
 def _each(streams: Sequence[Stream], work: Callable[[Stream], None]) -> dict[str, str]:
