@@ -115,9 +115,9 @@ def test_a_sheet_that_names_a_row_beyond_all():
     xml = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
     xml += b'<row r="1"><c r="A1" t="inlineStr"><is><t>id</t></is></c></row>'
     xml += b'<row r="999999999999"><c r="A2"><v>1</v></c></row>'
-    start = time.monotonic()
+    start = time.process_time()
     (found,) = decode_all(STREAMS["fuzz_xlsx"], sheet(xml + b"</sheetData></worksheet>"))
-    assert "at most 1,048,576 rows" in str(found.fault) and time.monotonic() - start < 20
+    assert "at most 1,048,576 rows" in str(found.fault) and time.process_time() - start < 20
 
 
 def test_entities_that_multiply_are_refused():
@@ -251,10 +251,10 @@ STREAM_FILES = {
 def test_stream_files_that_once_raised_or_passed(case, tmp_path):
     content, path = STREAM_FILES[case], tmp_path / "wrong.yml"
     path.write_text(content if isinstance(content, str) else yaml.safe_dump({**GOOD, **content}))
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(StreamFileError, match=re.escape(str(path))):
         load_stream(path)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 @pytest.mark.parametrize("name", sorted(set(aliases.values())))
