@@ -58,8 +58,8 @@ def read_by(target: str, path: Path) -> bytes:
         return b"".join(part.arrow_batch.data for part in found)
 
 
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
 def test_a_query_of_somebody_else_reads_nothing_at_any_port(spark, engine, tmp_path):
+    demand(Path("/proc/net/tcp").exists(), "Linux, whose /proc names the ports")
     secret = tmp_path / "secret.txt"
     secret.write_text("top secret")
     secret.chmod(0o600)
