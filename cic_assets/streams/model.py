@@ -30,6 +30,14 @@ Text = Annotated[str, Field(min_length=1)]
 NO_ID = "none"
 
 
+def later(default: Any, **said: Any) -> Any:
+    """A key that came after release 0.4: at its default it stands in no fingerprint, so that nothing is made anew.
+
+    A default that changes with a release would not be seen, so it must not.
+    """
+    return Field(default, exclude_if=lambda value: value == default, **said)
+
+
 class Part(BaseModel):
     """A part of a stream file: unknown keys are errors, values don't change after loading."""
 
