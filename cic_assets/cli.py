@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cic_assets.printed import csv_row, inert, marked
-from cic_assets.settings import Settings, SettingsError, load_settings
+from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
 
 if TYPE_CHECKING:
@@ -74,30 +74,16 @@ class SqlRole(StrEnum):
 
 
 def main() -> None:
-    """Runs a command; turns the platform's own errors into one message and exit code 1."""
-    import psycopg
-
-    from cic_assets.lake.decode import DecodeError
-    from cic_assets.lake.landing import LandingError
-    from cic_assets.lake.zones import LakeError
+    """Runs a command; whatever goes wrong is one message and an exit code."""
+    from cic_assets.edge import exit_code_of
     from cic_assets.private import set_umask
-    from cic_assets.rebuild import RebuildError
-    from cic_assets.resources.spark import EngineError
-    from cic_assets.runner import RunFailedError
-    from cic_assets.server import ServerError
-    from cic_assets.warehouse.connect import WarehouseError
-    from cic_assets.warehouse.embedded import WarehouseDownError
 
-    expected = (
-        SettingsError, StreamFileError, LakeError, LandingError, DecodeError, EngineError, RebuildError, RunFailedError,
-        ServerError, WarehouseError, WarehouseDownError, psycopg.Error,
-    )  # fmt: skip
     set_umask()
-    try:
-        app()
-    except expected as error:
-        err.print(f"[red]error[/red] {marked(str(error).strip())}", highlight=False)
-        sys.exit(1)
+    sys.exit(exit_code_of(app, _say_error))
+
+
+def _say_error(message: str) -> None:
+    err.print(f"[red]error[/red] {marked(message)}", highlight=False)
 
 
 def _platform() -> tuple[Settings, dict[str, Stream]]:
@@ -106,7 +92,7 @@ def _platform() -> tuple[Settings, dict[str, Stream]]:
 
 
 def _wrong_call(message: str) -> typer.Exit:
-    err.print(f"[red]error[/red] {marked(message)}", highlight=False)
+    _say_error(message)
     return typer.Exit(2)
 
 

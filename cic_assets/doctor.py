@@ -11,11 +11,13 @@ from importlib import metadata
 
 import psycopg
 
+from cic_assets.edge import of_system
+from cic_assets.errors import PlatformError
 from cic_assets.lake.catalogue import incomplete
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.zones import LakeError
 from cic_assets.settings import Settings, SettingsError, load_settings
-from cic_assets.streams.load import StreamFileError, load_streams
+from cic_assets.streams.load import load_streams
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse.embedded import WarehouseDownError
 from cic_assets.warehouse.mart_sets import MONTHLY
@@ -51,7 +53,9 @@ _PACKAGES = ("dagster", "dbt-core", "pyspark", "pysail", "great-expectations", "
 def _look(part: str, look: Callable[[Settings], Finding], settings: Settings) -> Iterator[Finding]:
     try:
         yield look(settings)
-    except (OSError, RuntimeError, StreamFileError, warehouse.WarehouseError) as error:
+    except OSError as error:
+        yield Finding(part, "missing", of_system(error, settings))
+    except (PlatformError, psycopg.Error) as error:
         yield Finding(part, "missing", str(error))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cic_assets import server
+from cic_assets.errors import PlatformError
 from cic_assets.lake import journal
 from cic_assets.lake.lake_id import forget_compared, open_lake
 from cic_assets.lake.landing import adopt_foreign
@@ -28,7 +29,7 @@ SCHEMAS = ("marts", "dbt_staging", "facts", "quality", "catalogue")
 _SHOWN = 5
 
 
-class RebuildError(Exception):
+class RebuildError(PlatformError):
     """The warehouse can't be made anew; the message says why. What is there stays."""
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cic_assets.errors import PlatformError
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.streams.model import Stream
 
 
-class RunFailedError(Exception):
+class RunFailedError(PlatformError):
     """A run failed; the message has its id and the first error."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import cast
 from urllib.error import URLError
 
+from cic_assets.errors import PlatformError
 from cic_assets.processes import Process, end_group, process_of
 from cic_assets.runner import dagster_home
 from cic_assets.settings import PROJECT, Settings
@@ -23,7 +24,7 @@ from cic_assets.settings import PROJECT, Settings
 START_SECONDS = 180
 
 
-class ServerError(Exception):
+class ServerError(PlatformError):
     """The UI did not come up; the message names its log."""
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from cic_assets.errors import PlatformError
+
 Environment = Literal["local", "staging", "prod"]
 ENVIRONMENTS: tuple[Environment, ...] = ("local", "staging", "prod")
 PACKAGE = Path(__file__).resolve().parent
@@ -29,7 +31,7 @@ RESTATEMENT_HORIZON_DAYS = 400
 _SHORTEST_KEY = 16
 
 
-class SettingsError(Exception):
+class SettingsError(PlatformError):
     """A variable is missing or wrong; the message names it and says what it takes."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
+from cic_assets.errors import PlatformError
 from cic_assets.lake.zones import FileInfo
 from cic_assets.quality.rules import CROSS_RULES, RULES
 from cic_assets.streams.model import SessionsStream, StatusStream, Stream
@@ -164,7 +165,7 @@ def ingested(connection: Connection) -> dict[tuple[str, dt.date], str]:
     return {(stream, day): fingerprint for stream, day, fingerprint in rows}
 
 
-class ArrivalLostError(Exception):
+class ArrivalLostError(PlatformError):
     """Another run has claimed an arrival since; its rows stay."""
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cic_assets.errors import PlatformError
 from cic_assets.lake import catalogue
 from cic_assets.lake.bounds import MAX_NAME_CHARS, NAMES_KEPT, RAW_KEPT
 from cic_assets.lake.catalogue import LandedObject
@@ -40,7 +41,7 @@ ROWS_PER_GROUP, TEXT_PER_GROUP = 50_000, 64 << 20
 PROVENANCE = ("cic.sha256", "cic.line", "cic.raw", "cic.fault", "cic.fault_text", "cic.content")
 
 
-class DecodeError(Exception):
+class DecodeError(PlatformError):
     """An object can't be decoded any more; the message names it."""
 
 

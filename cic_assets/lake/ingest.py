@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
+from cic_assets.errors import PlatformError
 from cic_assets.lake import accepted_files, accounted, catalogue, identity, published, tables, touch
 from cic_assets.lake.catalogue import Arrival, Incomplete
 from cic_assets.lake.decode import DecodeError, decode, decoded_schema, other_decodings
@@ -42,7 +43,7 @@ LOG = logging.getLogger(__name__)
 MAX_RECORDS = 1_000_000
 
 
-class IngestError(Exception):
+class IngestError(PlatformError):
     """Rows were lost on the way or an identity does not hold; nothing was replaced."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from cic_assets.errors import PlatformError
 from cic_assets.lake import catalogue, journal
 from cic_assets.lake.catalogue import OURS, LandedObject
 from cic_assets.lake.digests import digest_of
@@ -23,7 +24,7 @@ from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 
 
-class LandingError(Exception):
+class LandingError(PlatformError):
     """A file can't be landed; the message names it."""
 
 

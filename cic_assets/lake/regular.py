@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from cic_assets.errors import PlatformError
+
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a folder"),
@@ -15,7 +17,7 @@ _KINDS = (
 )
 
 
-class NotAFileError(Exception):
+class NotAFileError(PlatformError):
     """What stands under a name is no regular file; the message says what it is."""
 
 

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow.fs as pafs
 
+from cic_assets.errors import PlatformError
 from cic_assets.lake.regular import NotAFileError, oddity, open_regular
 from cic_assets.settings import Settings
 
@@ -34,7 +35,7 @@ DRAFT_SECONDS = 3600
 _DRAFT = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
-class LakeError(Exception):
+class LakeError(PlatformError):
     """The lake can't be read or written; the message names the path. What was there before is still there."""
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dagster import ConfigurableResource
 from pydantic import PrivateAttr
 
+from cic_assets.errors import PlatformError
 from cic_assets.resources.sealed import ForeignConnectionError, UnsealedError, seal
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SPARK_CONFIG = {
 }
 
 
-class EngineError(Exception):
+class EngineError(PlatformError):
     """The engine can't be started; the message says what it needs."""
 
 

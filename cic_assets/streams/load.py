@@ -10,11 +10,12 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from cic_assets.errors import PlatformError
 from cic_assets.streams.columns import COLUMNS
 from cic_assets.streams.model import Stream, parse_stream
 
 
-class StreamFileError(Exception):
+class StreamFileError(PlatformError):
     """A stream file is wrong: the message gives path, key and reason."""
 
 
@@ -58,9 +59,13 @@ def load_streams(folders: Iterable[Path]) -> dict[str, Stream]:
     """All streams by id, ordered by id.
 
     Raises:
-        StreamFileError: a file is wrong, or two files have one id.
+        StreamFileError: a file is wrong, two files have one id, or there is none.
     """
+    folders = tuple(folders)
     paths = sorted({path.name: path for folder in folders for path in sorted(folder.glob("*.y*ml"))}.values())
+    if not paths:
+        places = ", ".join(map(str, folders))
+        raise StreamFileError(f"no stream file (*.yml) in {places}: set CIC_STREAMS, or write one: cic streams new ID")
     streams: dict[str, tuple[Stream, Path]] = {}
     for path in paths:
         stream = load_stream(path)

@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
+from cic_assets.errors import PlatformError
 from cic_assets.private import close_folders
 from cic_assets.settings import Settings
 from cic_assets.warehouse import embedded
@@ -38,7 +39,7 @@ _SETUP_TRIES = 3
 _SETUP_LOCK = "lock table catalogue.setup_lock in exclusive mode"
 
 
-class WarehouseError(Exception):
+class WarehouseError(PlatformError):
     """The warehouse can't be reached or used; the message says what to do."""
 
 

@@ -23,13 +23,19 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from cic_assets.errors import PlatformError
+
 ROOT_FOLDER = Path("/var/lib/citiesincharge")
 # A county's daily load is write-heavy and short; fsync stays on: a crash leaves the last good state.
 SERVER_OPTIONS = "-c listen_addresses='' -c shared_buffers=256MB -c max_connections=200 -c max_wal_size=2GB"
 
 
-class WarehouseDownError(Exception):
+class WarehouseDownError(PlatformError):
     """The embedded server is not running and the caller may not start it."""
+
+
+class PostgresError(PlatformError, RuntimeError):
+    """The embedded server can't be made, started or stopped; the message says why."""
 
 
 # A child that a signal ended before it became pg_ctl did nothing. Seen once, after Spark had been talked to in the same
@@ -79,7 +85,7 @@ class EmbeddedPostgres:
                 break
         if done.returncode:
             words = f"pg_ctl {' '.join(arguments)} failed with code {done.returncode}"
-            raise RuntimeError(f"{words}: {said}; its log is {log}")
+            raise PostgresError(f"{words}: {said}; its log is {log}")
 
 
 def locate(home: Path) -> EmbeddedPostgres:
@@ -92,7 +98,7 @@ def locate(home: Path) -> EmbeddedPostgres:
     )
     sockets.mkdir(mode=0o700, exist_ok=True)
     if sockets.stat().st_uid not in {os.getuid(), folder.stat().st_uid}:
-        raise RuntimeError(f"{sockets} belongs to somebody else; remove it or set another CIC_HOME")
+        raise PostgresError(f"{sockets} belongs to somebody else; remove it or set another CIC_HOME")
     return EmbeddedPostgres(binaries / "bin", folder / "data", sockets, user)
 
 
@@ -113,14 +119,14 @@ def _start(server: EmbeddedPostgres) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not server.is_running():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"Postgres is not ready after {START_SECONDS} s; its log is {_log(server)}")
+            raise PostgresError(f"Postgres is not ready after {START_SECONDS} s; its log is {_log(server)}")
         if _postmaster(server) is not None:
             time.sleep(0.2)
             continue
         _clear_leftovers(server)
         try:
             server.ctl("start", "-o", f"{SERVER_OPTIONS} -k {server.socket_folder}")
-        except RuntimeError:
+        except PostgresError:
             # `pg_ctl` waits a minute; a server that is still replaying its log is no failure.
             if _postmaster(server) is None:
                 raise
@@ -179,7 +185,7 @@ def stop(home: Path) -> bool:
             return False
         try:
             server.ctl("stop", "-m", "fast")
-        except RuntimeError:
+        except PostgresError:
             # One that lost some of its processes may wait for ever; what was committed is in its log.
             server.ctl("stop", "-m", "immediate")
     return True
@@ -202,7 +208,7 @@ def _initialise(server: EmbeddedPostgres) -> None:
     ]  # fmt: skip
     done = subprocess.run(command, check=False, capture_output=True, text=True, user=server.user, cwd="/", umask=0o077)
     if done.returncode:
-        raise RuntimeError(f"initdb failed: {done.stderr.strip()}")
+        raise PostgresError(f"initdb failed: {done.stderr.strip()}")
     draft.rename(server.data)
 
 
@@ -234,7 +240,7 @@ def _identity(home: Path) -> str:
     found = path.read_text()
     # Of an empty one, the server's folder would be the one that holds all servers.
     if re.fullmatch("[0-9a-f]{8}", found) is None:
-        raise RuntimeError(f"{path} must hold the eight letters that name the server's folder, and holds {found!r}")
+        raise PostgresError(f"{path} must hold the eight letters that name the server's folder, and holds {found!r}")
     return found
 
 

@@ -10,6 +10,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
+from cic_assets.errors import PlatformError
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
 from cic_assets.warehouse.publication import touch_readers
@@ -18,7 +19,7 @@ ROWS_PER_BATCH = 20_000
 _EVERY_ROW = sql.SQL("true")
 
 
-class WindowLostError(Exception):
+class WindowLostError(PlatformError):
     """Another run has claimed the window since; its rows stay."""
 
 
