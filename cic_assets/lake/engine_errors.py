@@ -26,8 +26,6 @@ _BEHIND = re.compile(r"\n\s*(?:JVM stacktrace:|== SQL|== DataFrame|SQLSTATE:)|\s
 _CLASS = re.compile(
     r"^(?:[a-z_]\w*\.)+\w*(?:Exception|Error)\w*:\s*|^\([\w.]+Exception\)\s*|^(?:Cast|Execution) error:\s*"
 )
-    r"^(?:[a-z_]\w*\.)+\w*(?:Exception|Error)\w*:\s*|^\([\w.]+Exception\)\s*|^(?:Cast|Execution) error:\s*"
-)
 _ADVICE = re.compile(r" (?:Correct the value as per|Use (?:the SQL function )?`|If necessary set)[^\n]*")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _SAFE = "make it safe (try_cast, try_divide, try_to_timestamp, try_element_at), or mend the feed"
