@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cic_assets.calendar import Span
 from cic_assets.printed import csv_row, inert, marked
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
@@ -42,12 +43,22 @@ err = Console(stderr=True, soft_wrap=True)
 # More than any row is long, and a table is no wider than its rows.
 _WIDEST = 10_000_000
 
-Port = Annotated[int, typer.Option(help="Port of the Dagster UI.")]
-DayOption = Annotated[
-    dt.datetime | None, typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m"], help="First day or month.")
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")]
+
+
+def _span(text: str) -> Span:
+    try:
+        return Span.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+FromOption = Annotated[
+    Span | None, typer.Option("--from", parser=_span, metavar="DAY|MONTH", help="First day or month.")
 ]
 ToOption = Annotated[
-    dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d", "%Y-%m"], help="Last day or month, included.")
+    Span | None,
+    typer.Option("--to", parser=_span, metavar="DAY|MONTH", help="Last day or month, included; a month to its end."),
 ]
 
 
@@ -84,6 +95,10 @@ def main() -> None:
 
 def _say_error(message: str) -> None:
     err.print(f"[red]error[/red] {marked(message)}", highlight=False)
+
+
+def _warn(message: str) -> None:
+    err.print(f"[yellow]warning[/yellow] {marked(message)}", highlight=False)
 
 
 def _platform() -> tuple[Settings, dict[str, Stream]]:
@@ -220,50 +235,55 @@ def land(
         raise _wrong_call(f"no stream {stream!r}; there are {', '.join(streams)}")
     set_up(settings)
     moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
+    # One for all files of a call: they came together.
+    now = dt.datetime.now(dt.UTC)
     for file in files:
         owners = claimants(streams.values(), file.name) if stream == "auto" else [streams[stream]]
         if not owners:
             out.print(f"{marked(shown_name(file))}: no stream claims it; left alone", highlight=False)
         for owner in owners:
-            landing = land_file(settings, owner, file, moment)
+            landing = land_file(settings, owner, file, moment, now)
             said = "landed" if landing.new else f"known since {landing.landed.arrival_date}"
             line = f"{marked(shown_name(file))} → {owner.id}: {said} ({landing.landed.path})"
             out.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()
-def run(cadence: Cadence, first: DayOption = None, last: ToOption = None) -> None:
+def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> None:
     """Materialise a window without the UI, as one run recorded in Dagster's storage.
 
     `daily` ingests the arrivals of days and computes the status facts of local days, `monthly` computes facts and marts
-    of months. Both ends are included. Without
-    a window: whatever is pending.
+    of months. Both ends are included, and a month means all of it. Without a window: whatever is pending.
     """
+    from cic_assets.calendar import window
     from cic_assets.runner import Runner, instance_of
     from cic_assets.warehouse.connect import set_up
 
     settings, streams = _platform()
-    if (first is None) != (last is None):
+    if (since is None) != (until is None):
         raise _wrong_call("give both --from and --to, or neither for whatever is pending")
-    if first and last and first > last:
-        raise _wrong_call(f"--from {first:%Y-%m-%d} is after --to {last:%Y-%m-%d}")
+    asked = None
+    if since and until:
+        today = dt.datetime.now(dt.UTC).date()
+        asked = window(since, until, today, monthly=cadence is Cadence.monthly)
+        for note in asked.notes:
+            _warn(note)
     set_up(settings)
     _fail_dead_runs(settings)
     with instance_of(settings) as instance:
         runner = Runner(settings, streams, instance)
-        if first and last:
-            start, end = first.date(), last.date()
-            if cadence is Cadence.monthly:
-                start, end = start.replace(day=1), end.replace(day=1)
+        if asked:
             jobs = ("ingest", "daily") if cadence is Cadence.daily else ("monthly",)
-            reports = [runner.run(job, start, end) for job in jobs]
+            reports = [runner.run(job, asked.first, asked.last) for job in jobs]
         else:
             reports = [*runner.ingest(), *runner.days()] if cadence is Cadence.daily else runner.months()
         reports += runner.dimensions()
     for report in reports:
         _print_report(report)
+    for line in runner.oddities:
+        _warn(line)
     for fault in runner.unreadable:
-        err.print(f"[yellow]warning[/yellow] {marked(fault)}: restore it, or move it away", highlight=False)
+        _warn(f"{fault}: restore it, or move it away")
     if not reports:
         out.print("nothing pending")
     for line in _incomplete_deliveries(settings):
@@ -355,7 +375,8 @@ def simulate(
     days: Annotated[int, typer.Option(min=1, help="Days of sessions.")] = 90,
     charge_points: Annotated[int, typer.Option(min=1, help="Charge points per provider.")] = 60,
     last_day: Annotated[
-        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; default: last Sunday.")
+        Span | None,
+        typer.Option(parser=_span, metavar="DAY|MONTH", help="Last day, or a month to its end; default: last Sunday."),
     ] = None,
     demand: Annotated[float, typer.Option(min=0, max=20, help="Multiple of the usual number of sessions.")] = 1.0,
     dirt: Annotated[float, typer.Option(min=0, max=10, help="Multiple of the usual dirt; 0 for clean feeds.")] = 1.0,
@@ -373,7 +394,7 @@ def simulate(
     from cic_assets.simulate import simulate as write
 
     today = dt.datetime.now(dt.UTC).date()
-    day = last_day.date() if last_day else today - dt.timedelta(days=today.isoweekday() % 7 or 7)
+    day = last_day.last if last_day else today - dt.timedelta(days=today.isoweekday() % 7 or 7)
     columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task("", total=1.0)

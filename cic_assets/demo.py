@@ -111,6 +111,7 @@ def _land_simulation(settings: Settings, streams: dict[str, Stream]) -> tuple[in
 
 def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, console: Console) -> tuple[int, int]:
     new = known = 0
+    now = dt.datetime.now(dt.UTC)
     unclaimed: list[str] = []
     for path in sorted(path for path in source.rglob("*") if path.is_symlink() or not path.is_dir()):
         what = oddity(path)
@@ -121,7 +122,7 @@ def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, c
         if not owners:
             unclaimed.append(str(path.relative_to(source)))
         for stream in owners:
-            landing = land(settings, stream, path)
+            landing = land(settings, stream, path, now=now)
             new, known = new + landing.new, known + (not landing.new)
             console.print(f"  {marked(path.name)} → {stream.id}", highlight=False)
     if unclaimed:

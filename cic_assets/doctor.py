@@ -110,7 +110,7 @@ def _stale(settings: Settings, name: str, cadence: str, *, of_days: bool) -> Fin
         with warehouse.connect(settings) as connection:
             row = connection.execute(
                 "select count(distinct period_date), min(period_date), max(period_date) from catalogue.pending_period"
-                " where (fact = 'charge_point_status') = %s",
+                " where (fact = 'charge_point_status') = %s and period_date <= (now() at time zone 'UTC')::date",
                 [of_days],
             ).fetchone()
     except (WarehouseDownError, psycopg.Error):

@@ -9,20 +9,11 @@ import datetime as dt
 
 from dagster import DailyPartitionsDefinition, MonthlyPartitionsDefinition
 
-FIRST_DAY = dt.date(2010, 1, 1)
+from cic_assets.calendar import FIRST_DAY, next_month
+
 # Calendars end with the current day and month: what arrives today has a partition today.
 DAYS = DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=1)
 MONTHS = MonthlyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=1)
-
-
-def month_of(day: dt.date) -> dt.date:
-    """First day of its month."""
-    return day.replace(day=1)
-
-
-def next_month(day: dt.date) -> dt.date:
-    """First day of the month after."""
-    return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
 
 
 def day_range(first_key: str, last_key: str) -> tuple[dt.date, dt.date]:

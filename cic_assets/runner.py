@@ -69,6 +69,8 @@ class Runner:
         self._definitions = build_definitions(settings, streams)
         # Files of the journal that are no entries, as `ingest` found them.
         self.unreadable: tuple[str, ...] = ()
+        # What stands in `raw` and is never read.
+        self.oddities: tuple[str, ...] = ()
         # Open until the process ends: libraries keep a hold on the stream that they first wrote to.
         self._log = (settings.home / "runs.log").open("a")
 
@@ -117,11 +119,12 @@ class Runner:
         from cic_assets.assets.accepted import INGEST_OP
         from cic_assets.jobs import INGEST
         from cic_assets.lake import journal
-        from cic_assets.lake.landing import adopt_foreign
+        from cic_assets.lake.landing import adopt_foreign, tidy
         from cic_assets.sensors import raw_event
         from cic_assets.warehouse.mart_sets import ARRIVAL
         from cic_assets.work import ingest_work, pending_arrivals
 
+        self.oddities = tuple(tidy(self._settings))
         self.unreadable = journal.agree(self._settings).unreadable
         adopt_foreign(self._settings, self._streams, dt.datetime.now(dt.UTC))
         pending = pending_arrivals(self._settings, self._streams)

@@ -12,8 +12,9 @@ from dagster import (
     schedule,
 )
 
+from cic_assets.calendar import month_of
 from cic_assets.jobs import DAILY, INGEST, MONTHLY, range_tags
-from cic_assets.partitions import contiguous, month_of
+from cic_assets.partitions import contiguous
 from cic_assets.resources.platform import Platform
 from cic_assets.sensors import busy
 from cic_assets.work import stale_days, stale_months, today_of, touch_elapsed_days

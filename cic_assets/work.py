@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from cic_assets.calendar import month_of
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.ingest import rule_set_of
 from cic_assets.lake.timeline import feeds_of
 from cic_assets.lake.touch import CHARGE_POINTS, SESSIONS, STATUS
-from cic_assets.partitions import contiguous, month_of
+from cic_assets.partitions import contiguous
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
@@ -179,7 +180,8 @@ def _stale(settings: Settings, facts: tuple[str, ...], oldest: dt.date | None) -
     with connect(settings) as connection:
         rows = connection.execute(
             "select period_date, max(touch_id), bool_or(computed_before) from catalogue.pending_period"
-            " where fact = any(%s) group by 1 order by 1",
+            # The calendar ends with today.
+            " where fact = any(%s) and period_date <= (now() at time zone 'UTC')::date group by 1 order by 1",
             [list(facts)],
         ).fetchall()
     now = [(period, int(touch)) for period, touch, before in rows if not before or oldest is None or period >= oldest]

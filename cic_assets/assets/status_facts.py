@@ -28,6 +28,7 @@ from cic_assets.assets.expected import demand_expected
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.session_facts import registered
 from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
+from cic_assets.calendar import month_of
 from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.staging import staging_folder, write_and_read
@@ -35,7 +36,7 @@ from cic_assets.lake.tables import hand_over
 from cic_assets.lake.timeline import charge_point_count, early_entries, feeds_of, in_passes, renew_edges, window_entries
 from cic_assets.lake.touch import CHARGE_POINTS, STATUS, counted_since, silent_since
 from cic_assets.lake.zones import Lake
-from cic_assets.partitions import DAYS, day_range, month_of
+from cic_assets.partitions import DAYS, day_range
 from cic_assets.quality.rules import CROSS_RULES
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource

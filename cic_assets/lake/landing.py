@@ -5,23 +5,30 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
+import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from cic_assets.calendar import FIRST_DAY
 from cic_assets.errors import PlatformError
 from cic_assets.lake import catalogue, journal
 from cic_assets.lake.catalogue import OURS, LandedObject
 from cic_assets.lake.digests import digest_of
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.regular import NotAFileError, open_regular
-from cic_assets.lake.zones import FileInfo, Lake, LakeError, parse_raw_path, raw_path
+from cic_assets.lake.zones import DRAFT_SECONDS, FileInfo, Lake, LakeError, parse_raw_path, raw_path
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
+
+LOG = logging.getLogger(__name__)
+# A file of `home`, as old as the last look for drafts, which lists all of the lake.
+_SWEPT = "drafts_swept"
 
 
 class LandingError(PlatformError):
@@ -36,7 +43,13 @@ class Landing:
     new: bool
 
 
-def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime | None = None) -> Landing:
+def land(
+    settings: Settings,
+    stream: Stream,
+    file: Path,
+    arrived_at: dt.datetime | None = None,
+    now: dt.datetime | None = None,
+) -> Landing:
     """Puts a file into the stream's raw partition, atomically and once per content.
 
     The catalogue's row comes first and the bytes second, so that a rerun after a crash keeps the first arrival; then
@@ -48,15 +61,17 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
         settings: where lake and warehouse are.
         stream: whose file it is.
         file: a local file.
-        arrived_at: when the platform first saw the bytes, for migrations and simulations; default: now.
+        arrived_at: when the platform first saw the bytes, for migrations and simulations; default: `now`.
+        now: the moment of the call, one for all its files; default: the clock's.
 
     Raises:
         LandingError: no such file, no regular file (a link, pipe or device), one that changes while it is read, or
-            `arrived_at` outside the local environment.
+            `arrived_at` in production, in the future, or before the calendar begins.
     """
-    if arrived_at is not None and settings.environment == "prod":
-        raise LandingError("--arrived-at is for local use and migrations, not for CIC_ENVIRONMENT=prod")
-    seen_at = (arrived_at or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
+    now = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
+    seen_at = (arrived_at or now).astimezone(dt.UTC)
+    if arrived_at is not None:
+        _demand_arrival(settings, seen_at.date(), now)
     name = shown_name(file)
     suffixes = [suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6]
     extension = "".join(suffix for suffix in suffixes if suffix.isascii()).lower()
@@ -80,6 +95,16 @@ def land(settings: Settings, stream: Stream, file: Path, arrived_at: dt.datetime
     with connect(settings) as connection:
         catalogue.add_sighting(connection, landed, seen_at, name)
     return Landing(landed, new=not landed.landed)
+
+
+def _demand_arrival(settings: Settings, day: dt.date, now: dt.datetime) -> None:
+    """A day on which a migration may say that something arrived."""
+    if settings.environment == "prod":
+        raise LandingError("--arrived-at is for local use and migrations, not for CIC_ENVIRONMENT=prod")
+    if day > now.date():
+        raise LandingError(f"--arrived-at {day} is in the future: nothing has arrived then")
+    if day < FIRST_DAY:
+        raise LandingError(f"--arrived-at {day} is before {FIRST_DAY}, where the calendar begins")
 
 
 @contextmanager
@@ -113,7 +138,6 @@ def _copy_in(lake: Lake, handle: BinaryIO, landed: LandedObject, file: Path) -> 
     """The bytes into the lake, whole or not at all; what is written has the SHA-256 under which it stands."""
     handle.seek(0)
     written = hashlib.sha256()
-    lake.sweep_drafts(str(Path(landed.path).parent))
     with lake.write(landed.path) as writer:
         while chunk := handle.read(1 << 20):
             written.update(chunk)
@@ -143,8 +167,8 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
     One that grew or changed since is the object that it is now; its arrival is ingested anew, without what it was.
 
     Returns:
-        The new objects. Paths of unknown streams or of another shape are left alone, and so are links, pipes and
-        devices, and what lies behind a link to a folder (`Lake.oddities` names them).
+        The new objects. Paths of unknown streams, of another shape or dated outside the calendar are left alone, and so
+        are links, pipes and devices, and what lies behind a link to a folder (`Lake.oddities` names them).
     """
     lake = open_lake(settings)
     odd = tuple(path for path, _ in lake.oddities("raw"))
@@ -154,6 +178,9 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
     for info in lake.infos("raw"):
         place = parse_raw_path(info.path)
         if place is None or place[0] not in streams or known.get(info.path) in (OURS, (info.size, info.modified_at)):
+            continue
+        if not FIRST_DAY <= place[1] <= now.date():
+            LOG.warning("%s: its date is outside the calendar (%s to today); left alone", info.path, FIRST_DAY)
             continue
         if any(info.path == each or info.path.startswith(f"{each}/") for each in odd):
             continue
@@ -183,14 +210,18 @@ def _adopt(
 
 
 def tidy(settings: Settings) -> list[str]:
-    """Removes drafts that killed landings and decodings left, and says what in `raw` is never read.
+    """Removes drafts that killed landings and decodings left, once an hour, and says what in `raw` is never read.
 
     Returns:
         A line for each link, pipe, socket or device: what it is and what to do.
     """
     lake = open_lake(settings)
-    for zone in ("raw", "decoded", journal.ROOT):
-        lake.sweep_drafts(zone)
+    marker = settings.home / _SWEPT
+    # What became old enough since the last look waits for the next one.
+    if not marker.exists() or marker.stat().st_mtime < time.time() - DRAFT_SECONDS:
+        for zone in ("raw", "decoded", journal.ROOT):
+            lake.sweep_drafts(zone)
+        marker.touch()
     return [f"{path} is {what} and is not read: put the file itself there" for path, what in lake.oddities("raw")]
 
 

@@ -21,9 +21,9 @@ import pytest
 from dagster import DagsterInstance
 
 from cic_assets.assets.charge_point_facts import compute_charge_points
+from cic_assets.calendar import next_month
 from cic_assets.lake.landing import land
 from cic_assets.lake.touch import CHARGE_POINTS
-from cic_assets.partitions import next_month
 from cic_assets.resources.spark import SparkResource
 from cic_assets.runner import Runner
 from cic_assets.settings import Settings, load_settings

@@ -131,7 +131,7 @@ def test_a_purge_is_known_until_the_file_is_landed_again(settings, stream, file)
     assert journal.agree(settings) == journal.Agreement(objects=1, sightings=1, purges=1)
     # Header and number of records too, which nobody can read any more.
     assert known(settings) == purged
-    land(settings, stream, file, first_purge + dt.timedelta(days=1))
+    land(settings, stream, file, now=first_purge + dt.timedelta(days=1))
     landed_again = known(settings)
     assert journal.agree(settings) == journal.Agreement()
     assert known(settings) == landed_again

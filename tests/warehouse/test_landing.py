@@ -4,15 +4,20 @@ import datetime as dt
 import io
 import os
 import socket
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from cic_assets import cli
 from cic_assets.lake import catalogue
 from cic_assets.lake.landing import LandingError, adopt_foreign, land, purge_originals, tidy
-from cic_assets.lake.zones import DRAFT_SECONDS, LakeError, lake_of
+from cic_assets.lake.touch import SESSIONS, STATUS
+from cic_assets.lake.zones import DRAFT_SECONDS, Lake, LakeError, lake_of
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.load import mark_stale
+from cic_assets.work import stale_days, stale_months
 
 FIRST = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)
 
@@ -123,7 +128,7 @@ def test_only_regular_files_are_landed_and_adopted(settings, stream, tmp_path, k
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     odd(kind, folder.relative_to(folder) / "x.csv", secret)
-    assert adopt_foreign(settings, {stream.id: stream}, FIRST) == []
+    assert adopt_foreign(settings, {stream.id: stream}, FIRST + dt.timedelta(days=30)) == []
     said = tidy(settings)
     assert (said == []) == (kind == "a folder") and all("x.csv is a" in line for line in said)
     with connect(settings) as connection:
@@ -138,7 +143,7 @@ def test_nothing_behind_a_link_is_adopted_or_read(settings, stream, tmp_path):
     with lake.write(f"raw/stream_id={stream.id}/date=2026-01-07/good.csv") as handle:
         handle.write(b"CP ID\n1\n")
     (tmp_path / "home" / "lake" / "raw" / f"stream_id={stream.id}" / "date=2026-01-08").symlink_to(elsewhere)
-    (adopted,) = adopt_foreign(settings, {stream.id: stream}, FIRST)
+    (adopted,) = adopt_foreign(settings, {stream.id: stream}, FIRST + dt.timedelta(days=3))
     assert adopted.original_name == "good.csv"
     # What becomes a link later is not read either.
     path = tmp_path / "home" / "lake" / adopted.path
@@ -199,9 +204,61 @@ def test_drafts_that_killed_writers_left_go_and_those_of_living_ones_stay(settin
     long_ago = old.stat().st_mtime - DRAFT_SECONDS - 60
     for path in (old, foreign):
         os.utime(path, (long_ago, long_ago))
-    other = tmp_path / "dundee_2020.csv"
-    other.write_text("CP ID\n2\n")
-    land(settings, stream, other, FIRST)
+    assert tidy(settings) == []
     assert (old.exists(), young.exists(), foreign.exists()) == (False, True, True)
     os.utime(young, (long_ago, long_ago))
+    # All of the lake is looked through once an hour, not at every tick, and at no landing.
+    assert tidy(settings) == [] and young.exists()
+    os.utime(settings.home / "drafts_swept", (long_ago, long_ago))
     assert tidy(settings) == [] and not young.exists() and foreign.exists()
+
+
+def test_landing_looks_through_no_folder(settings, stream, tmp_path, monkeypatch):
+    monkeypatch.setattr(Lake, "_entries", lambda lake, folder: pytest.fail(f"{folder} is listed"))
+    file = tmp_path / "dundee_2019.csv"
+    file.write_text("CP ID\n1\n")
+    assert land(settings, stream, file, FIRST).new
+
+
+def test_files_of_one_call_come_at_one_moment(settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_platform", lambda: (settings, load_streams(settings.streams)))
+    names = [str(tmp_path / f"dundee_{year}.csv") for year in (2019, 2020)]
+    for name in names:
+        Path(name).write_text(f"CP ID\n{name}\n")
+    monkeypatch.setattr("sys.argv", ["cic", "land", "auto", *names])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code, capsys.readouterr().err
+    with connect(settings) as connection:
+        moments = connection.execute(
+            "select distinct first_seen_at, (select count(*) from catalogue.object) from catalogue.object"
+        ).fetchall()
+    assert len(moments) == 1 and moments[0][1] == 2
+
+
+@pytest.mark.parametrize(
+    ("when", "said"), [(dt.timedelta(days=1), "in the future"), (-dt.timedelta(days=20_000), "before 2010")]
+)
+def test_nothing_arrives_outside_the_calendar(settings, stream, tmp_path, when, said):
+    file = tmp_path / "dundee_2019.csv"
+    file.write_text("CP ID\n1\n")
+    now = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    with pytest.raises(LandingError, match=said):
+        land(settings, stream, file, now + when, now)
+    assert lake_of(settings).files("raw") == []
+    lake = lake_of(settings)
+    for day in (now + when).date(), now.date():
+        with lake.write(f"raw/stream_id=dundee_sessions/date={day}/{day}.csv") as handle:
+            handle.write(f"CP ID\n{day}\n".encode())
+    # A folder that another program dates so waits; the others are taken.
+    (adopted,) = adopt_foreign(settings, {stream.id: stream}, now)
+    assert adopted.arrival_date == now.date()
+
+
+def test_work_ends_with_today(settings):
+    today = dt.datetime.now(dt.UTC).date()
+    with connect(settings) as connection:
+        mark_stale(connection, "x", {(SESSIONS, today.replace(day=1)), (SESSIONS, dt.date(2130, 1, 1))})
+        mark_stale(connection, "x", {(STATUS, today), (STATUS, today + dt.timedelta(days=2))})
+    assert [month for month, _ in stale_months(settings, today, asked_for=True)[0]] == [today.replace(day=1)]
+    assert [day for day, _ in stale_days(settings, today, asked_for=True)[0]] == [today]

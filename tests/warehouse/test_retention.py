@@ -118,7 +118,7 @@ def test_hashes_are_equal_within_an_authority_and_a_year_only(settings, stream, 
     def hashed(said, moment):
         file = tmp_path / f"{moment:%Y%m}.csv"
         file.write_text(f"{HEADER}\n{moment:%Y%m}{ROW}\n")
-        return rows(settings, decode(settings, said, land(settings, said, file, moment).landed)[0])[0]["RFID"]
+        return rows(settings, decode(settings, said, land(settings, said, file, moment, moment).landed)[0])[0]["RFID"]
 
     months = [FIRST, FIRST + dt.timedelta(days=300), FIRST + dt.timedelta(days=370)]
     other = changed(stream, id="other", authority={"id": "E2", "name": "Other"})
