@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
@@ -26,6 +27,7 @@ DAGSTER_DATABASE = "dagster"
 # The connection broke by itself, the server was shut down or crashed, or it gave up on a transaction in which nothing
 # happened any more (Postgres, Appendix A, classes 57 and 25).
 _GONE = (None, "57P01", "57P02", "25P03")
+_DBT_ENCRYPTION = ("sslmode", "sslcert", "sslkey", "sslrootcert")
 # After so long a worker that hangs within a transaction loses it, and with it the locks that its retry waits for. No
 # transaction here waits for Spark: the longest pause in one is a file's removal.
 IDLE_IN_TRANSACTION = "5min"
@@ -68,8 +70,10 @@ def dagster_url(settings: Settings, *, start: bool = False) -> str:
     """Where Dagster keeps runs and events: the embedded server's database `dagster`, else the schema of that name."""
     if settings.warehouse_url is None:
         return server_url(settings, DAGSTER_DATABASE, start=start)
-    joint = "&" if "?" in settings.warehouse_url else "?"
-    return f"{settings.warehouse_url}{joint}options=-csearch_path%3Ddagster"
+    parts = {name: str(value) for name, value in conninfo_to_dict(settings.warehouse_url).items() if value}
+    parts["options"] = f"{parts.get('options', '')} -csearch_path=dagster".strip()
+    # All behind the `?`: SQLAlchemy takes the `%20` of a database's name before it as it stands.
+    return f"postgresql://?{urlencode(parts, quote_via=quote)}"
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
@@ -81,6 +85,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "CIC_DBT_USER": str(parts.get("user", "postgres")),
         "CIC_DBT_PASSWORD": str(parts.get("password") or ""),
         "CIC_DBT_DBNAME": str(parts.get("dbname") or DATABASE),
+        **{f"CIC_DBT_{name.upper()}": str(parts[name]) for name in _DBT_ENCRYPTION if parts.get(name)},
     }
 
 
