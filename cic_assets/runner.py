@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cic_assets.errors import PlatformError
+from cic_assets.lake.engine_errors import engine_said
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.streams.model import Stream
 
@@ -107,7 +109,7 @@ class Runner:
             )
         if not result.success:
             raise RunFailedError(
-                f"run {result.run_id} of job {job} failed: {_first_error(result)} (log: {self._log.name})"
+                f"run {result.run_id} of job {job} failed: {root_cause(result)} (log: {self._log.name})"
             )
         return RunReport(job, result.run_id, first, last)
 
@@ -182,12 +184,30 @@ class Runner:
         return [self.run(job, work.first, work.last, assets=keys) for work in due_marts(self._settings, name)]
 
 
-def _first_error(result: Any) -> str:
+# What a step's own error says; Dagster's around it has no news, and of dbt's the errors stand at the end.
+_PLATFORM = "cic_assets."
+_OF_DBT = "Errors parsed from dbt logs:"
+_MODULE = re.compile(r"^(?:[a-z_]\w*\.)+(?=[A-Z])")
+_MAX_CHARS = 1_000
+
+
+def root_cause(result: Any) -> str:
+    """Why a run failed, in one line: the first failed step's own error, or what was at the bottom of it."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
             # The platform's own errors say what to do; what led to them does not.
-            while error.cause is not None and not error.message.startswith("cic_assets."):
+            while error.cause is not None and not error.message.startswith(_PLATFORM):
                 error = error.cause
-            return str(error.message).strip().splitlines()[0]
+            return f"{event.step_key}: {_said(str(error.message))}"
+    for event in result.all_events:
+        if event.is_failure:
+            return _said(event.message or "")
     return "see the UI"
+
+
+def _said(message: str) -> str:
+    """The news of an error's message, without its module and in one line."""
+    _, of_dbt, errors = message.partition(_OF_DBT)
+    said = engine_said(errors if of_dbt else message, limit=_MAX_CHARS)
+    return _MODULE.sub("", said).removeprefix("Failure: ")

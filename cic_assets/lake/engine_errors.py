@@ -32,7 +32,7 @@ _SAFE = "make it safe (try_cast, try_divide, try_to_timestamp, try_element_at), 
 _MAX_CHARS, _MAX_VALUE_CHARS = 500, 60
 
 
-def engine_said(error: BaseException | str) -> str:
+def engine_said(error: BaseException | str, limit: int = _MAX_CHARS) -> str:
     """The one sentence of an engine's error that says what went wrong, without stack, query or gRPC's wrapping."""
     text = str(error).strip()
     if (details := _DETAILS.search(text)) is not None:
@@ -40,7 +40,7 @@ def engine_said(error: BaseException | str) -> str:
     text = _BEHIND.split(text, maxsplit=1)[0]
     while (shorter := _CLASS.sub("", text)) != text:
         text = shorter
-    return _one_line(_ADVICE.sub("", text)) or type(error).__name__
+    return _one_line(_ADVICE.sub("", text), limit) or type(error).__name__
 
 
 def engine_failure(stream: Stream, error: PySparkException, records: DataFrame | None = None) -> str:
