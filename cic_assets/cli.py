@@ -7,24 +7,23 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from cic_assets.calendar import Span
-from cic_assets.printed import csv_row, inert, marked
+from cic_assets.cli_quarantine import quarantine_app
+from cic_assets.cli_streams import streams_app
+from cic_assets.console import err, out, print_table, say_error, wrong_call
+from cic_assets.printed import csv_row, marked
 from cic_assets.settings import Settings, load_settings
-from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
+from cic_assets.streams.load import claimants, load_streams
 
 if TYPE_CHECKING:
     from cic_assets.runner import RunReport
-    from cic_assets.streams.check import SampleReport
     from cic_assets.streams.model import Stream
 
 app = typer.Typer(
@@ -33,15 +32,10 @@ app = typer.Typer(
     help="CitiesInCharge: operators' charging data → consolidated, checked marts.\n\n"
     "First steps: `cic doctor`, then `cic up`, `cic land STREAM FILE…`, and the UI on http://localhost:3000.",
 )
-streams_app = typer.Typer(no_args_is_help=True, help="Stream files: one YAML file per operator's feed.")
 app.add_typer(streams_app, name="streams")
+app.add_typer(quarantine_app, name="quarantine")
 lake_app = typer.Typer(no_args_is_help=True, help="The lake: raw, decoded and accepted files.")
 app.add_typer(lake_app, name="lake")
-# Tables need about 120 columns; a pipe has no width of its own.
-out = Console(width=None if sys.stdout.isatty() else 140)
-err = Console(stderr=True, soft_wrap=True)
-# More than any row is long, and a table is no wider than its rows.
-_WIDEST = 10_000_000
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")]
 
@@ -90,11 +84,7 @@ def main() -> None:
     from cic_assets.private import set_umask
 
     set_umask()
-    sys.exit(exit_code_of(app, _say_error))
-
-
-def _say_error(message: str) -> None:
-    err.print(f"[red]error[/red] {marked(message)}", highlight=False)
+    sys.exit(exit_code_of(app, say_error))
 
 
 def _warn(message: str) -> None:
@@ -104,11 +94,6 @@ def _warn(message: str) -> None:
 def _platform() -> tuple[Settings, dict[str, Stream]]:
     settings = load_settings()
     return settings, load_streams(settings.streams)
-
-
-def _wrong_call(message: str) -> typer.Exit:
-    _say_error(message)
-    return typer.Exit(2)
 
 
 @app.command()
@@ -187,7 +172,7 @@ def demo(
 
     settings, streams = _platform()
     if source is not None and not source.is_dir():
-        raise _wrong_call(f"--input {source}: no such folder")
+        raise wrong_call(f"--input {source}: no such folder")
     run_demo(settings, streams, source, out)
     if wait:
         with step(out, "UI and daemon"):
@@ -232,7 +217,7 @@ def land(
 
     settings, streams = _platform()
     if stream != "auto" and stream not in streams:
-        raise _wrong_call(f"no stream {stream!r}; there are {', '.join(streams)}")
+        raise wrong_call(f"no stream {stream!r}; there are {', '.join(streams)}")
     set_up(settings)
     moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
     # One for all files of a call: they came together.
@@ -261,7 +246,7 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
 
     settings, streams = _platform()
     if (since is None) != (until is None):
-        raise _wrong_call("give both --from and --to, or neither for whatever is pending")
+        raise wrong_call("give both --from and --to, or neither for whatever is pending")
     asked = None
     if since and until:
         today = dt.datetime.now(dt.UTC).date()
@@ -354,18 +339,7 @@ def sql(
     elif form is Format.json:
         print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=1))
     else:
-        _print_rows(names, rows)
-
-
-def _print_rows(names: list[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table, folded to a terminal's width; in a pipe as wide as it is."""
-    table = Table(header_style="bold")
-    for name in names:
-        table.add_column(Text(inert(name)), overflow="fold", no_wrap=not sys.stdout.isatty())
-    for row in rows:
-        table.add_row(*(Text("" if value is None else inert(str(value))) for value in row))
-    console = out if sys.stdout.isatty() else Console(width=_WIDEST)
-    console.print(table)
+        print_table(names, rows)
 
 
 @app.command()
@@ -427,142 +401,6 @@ def verify_lake() -> None:
     if damages:
         raise typer.Exit(1)
     out.print("the lake is whole")
-
-
-@streams_app.command("list")
-def list_streams() -> None:
-    """All streams: id, provider, authority, format, and the files that they claim."""
-    _, streams = _platform()
-    table = Table("stream", "kind", "provider", "authority", "zone", "format", "claims", header_style="bold")
-    for stream in streams.values():
-        table.add_row(
-            stream.id, stream.kind, marked(stream.provider.name), marked(stream.authority.name), stream.zone,
-            stream.format.type, marked(", ".join(stream.claims)),
-        )  # fmt: skip
-    out.print(table)
-
-
-@streams_app.command("functions")
-def list_functions() -> None:
-    """The functions that expressions of stream files may call, each with an example over text fields."""
-    from cic_assets.streams.functions import FUNCTIONS
-
-    table = Table("for", "function", "example", header_style="bold")
-    for purpose, functions in FUNCTIONS.items():
-        for name, example in functions.items():
-            table.add_row(purpose, name, marked(example))
-    out.print(table)
-
-
-@streams_app.command("check")
-def check_stream(
-    file: Annotated[Path, typer.Argument(help="A stream file.")],
-    sample: Annotated[Path | None, typer.Option(help="A file of the feed, to try it on.")] = None,
-) -> None:
-    """Check a stream file; with --sample, show the first harmonised rows, and what is rejected and why."""
-    stream = load_stream(file)
-    out.print(
-        f"[green]✓[/green] {marked(file)}: {stream.id} ({stream.kind}), reads {marked(', '.join(stream.fields))}",
-        highlight=False,
-    )
-    if sample is None:
-        return
-    if not sample.is_file():
-        raise _wrong_call(f"--sample {sample}: no such file")
-    from cic_assets.resources.spark import SparkResource
-    from cic_assets.streams.check import check_sample
-
-    try:
-        report = check_sample(SparkResource(engine=load_settings().spark).session, stream, sample)
-    except Exception as error:
-        from pyspark.errors import PySparkException
-
-        if not isinstance(error, PySparkException):
-            raise
-        raise StreamFileError(f"{file}: columns: Spark says: {str(error).splitlines()[0]}") from error
-    _print_sample(report)
-    for hint in report.hints:
-        out.print(f"[yellow]?[/yellow] {marked(hint)}", highlight=False)
-    if report.problems:
-        for problem in report.problems:
-            err.print(f"[red]✗[/red] {marked(problem)}", highlight=False)
-        raise typer.Exit(1)
-
-
-def _print_sample(report: SampleReport) -> None:
-    from cic_assets.quality.rules import RULES
-
-    messages = {rule.id: rule.message for rule in RULES}
-    rejected = report.rows_in - report.accepted_count - report.skipped
-    out.print(f"{report.rows_in} rows: {report.accepted_count} accepted, {rejected} rejected, {report.skipped} skipped")
-    for number, row in enumerate(report.accepted, start=1):
-        out.print(
-            f"[bold]row {number}[/bold] " + marked(", ".join(f"{k}={_shown(v)}" for k, v in row.items())),
-            highlight=False,
-        )
-    for rule, (count, line, raw) in report.rejected.items():
-        out.print(
-            f"[yellow]{rule}[/yellow] {count}: {messages[rule]}; first in line {line}: {marked(raw[:160])}",
-            highlight=False,
-        )
-    if report.swap is not None and report.swap.doubtful:
-        swap = report.swap
-        out.print(
-            f"day and month: of {swap.doubtful} doubtful starts {swap.inside_as_given} fit as given, "
-            f"{swap.inside_swapped} swapped; overlaps {swap.overlaps_as_given} as given, "
-            f"{swap.overlaps_swapped} swapped",
-            highlight=False,
-        )
-
-
-def _shown(value: object) -> str:
-    return value.isoformat() if isinstance(value, dt.datetime | dt.date) else str(value)
-
-
-NEW_STREAM = """\
-id: {id}
-kind: sessions
-description: What this feed is and how it comes.
-provider: {{id: my-provider, name: My Provider}}
-authority: {{id: E10000000, name: My County Council}}
-zone: Europe/London
-format: {{type: csv}}
-claims: ["{id}_*.csv"]
-columns:
-  # One Spark SQL expression per column; fields of the feed by name, in backticks where they have spaces.
-  session_id: "`Session ID`"
-  charge_point: "`Charge Point`"
-  connector_id: Connector
-  started_local: try_to_timestamp(`Start`, 'dd/MM/yyyy HH:mm')
-  ended_local: try_to_timestamp(`End`, 'dd/MM/yyyy HH:mm')
-  energy: "`Energy kWh`"
-  cost: Cost
-  currency: "'GBP'"
-units: {{energy: kWh, power: kW}}
-vat_basis: unknown
-personal_fields: []
-rule_set: default
-licence: as agreed with the operator
-contact: data@example.org
-"""
-
-
-@streams_app.command("new")
-def new_stream(
-    stream_id: Annotated[str, typer.Argument(help="Id of the new stream: a-z, 0-9, _ and -.")],
-    folder: Annotated[Path, typer.Option(help="Where the file goes.")] = Path(),
-) -> None:
-    """Write a stream file to start from; then edit it and run `cic streams check FILE --sample DATA`."""
-    path = folder / f"{stream_id}.yml"
-    if path.exists():
-        raise _wrong_call(f"{path} is there already")
-    path.write_text(NEW_STREAM.format(id=stream_id))
-    try:
-        load_stream(path)
-    except StreamFileError:
-        path.unlink()
-        raise
-    out.print(f"{path} written")
 
 
 if __name__ == "__main__":
