@@ -14,6 +14,7 @@ from pyspark.sql import types as T
 from cic_assets.streams.columns import COLUMNS, CUT_TEXTS, TEXTS
 from cic_assets.streams.expressions import INSTANTS, failing_reads, reads_wall_clock
 from cic_assets.streams.model import StatusStream, Stream, referenced_fields
+from cic_assets.streams.safe import safe, safe_condition
 
 # What a decoded record brings with it, and the file it came from.
 PROVENANCE = (
@@ -120,7 +121,7 @@ def _expression(stream: Stream, name: str) -> Column:
     if name == "charge_point_alias" and stream.alias_fields:
         beside = [_field(field) for field in stream.alias_fields]
         return F.coalesce(*(F.when(F.trim(field) != "", field) for field in beside)).alias(f"given_{name}")
-    value = F.expr(text) if text else F.lit(None).cast("string")
+    value = F.expr(safe(text)) if text else F.lit(None).cast("string")
     if name == "charge_point" and isinstance(stream, StatusStream):
         for field in stream.evse_fields:
             # OCPP's 0 is the station, no EVSE of it.
@@ -134,9 +135,9 @@ def _field(name: str) -> Column:
 
 def _skipped(stream: Stream) -> Column:
     """A record that was read, and that the stream leaves out."""
-    left_out = ~F.coalesce(F.expr(stream.where), F.lit(False)) if stream.where else F.lit(False)
+    left_out = ~F.coalesce(F.expr(safe_condition(stream.where)), F.lit(False)) if stream.where else F.lit(False)
     if isinstance(stream, StatusStream) and stream.skips_stateless:
-        said_wrong = F.lower(F.trim(F.expr(stream.columns.get("invalid", "false")).cast("string"))).isin(*_TRUE)
+        said_wrong = F.lower(F.trim(F.expr(safe(stream.columns.get("invalid", "false"))).cast("string"))).isin(*_TRUE)
         left_out = left_out | (_is_stateless(stream.columns["status"]) & ~F.coalesce(said_wrong, F.lit(False)))
     return left_out & F.col("`cic.fault`").isNull()
 
@@ -147,13 +148,14 @@ def _is_stateless(expression: str) -> Column:
     said = F.lit(not fields)
     for name in fields:
         said = said | _shows_something(F.col(f"`{name}`"))
-    return F.expr(expression).isNull() | ~(_shows_something(F.expr(expression)) | said)
+    word = F.expr(safe(expression))
+    return word.isNull() | ~(_shows_something(word) | said)
 
 
 def _present(expression: str) -> Column:
     """Whether the feed gave something to read: also a text of which the expression's own `try_…` made nothing."""
-    there = _shows_something(F.expr(expression))
-    for read, text in failing_reads(expression):
+    there = _shows_something(F.expr(safe(expression)))
+    for read, text in failing_reads(safe(expression)):
         there = there | (F.expr(read).isNull() & _shows_something(F.expr(text)))
     fields = referenced_fields(expression)
     if not fields:

@@ -212,9 +212,7 @@ def swap_day_month(wall: Column) -> Column:
 
 
 def _like(pattern: str) -> str:
-    """A shell pattern as LIKE; brackets are refused, as LIKE has none."""
-    if any(sign in pattern for sign in "[]"):
-        raise ValueError(f"date_repair.files: {pattern!r}: only * and ? are patterns here")
+    """A shell pattern as LIKE; the model refuses brackets, as LIKE has none."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%").replace("?", "_")
 

@@ -64,7 +64,7 @@ def instant_faults(name: str, expression: str) -> list[str]:
         f"{node.sql('spark')} lets the engine complete a text that is no whole time; {_MEND[way]}"
         for node in _completing(tree)
     ]
-    for node, pattern in _patterns(tree):
+    for node, pattern in patterns(tree):
         faults += [f"{pattern!r} {fault}" for fault in _pattern_faults(name, node, pattern)]
     return faults
 
@@ -77,8 +77,8 @@ def _completing(tree: exp.Expression) -> Iterator[exp.Expression]:
             is_time = node.to.this.name in _TIME_TYPES
             if is_time and _kind(node.this) == "text" and not isinstance(node.this, exp.Literal):
                 yield node
-        elif _name(node) in _PARSERS:
-            if len(_arguments(node)) == 1 and _kind(_arguments(node)[0]) == "text":
+        elif name_of(node) in _PARSERS:
+            if len(arguments_of(node)) == 1 and _kind(arguments_of(node)[0]) == "text":
                 yield node
         elif isinstance(node, _SHIFTS):
             value = node.args.get("timestamp") if isinstance(node, exp.ConvertTimezone) else node.this
@@ -93,21 +93,25 @@ def _completing(tree: exp.Expression) -> Iterator[exp.Expression]:
             yield node
 
 
-def _patterns(tree: exp.Expression) -> Iterator[tuple[exp.Expression, str]]:
+def patterns(tree: exp.Expression) -> Iterator[tuple[exp.Expression, str]]:
+    """What reads a text by a pattern, and the pattern, where that is a literal."""
     for node in tree.walk():
-        if _name(node) in _PARSERS and len(_arguments(node)) > 1:
-            pattern = _pattern(node)
+        if name_of(node) in _PARSERS and len(arguments_of(node)) > 1:
+            pattern = pattern_of(node)
             if pattern is not None:
                 yield node, pattern
 
 
-def _pattern(node: exp.Expression) -> str | None:
+def pattern_of(node: exp.Expression) -> str | None:
     """The pattern as written; None where it is no literal."""
     if isinstance(node, exp.Anonymous):
         given = node.expressions[1]
     else:
-        # sqlglot keeps other letters inside and writes Spark's again.
-        given = _arguments(parsed(f"f({node.sql('spark').partition('(')[2]}"))[1]
+        # sqlglot keeps other letters inside, and writes Spark's again for this function whatever they are.
+        if not isinstance(node.args.get("format"), exp.Expression):
+            return None
+        written = exp.StrToTime(this=exp.Literal.number(0), format=node.args["format"].copy()).sql("spark")
+        given = arguments_of(parsed(f"f({written.partition('(')[2]}"))[1]
     if isinstance(given, exp.Concat) and all(isinstance(part, exp.Literal) for part in given.expressions):
         # 'a''b' is one text for SQL, and two side by side for Spark.
         return "'".join(str(part.this) for part in given.expressions)
@@ -136,7 +140,7 @@ def _pattern_faults(name: str, node: exp.Expression, pattern: str) -> Iterator[s
 
 def reads_wall_clock(expression: str) -> bool:
     """Whether an expression's timestamps come from patterns without an offset, and nothing turned them into UTC."""
-    return any(_is_naive(node, pattern) for node, pattern in _patterns(parsed(expression)))
+    return any(_is_naive(node, pattern) for node, pattern in patterns(parsed(expression)))
 
 
 def _is_naive(node: exp.Expression, pattern: str) -> bool:
@@ -151,14 +155,16 @@ def _ancestors(node: exp.Expression) -> Iterator[exp.Expression]:
         above = above.parent
 
 
-def _name(node: exp.Expression) -> str:
+def name_of(node: exp.Expression) -> str:
+    """The name of a function that sqlglot does not know, or by which texts are read as times; else nothing."""
     if isinstance(node, exp.Anonymous):
         return str(node.this).lower()
     names = {exp.StrToTime: "to_timestamp", exp.TsOrDsToDate: "to_date"}
     return names.get(type(node), "")
 
 
-def _arguments(node: exp.Expression) -> Sequence[exp.Expression]:
+def arguments_of(node: exp.Expression) -> Sequence[exp.Expression]:
+    """What a function is given."""
     if isinstance(node, exp.Anonymous):
         return list(node.expressions)
     return [part for part in (node.this, node.args.get("format")) if isinstance(part, exp.Expression)]
@@ -190,12 +196,16 @@ def _kind(node: exp.Expression) -> str:
         return kinds.pop() if len(kinds) == 1 else "text"
     if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
         return "time"
-    if _name(node) in _PARSERS | _OTHER_TIME or isinstance(node, (*_SHIFTS, exp.TimestampFromParts, exp.UnixToTime)):
+    if name_of(node) in _PARSERS | _OTHER_TIME or isinstance(node, (*_SHIFTS, exp.TimestampFromParts, exp.UnixToTime)):
         return "time"
     is_number = isinstance(node, exp.Binary) and not isinstance(node, exp.DPipe | exp.Dot | exp.Bracket)
     if is_number or (isinstance(node, exp.Literal) and not node.is_string):
         return "number"
     return "number" if isinstance(node, exp.StrToUnix | exp.Round | exp.Floor | exp.Ceil) else "text"
+
+
+def _as_text(node: exp.Expression) -> exp.Expression:
+    return exp.cast(node.copy(), "string", dialect="spark")
 
 
 def failing_reads(expression: str) -> list[tuple[str, str]]:
@@ -210,7 +220,12 @@ def failing_reads(expression: str) -> list[tuple[str, str]]:
 
 
 def _read_text(node: exp.Expression) -> exp.Expression | None:
+    """What a node reads that may be null though there is something; the parts of a division by zero, or of no date."""
+    if isinstance(node, exp.Div | exp.IntDiv | exp.Mod) and isinstance(node.expression, exp.Nullif):
+        return exp.Concat(expressions=[_as_text(node.this), _as_text(node.expression.this)])
+    if name_of(node) == "try_make_timestamp":
+        return exp.Concat(expressions=[_as_text(part) for part in arguments_of(node)])
     if isinstance(node, exp.TryCast):
         return node.this if node.args.get("safe") else None
-    reads = _name(node) in _PARSERS | {"try_to_number", "try_to_binary"}
-    return _arguments(node)[0] if reads and _arguments(node) else None
+    reads = name_of(node) in _PARSERS | {"try_to_number", "try_to_binary"}
+    return arguments_of(node)[0] if reads and arguments_of(node) else None

@@ -22,6 +22,7 @@ from cic_assets.settings import RULE_SETS
 from cic_assets.streams.columns import COLUMNS, ONE_OF, PLATFORM_FIELDS, SEEN_AT
 from cic_assets.streams.expressions import INSTANTS, instant_faults
 from cic_assets.streams.functions import call_faults
+from cic_assets.streams.safe import unsafe_faults
 from cic_assets.streams.vocabulary import SESSION_STATUSES, STANDARDS, SessionStatus, Standard, State, folded
 
 # A hundred years: beyond it a date plus so many days is no date any more.
@@ -113,6 +114,17 @@ class DateRepair(Part):
     kind: Literal["day_month_swap"]
     files: Annotated[tuple[Text, ...], Field(min_length=1)]
 
+    @field_validator("files")
+    @classmethod
+    def _patterns_are_plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """The engine's LIKE knows no brackets, so that a pattern with some would repair no file."""
+        wrong = [pattern for pattern in value if not {"[", "]"}.isdisjoint(pattern)]
+        if wrong:
+            raise ValueError(
+                f"{', '.join(wrong)}: only * and ? are patterns here; name each file, or a pattern for each"
+            )
+        return value
+
 
 class Expected(Part):
     """The feed must have arrived for each event date from..to, at most `by` days later."""
@@ -192,7 +204,7 @@ class Stream(Part):
     def _columns_are_expressions(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
             _demand_expression(f"{name}: ", text)
-            faults = instant_faults(name, text) if name in INSTANTS else []
+            faults = (instant_faults(name, text) if name in INSTANTS else []) or unsafe_faults(text)
             if faults:
                 raise ValueError("; ".join(f"{name}: {fault}" for fault in faults))
         return value
@@ -202,6 +214,8 @@ class Stream(Part):
     def _where_is_a_condition(cls, value: str | None) -> str | None:
         if value is not None:
             _demand_expression("", value)
+            if faults := unsafe_faults(value):
+                raise ValueError("; ".join(faults))
         return value
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cic_assets.streams.functions import FUNCTIONS
+from cic_assets.streams.safe import safe
 
 RECORD = {"word": "Ab c", "number": "12.5", "moment": "2026-03-29 01:30:00", "json": '{"a":[1,2]}'}
 EXPECTED = {
@@ -120,3 +121,61 @@ def test_every_example_gives_the_same_on_each_engine(spark):
     examples = {name: text for names in FUNCTIONS.values() for name, text in names.items()}
     columns = [F.expr(text).cast("string").alias(name) for name, text in examples.items()]
     assert frame.select(*columns).collect()[0].asDict() == EXPECTED
+
+
+# What engines raise on, each with a value on which they do; safe, each gives null or a number.
+RAISING = {
+    "cast": "cast(word as double)",
+    "of a number of 20 digits": "cast(large as int)",
+    "product": "try_cast(large as bigint) * try_cast(large as bigint) * 3",
+    "sum of texts": "word + number",
+    "division": "100 / zero",
+    "division of integers": "100 div zero",
+    "rest": "mod(100, zero)",
+    "positive rest": "pmod(try_cast(number as int), zero)",
+    "sign": "-word",
+    "magnitude": "abs(try_cast(large as bigint))",
+    "comparison": "if(word = 3, 1, 2)",
+    "list of numbers": "if(word in (1, 2), 1, 2)",
+    "span": "if(word between 1 and 2, 1, 2)",
+    "condition": "if(word, 1, 2)",
+    "element": "split(word, ' ')[7]",
+    "element by its place": "element_at(split(word, ' '), 7)",
+    "time": "to_timestamp(word, 'yyyy-MM-dd')",
+    "date": "to_date(word, 'yyyy-MM-dd')",
+    "unix time": "unix_timestamp(word, 'yyyy-MM-dd')",
+    "made date": "make_date(2026, try_cast(number as int) + 1, 1)",
+    "made time": "make_timestamp(2026, 13, word, 1, 1, 1)",
+    "of seconds": "timestamp_seconds(try_cast(large as bigint))",
+    "within a list": "transform(split(word, ' '), x -> cast(x as int))",
+}
+
+
+def test_no_expression_raises_on_a_value(spark):
+    from pyspark.sql import functions as F
+
+    bad = [None, "", "x", "9223372036854775807", "0", "-1e400", "{", "2026-02-30 25:61:61"]
+    examples = {name: text for names in FUNCTIONS.values() for name, text in names.items()}
+    names = ["word", "number", "moment", "json", "large", "zero"]
+    frame = spark.createDataFrame([(value,) * len(names) for value in bad], ", ".join(f"{n} string" for n in names))
+    texts = {**examples, **RAISING}
+    columns = [F.expr(safe(text)).cast("string").alias(name) for name, text in texts.items()]
+    assert frame.select(*columns).count() == len(frame.select(*columns).collect()) == len(bad)
+
+
+def test_what_is_made_safe_gives_what_it_gave(spark):
+    from pyspark.sql import functions as F
+
+    frame = spark.createDataFrame([tuple(RECORD.values())], list(RECORD))
+    examples = {name: text for names in FUNCTIONS.values() for name, text in names.items()}
+    columns = [F.expr(safe(text)).cast("string").alias(name) for name, text in examples.items()]
+    assert frame.select(*columns).collect()[0].asDict() == EXPECTED
+    row = {"word": "x", "number": "12.5", "large": "9223372036854775807", "zero": "0"}
+    frame = spark.createDataFrame([tuple(row.values())], list(row))
+    columns = [F.expr(safe(text)).cast("string").alias(name) for name, text in RAISING.items()]
+    found = {name: value for name, value in frame.select(*columns).collect()[0].asDict().items() if value is not None}
+    product, magnitude = found.pop("product"), found.pop("magnitude")
+    assert (float(product), float(magnitude)) == (2.0**126 * 3, 2.0**63)
+    # Engines write a null within a list in their own ways.
+    assert found.pop("within a list").lower() == "[null]"
+    assert found == {"comparison": "2", "list of numbers": "2", "span": "2", "condition": "2"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -156,6 +157,23 @@ def test_what_is_there_and_can_not_be_read_is_flagged_and_counted(spark):
         (3, 3), (1, 1), (2, 1), (3, 1),
     )  # fmt: skip
     assert counts["started_at"] == (len(rows), 0)
+
+
+def test_a_plain_cast_ends_no_ingest_and_its_value_is_unreadable(spark):
+    """The shipped char.gy registry once ended `cic run daily` on `230.5` volts."""
+    content = {**COMMON, "kind": "locations", "units": {"power": "W"}}
+    content["columns"] = {
+        "charge_point": "cp", "location_id": "'x'", "rated_power": "cast(volts as bigint) * amps / phases",
+    }  # fmt: skip
+    rows = [
+        {"cp": "1", "volts": "230", "amps": "32", "phases": "1"}, {"cp": "2", "volts": "230 V", "amps": "32"},
+        {"cp": "3", "volts": "230", "amps": "32", "phases": "0"}, {"cp": "4", "volts": "", "amps": "", "phases": ""},
+    ]  # fmt: skip
+    found = judged(spark, content, rows)
+    assert [row["rated_power_kw"] for row in found] == [Decimal("7.3600"), None, None, None]
+    unread = [flag for row in found for flag in row["flags"] if flag.startswith("unreadable")]
+    assert unread == ["unreadable:rated_power"] * 2
+    assert not any("unreadable:rated_power" in row["flags"] for row in (found[0], found[3]))
 
 
 def test_a_text_that_the_expression_itself_could_not_read_is_there(spark):

@@ -33,6 +33,15 @@ WRONG = {
     "both starts": ({"columns": {**GOOD["columns"], "started_at": "x"}}, "exactly one of started_local and started_at"),
     "no rate": ({"vat_rate": None}, "vat_rate: vat_basis 'included' needs the rate"),
     "threshold": ({"overrides": {"max_fun": 1}}, "overrides: no threshold max_fun"),
+    "repair": (
+        {"date_repair": {"kind": "day_month_swap", "files": ["x_201[78]*"]}},
+        "date_repair.files: x_201[78]*: only * and ? are patterns here",
+    ),
+    "mixed": (
+        {"columns": {**GOOD["columns"], "cost": "coalesce(try_cast(fee as int), 'free')"}},
+        "columns: cost: COALESCE(TRY_CAST(fee AS INT), 'free') mixes texts and numbers",
+    ),
+    "condition": ({"where": "year(started) > 2020"}, "where: TO_DATE(started) reads a text as a time"),
     "retention": ({"personal_fields": []}, "raw_retention_days: only for streams with personal_fields"),
 }
 
