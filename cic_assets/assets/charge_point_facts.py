@@ -30,6 +30,7 @@ from cic_assets.facts.identity import identified
 from cic_assets.lake.accepted_files import read_accepted
 from cic_assets.lake.identity import aliases_of
 from cic_assets.lake.lake_id import open_lake
+from cic_assets.lake.rows import Rows, bring_back, pieces, rows_of
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.timeline import renew_edges
@@ -210,7 +211,7 @@ def charge_point_assets() -> AssetsDefinition:
         rows, carried = compute_charge_points(settings, spark, window, platform.streams.values())
         swap_window(settings, window, owner, touch_id, {"facts.charge_point_month": ("month_date", rows)})
         yield online_were_heard(carried)
-        yield MaterializeResult(metadata={"rows in run": rows.num_rows, "window": f"[{start}, {end})"})
+        yield MaterializeResult(metadata={"rows in run": rows.count_rows(), "window": f"[{start}, {end})"})
 
     return charge_point_month_asset
 
@@ -231,29 +232,39 @@ def online_were_heard(carried: Sequence[tuple[dt.date, str]]) -> AssetCheckResul
 
 def compute_charge_points(
     settings: Settings, spark: SparkResource, window: Window, streams: Iterable[Stream]
-) -> tuple[pa.Table, list[tuple[dt.date, str]]]:
+) -> tuple[Rows, list[tuple[dt.date, str]]]:
     """The rows of the window's months, and (month, charge point) where one was online and not heard from."""
     open_lake(settings)
     renew_edges(settings, spark.session)
     zones = {stream.zone for stream in streams if isinstance(stream, StatusStream)}
-    known, activity = [], []
+    found: list[pa.Table] = []
+    carried: list[tuple[dt.date, str]] = []
     for month in window.periods:
-        following = months_of(month, (month + dt.timedelta(days=62)).replace(day=1))[1]
-        late = [word for zone in sorted(zones) for word in _late_words(settings, spark, following, zone)]
-        values: dict[str, object] = {"start": month, "end": following}
-        for place, name in enumerate(("late_points", "late_connectors", "late_at", "late_states")):
-            values[name] = [word[place] for word in late]
-        with connect(settings) as connection:
-            known += [(month, *row) for row in connection.execute(_KNOWN, values).fetchall()]
-            activity += [(month, *row) for row in connection.execute(_ACTIVITY, values).fetchall()]
-    words = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
-    carried = [(row[0], str(row[1])) for row in activity if row[-1] and not row[-2]]
-    with staging_folder(settings) as staging:
-        frames = [
-            hand_over(spark.session, _table(known, _POINT), staging),
-            hand_over(spark.session, _table(activity, [*_POINT, *words]), staging),
-        ]
-        return charge_point_month(*frames).toArrow(), carried
+        known, activity = _month(settings, spark, month, zones)
+        carried += [(month, str(row[1])) for row in activity if row[-1] and not row[-2]]
+        words = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
+        with staging_folder(settings) as staging:
+            frames = [
+                hand_over(spark.session, _table(known, _POINT), staging),
+                hand_over(spark.session, _table(activity, [*_POINT, *words]), staging),
+            ]
+            # Counts per provider, authority and power class: few, however many charge points there are.
+            found.append(charge_point_month(*frames).toArrow())
+    return rows_of(pa.concat_tables(found)), carried
+
+
+def _month(
+    settings: Settings, spark: SparkResource, month: dt.date, zones: set[str]
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """(charge points in the registry at the month's end, those with a word or a state in it), each with the month."""
+    following = months_of(month, (month + dt.timedelta(days=62)).replace(day=1))[1]
+    late = [word for zone in sorted(zones) for word in _late_words(settings, spark, following, zone)]
+    values: dict[str, object] = {"start": month, "end": following}
+    for place, name in enumerate(("late_points", "late_connectors", "late_at", "late_states")):
+        values[name] = [word[place] for word in late]
+    with connect(settings) as connection:
+        known = [(month, *row) for row in connection.execute(_KNOWN, values).fetchall()]
+        return known, [(month, *row) for row in connection.execute(_ACTIVITY, values).fetchall()]
 
 
 def _late_words(
@@ -281,8 +292,10 @@ def _late_words(
     last = F.max(F.struct("at", "arrived_at", "source_file", "source_line", "state")).alias("last")
     with staging_folder(settings) as staging:
         events = identified(events, aliases_of(settings, spark.session, staging))
-        found = events.groupBy("charge_point_id", "connector_id").agg(last).toArrow().to_pylist()
-    return [(row["charge_point_id"], row["connector_id"], row["last"]["at"], row["last"]["state"]) for row in found]
+        found = events.groupBy("charge_point_id", "connector_id").agg(last)
+        words = found.select("charge_point_id", "connector_id", "last.at", "last.state")
+        rows = [row for piece in pieces(bring_back(words, staging)) for row in piece.to_pylist()]
+    return [(row["charge_point_id"], row["connector_id"], row["at"], row["state"]) for row in rows]
 
 
 def _table(rows: list[tuple[object, ...]], fields: list[tuple[str, pa.DataType]]) -> pa.Table:

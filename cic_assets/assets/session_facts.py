@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -31,18 +32,23 @@ from cic_assets.facts.sessions import DISPOSITIONS, named_ids, session_facts
 from cic_assets.lake import tables
 from cic_assets.lake.accepted_files import read_accepted
 from cic_assets.lake.identity import aliases_of
+from cic_assets.lake.lake_id import open_lake
+from cic_assets.lake.rows import Rows, bring_back, pieces, total, union
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.touch import SESSIONS
+from cic_assets.lake.zones import Lake
 from cic_assets.partitions import MONTHS, month_range
 from cic_assets.quality.rules import CROSS_RULES
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import Window, claim_window, swap_window
+from cic_assets.warehouse.load import Window, claim_window, months_of, swap_window
 from cic_assets.warehouse.ratings import renew_ratings
 
 FACT = SESSIONS
+# Accepted rows that one pass may have in its window, so that a range of years is several passes.
+MAX_SESSIONS = 2_000_000
 SESSION = AssetKey(["facts", "charging_session"])
 SESSION_DAY = AssetKey(["facts", "charging_session_day"])
 DISPOSITION = AssetKey(["quality", "disposition"])
@@ -59,9 +65,9 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class Computed:
-    """One window's rows, in memory as Arrow, and what the audit needs."""
+    """One window's rows, which lie in staging, and what the audit needs."""
 
-    rows: dict[AssetKey, pa.Table]
+    rows: dict[AssetKey, Rows]
     rows_read: int
 
 
@@ -125,40 +131,66 @@ def session_fact_assets() -> AssetsDefinition:
         owner = f"{context.run_id}:{context.retry_number}"
         window = Window(FACT, start, end, monthly=True)
         touch_id = claim_window(settings, window, owner)
-        computed = _compute(settings, spark, start, end)
-        failed = [result for result in _audit(computed) if not result.passed]
-        yield from _audit(computed)
-        if failed:
-            raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
-        swap_window(
-            settings, window, owner, touch_id,
-            {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}, then=renew_ratings,
-        )  # fmt: skip
-        yield nothing_unresolved(settings, FACT, "sessions", DISPOSITION)
-        yield reused_ids(computed.rows[SESSION])
-        yield pending_restatement(settings, FACT, SESSION, "monthly")
-        yield from materialized(computed.rows, start, end)
+        with staging_folder(settings) as staging:
+            computed = compute_months(settings, spark, start, end, staging)
+            results = audit_months(computed)
+            failed = [result for result in results if not result.passed]
+            yield from results
+            if failed:
+                raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
+            swap_window(
+                settings, window, owner, touch_id,
+                {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}, then=renew_ratings,
+            )  # fmt: skip
+            yield nothing_unresolved(settings, FACT, "sessions", DISPOSITION)
+            yield reused_ids(computed.rows[SESSION])
+            yield pending_restatement(settings, FACT, SESSION, "monthly")
+            yield from materialized(computed.rows, start, end)
 
     return session_facts_assets
 
 
-def _compute(settings: Settings, spark: SparkResource, start: dt.date, end: dt.date) -> Computed:
-    number = count()
-    with staging_folder(settings) as staging:
-        accepted = identified(
-            read_accepted(settings, spark.session, "sessions"),
-            aliases_of(settings, spark.session, staging),
-        )
-        listed = tables.hand_over(spark.session, registered(settings), staging)
-        facts = session_facts(
-            accepted,
-            listed,
-            start,
-            end,
-            lambda frame: write_and_read(spark.session, frame, staging.uri(str(next(number)))),
-        )
-        frames = {SESSION: facts.session, SESSION_DAY: facts.day, DISPOSITION: facts.disposition}
-        return Computed({key: frame.toArrow() for key, frame in frames.items()}, facts.rows_read)
+def compute_months(settings: Settings, spark: SparkResource, start: dt.date, end: dt.date, staging: Lake) -> Computed:
+    """Facts of the months in [start, end), in passes of bounded size; the rows lie in staging until they are swapped.
+
+    A month needs nothing of the one before: versions and neighbours of its sessions are read from all that is accepted.
+    """
+    parts: dict[AssetKey, list[Rows]] = {key: [] for key in TABLES}
+    read = 0
+    with staging_folder(settings) as scratch:
+        names = aliases_of(settings, spark.session, scratch)
+        listed = tables.hand_over(spark.session, registered(settings), scratch)
+        for first, last in _passes(settings, start, end):
+            with staging_folder(settings) as folder:
+                number = count()
+                facts = session_facts(
+                    identified(read_accepted(settings, spark.session, "sessions"), names),
+                    listed,
+                    first,
+                    last,
+                    lambda frame, folder=folder, number=number: write_and_read(  # type: ignore[misc]
+                        spark.session, frame, folder.uri(str(next(number)))
+                    ),
+                )
+                for key, frame in zip(TABLES, (facts.session, facts.day, facts.disposition), strict=True):
+                    parts[key].append(bring_back(frame, staging))
+                read += facts.rows_read
+    return Computed({key: union(found, found[0].schema) for key, found in parts.items()}, read)
+
+
+def _passes(settings: Settings, start: dt.date, end: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+    """The months in [start, end) in ranges of at most `MAX_SESSIONS` accepted rows; a month is never cut."""
+    counts = dict.fromkeys(months_of(start, end), 0)
+    for date, rows in tables.entry_counts(open_lake(settings), "sessions").items():
+        if start <= date < end:
+            counts[date.replace(day=1)] += rows
+    first, total = start, 0
+    for month, rows in counts.items():
+        if total and total + rows > MAX_SESSIONS:
+            yield first, month
+            first, total = month, 0
+        total += rows
+    yield first, end
 
 
 def registered(settings: Settings) -> pa.Table:
@@ -170,38 +202,40 @@ def registered(settings: Settings) -> pa.Table:
     return pa.table({"charge_point_id": pa.array(points, pa.string()), "provider_id": pa.array(providers, pa.string())})
 
 
-def _audit(computed: Computed) -> list[AssetCheckResult]:
+def audit_months(computed: Computed) -> list[AssetCheckResult]:
     """The identities of DEFINITIONS 4 and the day's arithmetic, on the rows that are about to replace others."""
     session, day, disposition = (computed.rows[key] for key in (SESSION, SESSION_DAY, DISPOSITION))
-    placed = sum(_total(disposition, name) for name in DISPOSITIONS)
-    counted = session.filter(session["is_counted"])
-    sessions, energy = counted.num_rows, _total(counted, "energy_kwh")
+    placed = sum(total(disposition, name) for name in DISPOSITIONS)
+    counted = session.filter(pc.field("is_counted"))
+    sessions, energy = counted.count_rows(), total(counted, "energy_kwh")
+    rows = session.count_rows()
     return [
         AssetCheckResult(
             check_name="rows_add_up",
             asset_key=SESSION,
-            passed=placed == computed.rows_read and _total(disposition, "in_facts") == session.num_rows,
-            description=f"{computed.rows_read} rows read, {placed} placed, {session.num_rows} sessions",
-            metadata={"rows read": computed.rows_read, "placed": int(placed), "sessions": session.num_rows},
+            passed=placed == computed.rows_read and total(disposition, "in_facts") == rows,
+            description=f"{computed.rows_read} rows read, {placed} placed, {rows} sessions",
+            metadata={"rows read": computed.rows_read, "placed": int(placed), "sessions": rows},
         ),
         AssetCheckResult(
             check_name="day_adds_up",
             asset_key=SESSION_DAY,
-            passed=_total(day, "session_count") == sessions and _total(day, "energy_kwh_total") == energy,
-            description=f"{sessions} sessions and {energy} kWh in sessions, {_total(day, 'session_count')} and "
-            f"{_total(day, 'energy_kwh_total')} kWh in days",
+            passed=total(day, "session_count") == sessions and total(day, "energy_kwh_total") == energy,
+            description=f"{sessions} sessions and {energy} kWh in sessions, {total(day, 'session_count')} and "
+            f"{total(day, 'energy_kwh_total')} kWh in days",
         ),
     ]
 
 
-def reused_ids(session: pa.Table) -> AssetCheckResult:
+def reused_ids(session: Rows) -> AssetCheckResult:
     """A warning that names the ids that do not identify, how often and where they stand, the most frequent first."""
     rule = CROSS_RULES["S16"]
     found: dict[str, list[str]] = {}
     names = ("session_id", "charge_point_id", "flags")
-    for name, point, flags in zip(*(session[column].to_pylist() for column in names), strict=True):
-        if rule.mark in flags:
-            found.setdefault(name, []).append(point)
+    for piece in pieces(session, names):
+        for name, point, flags in zip(*(piece[column].to_pylist() for column in names), strict=True):
+            if rule.mark in flags:
+                found.setdefault(name, []).append(point)
     reused = [
         {"session_id": name, "count": len(points), "points": sorted(set(points))} for name, points in found.items()
     ]
@@ -214,7 +248,3 @@ def reused_ids(session: pa.Table) -> AssetCheckResult:
         description=f"{rule.message}: {len(reused)} ids, such as {named_ids(reused)}" if reused else None,
         metadata={"id": rule.id, "ids": len(reused), "sessions": sum(map(len, found.values()))},
     )
-
-
-def _total(rows: pa.Table, column: str) -> Any:
-    return sum(value for value in rows[column].to_pylist() if value is not None)

@@ -29,8 +29,9 @@ from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.session_facts import registered
 from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
 from cic_assets.calendar import month_of
-from cic_assets.facts.status import SECONDS, days_table, feeds_table, status_facts
+from cic_assets.facts.status import DISPOSITIONS, SECONDS, Feed, StatusFacts, days_table, feeds_table, status_facts
 from cic_assets.lake.lake_id import open_lake
+from cic_assets.lake.rows import Rows, bring_back, distinct, pieces, total, union
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.timeline import charge_point_count, early_entries, feeds_of, in_passes, renew_edges, window_entries
@@ -64,9 +65,9 @@ _BLOCKING = ("seconds_add_up", "records_add_up")
 
 @dataclass(frozen=True)
 class ComputedDays:
-    """One window's rows, in memory as Arrow, and how many records it read."""
+    """One window's rows, which lie in staging, and how many records it read."""
 
-    rows: dict[AssetKey, pa.Table]
+    rows: dict[AssetKey, Rows]
     records: int
 
 
@@ -101,18 +102,19 @@ def status_fact_assets() -> AssetsDefinition:
         window = Window(STATUS, start, end, monthly=False)
         owner = f"{context.run_id}:{context.retry_number}"
         touch_id = claim_window(settings, window, owner)
-        computed = compute_days(settings, spark, list(platform.streams.values()), start, end)
-        results = audit_days(computed)
-        failed = [result for result in results if result.check_name in _BLOCKING and not result.passed]
-        yield from results
-        if failed:
-            raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
-        swap_days(settings, window, owner, touch_id, computed)
-        yield _measures(settings, start, end)
-        yield nothing_unresolved(settings, STATUS, "status", STATUS_DISPOSITION)
-        yield pending_restatement(settings, STATUS, STATUS_DAY, "daily")
-        yield _early(settings, platform.streams.values())
-        yield from materialized(computed.rows, start, end)
+        with staging_folder(settings) as staging:
+            computed = compute_days(settings, spark, list(platform.streams.values()), start, end, staging)
+            results = audit_days(computed)
+            failed = [result for result in results if result.check_name in _BLOCKING and not result.passed]
+            yield from results
+            if failed:
+                raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
+            swap_days(settings, window, owner, touch_id, computed)
+            yield _measures(settings, start, end)
+            yield nothing_unresolved(settings, STATUS, "status", STATUS_DISPOSITION)
+            yield pending_restatement(settings, STATUS, STATUS_DAY, "daily")
+            yield _early(settings, platform.streams.values())
+            yield from materialized(computed.rows, start, end)
 
     return status_facts_assets
 
@@ -160,47 +162,69 @@ def _check_specs() -> list[AssetCheckSpec]:
 
 
 def compute_days(
-    settings: Settings, spark: SparkResource, streams: list[Stream], start: dt.date, end: dt.date
+    settings: Settings, spark: SparkResource, streams: list[Stream], start: dt.date, end: dt.date, staging: Lake
 ) -> ComputedDays:
-    """Facts of start <= local date < end, in passes of bounded size; each pass stands on edges, not on the last."""
+    """Facts of start <= local date < end, in passes of bounded size; each pass stands on edges, not on the last.
+
+    Args:
+        settings: where lake and warehouse are.
+        spark: the engine.
+        streams: all, of every kind.
+        start: first local date.
+        end: the date after the last.
+        staging: where the rows lie until they are swapped.
+    """
     open_lake(settings)
     renew_edges(settings, spark.session)
     feeds = feeds_of(settings, streams)
     now = dt.datetime.now(dt.UTC)
-    parts: dict[AssetKey, list[pa.Table]] = {key: [] for key in TABLES}
-    number, read = count(), 0
+    parts: dict[AssetKey, list[Rows]] = {key: [] for key in TABLES}
+    read = 0
     weight = charge_point_count(settings)
     for dates in in_passes(settings, days_of(start, end), weight) if feeds else ():
-        first, last = dates[0], dates[-1] + dt.timedelta(days=1)
-        with staging_folder(settings) as staging:
-
-            def checkpoint(frame: "DataFrame", staging: Lake = staging) -> "DataFrame":
-                return write_and_read(spark.session, frame, staging.uri(str(next(number))))
-
-            listed = hand_over(spark.session, registered(settings), staging)
-            entries, points, records = window_entries(settings, spark.session, first, last, staging)
-            # Read once: an ingest may swap rows between the placing of records and their count.
-            records = checkpoint(records)
-            facts = status_facts(
-                entries,
-                points,
-                records,
-                hand_over(spark.session, feeds_table(feeds, now), staging),
-                hand_over(spark.session, days_table([feed.zone for feed in feeds], first, last), staging),
-                listed,
-                now,
-                checkpoint,
-            )
-            parts[STATUS_DAY].append(facts.day.toArrow())
-            parts[STATUS_DISPOSITION].append(facts.disposition.toArrow())
+        with staging_folder(settings) as scratch:
+            facts, records = _pass(settings, spark, feeds, now, dates, scratch)
+            parts[STATUS_DAY].append(bring_back(facts.day, staging))
+            parts[STATUS_DISPOSITION].append(bring_back(facts.disposition, staging))
             read += records.count()
     return ComputedDays({key: _joined(key, found) for key, found in parts.items()}, read)
 
 
-def _joined(key: AssetKey, parts: list[pa.Table]) -> pa.Table:
-    if parts:
-        return pa.concat_tables(parts)
-    return pa.table({"stream_id": pa.array([], pa.string()), TABLES[key]: pa.array([], pa.date32())})
+def _pass(
+    settings: Settings,
+    spark: SparkResource,
+    feeds: list[Feed],
+    now: dt.datetime,
+    dates: list[dt.date],
+    scratch: Lake,
+) -> "tuple[StatusFacts, DataFrame]":
+    """Facts of some dates that follow one another, and the records that they were made of."""
+    number = count()
+
+    def checkpoint(frame: "DataFrame") -> "DataFrame":
+        return write_and_read(spark.session, frame, scratch.uri(str(next(number))))
+
+    first, last = dates[0], dates[-1] + dt.timedelta(days=1)
+    listed = hand_over(spark.session, registered(settings), scratch)
+    entries, points, records = window_entries(settings, spark.session, first, last, scratch)
+    # Read once: an ingest may swap rows between the placing of records and their count.
+    records = checkpoint(records)
+    facts = status_facts(
+        entries,
+        points,
+        records,
+        hand_over(spark.session, feeds_table(feeds, now), scratch),
+        hand_over(spark.session, days_table([feed.zone for feed in feeds], first, last), scratch),
+        listed,
+        now,
+        checkpoint,
+    )
+    return facts, records
+
+
+def _joined(key: AssetKey, parts: list[Rows]) -> Rows:
+    nothing = pa.schema([("stream_id", pa.string()), (TABLES[key], pa.date32())])
+    return union(parts, parts[0].schema if parts else nothing)
 
 
 def swap_days(settings: Settings, window: Window, owner: str, touch_id: int, computed: ComputedDays) -> None:
@@ -210,7 +234,7 @@ def swap_days(settings: Settings, window: Window, owner: str, touch_id: int, com
     with connect(settings) as connection:
         providers = {
             *_providers(connection, window),
-            *(day["provider_id"].unique().to_pylist() if day.num_rows else []),
+            *(distinct(day, ["provider_id"])["provider_id"].to_pylist() if "provider_id" in day.schema.names else []),
         }
         since = silent_since(connection, providers, month_of(window.start))
         months |= {(CHARGE_POINTS, month) for month in counted_since(connection, since)}
@@ -230,19 +254,15 @@ def _providers(connection: Connection, window: Window) -> set[str]:
 def audit_days(computed: ComputedDays) -> list[AssetCheckResult]:
     """The identities of DEFINITIONS 2, on the rows that are about to replace others, and the flags that look around."""
     day, disposition = computed.rows[STATUS_DAY], computed.rows[STATUS_DISPOSITION]
-    wrong = _not_adding_up(day)
-    placed = sum(
-        pc.sum(disposition[name]).as_py() or 0
-        for name in ("in_facts", "duplicates", "superseded")
-        if name in disposition.column_names
-    )
+    days, wrong = day.count_rows(), [each for piece in pieces(day) for each in _not_adding_up(piece)]
+    placed = sum(total(disposition, name) for name in DISPOSITIONS)
     return [
         AssetCheckResult(
             check_name="seconds_add_up",
             asset_key=STATUS_DAY,
             passed=not wrong,
-            description=f"{len(wrong)} of {day.num_rows} days don't add up: {', '.join(wrong[:5])}" if wrong else None,
-            metadata={"days": day.num_rows, "wrong": len(wrong)},
+            description=f"{len(wrong)} of {days} days don't add up: {', '.join(wrong[:5])}" if wrong else None,
+            metadata={"days": days, "wrong": len(wrong)},
         ),
         AssetCheckResult(
             check_name="records_add_up",
@@ -255,9 +275,9 @@ def audit_days(computed: ComputedDays) -> list[AssetCheckResult]:
     ]
 
 
-def _not_adding_up(day: pa.Table) -> list[str]:
+def _not_adding_up(day: pa.RecordBatch) -> list[str]:
     """Charge points and days whose parts are not the whole."""
-    if "day_seconds" not in day.column_names:
+    if "day_seconds" not in day.schema.names:
         return []
     parts = [name for name in SECONDS if name != "day_seconds"]
     total = day[parts[0]]
@@ -267,14 +287,14 @@ def _not_adding_up(day: pa.Table) -> list[str]:
     return [f"{row['charge_point_id']} {row['status_date']}" for row in wrong.slice(0, 1000).to_pylist()]
 
 
-def _flagged(day: pa.Table, rule_id: str) -> AssetCheckResult:
+def _flagged(day: Rows, rule_id: str) -> AssetCheckResult:
     """A warning that names charge points with a flag that looks at other rows or tables."""
     rule = CROSS_RULES[rule_id]
     found: dict[str, int] = {}
     streams: set[str] = set()
-    if "flags" in day.column_names:
-        columns = (day[name].to_pylist() for name in ("charge_point_id", "stream_id", "flags"))
-        for point, stream, flags in zip(*columns, strict=True):
+    names = ("charge_point_id", "stream_id", "flags")
+    for piece in pieces(day, names) if "flags" in day.schema.names else ():
+        for point, stream, flags in zip(*(piece[name].to_pylist() for name in names), strict=True):
             if rule.mark in flags:
                 found[point] = found.get(point, 0) + 1
                 streams.add(stream)

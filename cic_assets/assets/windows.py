@@ -4,23 +4,23 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pyarrow as pa
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult, TableColumn, TableSchema
 
+from cic_assets.lake.rows import Rows
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
 
 SHOWN = 12
 
 
-def materialized(tables: Mapping[AssetKey, pa.Table], start: dt.date, end: dt.date) -> Iterator[MaterializeResult[Any]]:
+def materialized(tables: Mapping[AssetKey, Rows], start: dt.date, end: dt.date) -> Iterator[MaterializeResult[Any]]:
     """One materialisation per table, with its rows, its columns and the window."""
     for key, rows in tables.items():
         columns = [TableColumn(field.name, str(field.type)) for field in rows.schema]
         yield MaterializeResult(
             asset_key=key,
             metadata={
-                "rows in run": rows.num_rows,
+                "rows in run": rows.count_rows(),
                 "window": f"[{start}, {end})",
                 "dagster/column_schema": TableSchema(columns),
             },

@@ -14,6 +14,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from cic_assets.facts.identity import Name, canonical_ids
+from cic_assets.lake.rows import Rows, distinct, rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
@@ -51,7 +52,7 @@ def with_aliases(known: Mapping[str, str], given: Sequence[str]) -> list[str]:
     return sorted({*given, *canonical, *(name for name, point in known.items() if point in canonical)})
 
 
-def renew_names(connection: Connection, stream_id: str, days: Sequence[dt.date], accepted: pa.Table) -> bool:
+def renew_names(connection: Connection, stream_id: str, days: Sequence[dt.date], accepted: Rows) -> bool:
     """Replaces the names that arrivals of a stream give, and where they bring anything new, decides anew.
 
     Args:
@@ -68,7 +69,7 @@ def renew_names(connection: Connection, stream_id: str, days: Sequence[dt.date],
         "delete from catalogue.charge_point_name where stream_id = %s and arrival_date = any(%s)",
         [stream_id, list(days)],
     )
-    copy_rows(connection, "catalogue.charge_point_name", accepted.select(_NAMES).group_by(_NAMES).aggregate([]))
+    copy_rows(connection, "catalogue.charge_point_name", rows_of(distinct(accepted, _NAMES)))
     _keep_names(connection, stream_id, "names_after")
     row = connection.execute(
         "select exists ((table names_before except table names_after) union all"

@@ -24,6 +24,7 @@ from cic_assets.lake.decode import DecodeError, decode, decoded_schema, other_de
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.lake_id import open_lake
+from cic_assets.lake.rows import Rows, bring_back, distinct, rows_of, write
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.timeline import Entries, mark_all_edges, mark_edges
 from cic_assets.lake.zones import Lake
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 # Arrivals of one stream go through Spark together up to this many records: 65 arrivals of 100 rows took 2 s each one
-# by one. Rows of accepted are held in memory once (about 300 bytes each).
+# by one.
 MAX_RECORDS = 1_000_000
 
 
@@ -134,14 +135,13 @@ def ingest(
     for batch, decoded in _batches(settings, stream, arrivals, lost):
         with staging_folder(settings) as staging:
             judged = _judged(settings, spark, stream, batch, decoded, staging)
-            rows = _outcome(judged, stream)
+            rows = _outcome(judged, stream, staging)
             counts = _counted(judged, rows, settings, stream, batch, decoded)
             kept = [count for count in counts if audit(count)]
             _demand_identity(kept)
             if kept:
-                _replace(
-                    settings, spark, stream, rows.of([count.arrival_date for count in kept]), batch, kept, run_id, claim
-                )
+                mine = rows.of([count.arrival_date for count in kept])
+                _replace(settings, spark, stream, mine, batch, kept, run_id, claim, staging)
                 done += kept
     if lost:
         raise DecodeError("; ".join(lost))
@@ -152,48 +152,48 @@ def ingest(
 class Outcome:
     """The rows of some arrivals as they go to the tables."""
 
-    accepted: pa.Table
-    quarantined: pa.Table
+    accepted: Rows
+    quarantined: Rows
 
     def of(self, days: Sequence[dt.date]) -> Outcome:
         """Those of some arrivals."""
-        return Outcome(_of_days(self.accepted, days), _of_days(self.quarantined, days))
+        wanted = pc.field("arrival_date").isin(pa.array(days, pa.date32()))
+        return Outcome(self.accepted.filter(wanted), self.quarantined.filter(wanted))
 
 
-def _of_days(rows: pa.Table, days: Sequence[dt.date]) -> pa.Table:
-    wanted = pc.is_in(rows.column("arrival_date"), value_set=pa.array(days, pa.date32()))
-    return pa.concat_tables([rows.schema.empty_table(), rows.filter(wanted)]).combine_chunks()
-
-
-def _by_arrival(rows: pa.Table) -> dict[dt.date, int]:
-    counts = rows.group_by("arrival_date").aggregate([([], "count_all")])
+def _by_arrival(rows: Rows) -> dict[dt.date, int]:
+    counts = rows.to_table(["arrival_date"]).group_by("arrival_date").aggregate([([], "count_all")])
     return dict(zip(counts.column("arrival_date").to_pylist(), counts.column("count_all").to_pylist(), strict=True))
 
 
-def _dates(rows: pa.Table, column: str | None) -> dict[dt.date, tuple[dt.date, dt.date]]:
+def _dates(rows: Rows, column: str | None) -> dict[dt.date, tuple[dt.date, dt.date]]:
     """First and last date in a column, by arrival."""
     if column is None:
         return {}
-    found = rows.group_by("arrival_date").aggregate([(column, "min"), (column, "max")]).to_pylist()
-    return {row["arrival_date"]: (row[f"{column}_min"], row[f"{column}_max"]) for row in found}
+    found = rows.to_table(["arrival_date", column]).group_by("arrival_date")
+    return {
+        row["arrival_date"]: (row[f"{column}_min"], row[f"{column}_max"])
+        for row in found.aggregate([(column, "min"), (column, "max")]).to_pylist()
+    }
 
 
-def _entries(rows: pa.Table) -> dict[dt.date, tuple[Entries, ...]]:
+def _entries(rows: Rows) -> dict[dt.date, tuple[Entries, ...]]:
     """The accepted entries of a status stream by date, by arrival."""
     found: dict[dt.date, tuple[Entries, ...]] = {}
-    if "entry" not in rows.column_names:
+    if "entry" not in rows.schema.names:
         return found
-    grouped = rows.group_by(["arrival_date", "event_date"]).aggregate([("at", "min"), ([], "count_all")])
+    keys = ["arrival_date", "event_date"]
+    grouped = rows.to_table([*keys, "at"]).group_by(keys).aggregate([("at", "min"), ([], "count_all")])
     for row in grouped.to_pylist():
         one = Entries(row["event_date"], row["count_all"], row["at_min"])
         found[row["arrival_date"]] = (*found.get(row["arrival_date"], ()), one)
     return found
 
 
-def _outcome(judged: DataFrame, stream: Stream) -> Outcome:
+def _outcome(judged: DataFrame, stream: Stream, staging: Lake) -> Outcome:
     kind = KINDS[stream.kind]
-    accepted = _rows(kind.entries(judged.where(is_accepted()), stream), kind.schema)
-    return Outcome(accepted, _rows(judged.where(is_quarantined()), tables.QUARANTINE))
+    accepted = bring_back(kind.entries(judged.where(is_accepted()), stream), staging, kind.schema)
+    return Outcome(accepted, bring_back(judged.where(is_quarantined()), staging, tables.QUARANTINE))
 
 
 def _demand_identity(counts: Sequence[IngestCount]) -> None:
@@ -208,7 +208,7 @@ def _demand_identity(counts: Sequence[IngestCount]) -> None:
         raise IngestError(f"{counts[0].stream_id}, {'; '.join(wrong)}; nothing was replaced")
 
 
-def _demand_taken(stream: Stream, table: str, rows: pa.Table, taken: Mapping[dt.date, int]) -> None:
+def _demand_taken(stream: Stream, table: str, rows: Rows, taken: Mapping[dt.date, int]) -> None:
     """A table has as many rows of each arrival as it was given."""
     given = _by_arrival(rows)
     wrong = [
@@ -340,10 +340,11 @@ def _replace(
     kept: Sequence[IngestCount],
     run_id: str,
     claim: int,
+    staging: Lake,
 ) -> None:
     lake, days = open_lake(settings), [count.arrival_date for count in kept]
     covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
-    mark, found = _reach(settings, spark, stream, lake, days, rows.accepted, covers)
+    mark, found = _reach(settings, spark, stream, lake, days, rows.accepted, covers, staging)
     mark()
     intended = accounted.digests(rows.accepted, KINDS[stream.kind].identity)
     with connect(settings) as connection:
@@ -387,8 +388,9 @@ def _reach(
     stream: Stream,
     lake: Lake,
     days: Sequence[dt.date],
-    new: pa.Table,
+    new: Rows,
     covers: Mapping[dt.date, touch.Cover],
+    staging: Lake,
 ) -> tuple[Callable[[], None], dict[dt.date, str]]:
     """What marks all that the swap makes stale; decided before it.
 
@@ -398,7 +400,7 @@ def _reach(
     Returns:
         (what marks it, digests of the rows that are there).
     """
-    removed, added, mark_dates = new.slice(0, 0), new, mark_all_edges
+    removed, added, mark_dates = rows_of(new.schema.empty_table()), new, mark_all_edges
     found: dict[dt.date, str] = {}
     try:
         accepted_files.demand_arrivals(settings, lake, stream.kind, stream.id, days)
@@ -406,7 +408,7 @@ def _reach(
         found = accounted.digests(old, KINDS[stream.kind].identity)
         with connect(settings) as connection:
             strange = accounted.strangers(connection, stream.id, days, found)
-        removed, added = _changed(_without(old, strange), stream, new)
+        removed, added = _changed(_without(old, strange), stream, new, staging)
         touched = touch.touched_by(settings, spark, stream, removed, added, covers, _entries(new))
         if strange:
             touched |= touch.touched_by_damage(settings, stream, added)
@@ -415,7 +417,9 @@ def _reach(
     except LakeDamagedError as damage:
         LOG.warning("all that was computed is computed again once the table is whole: %s", damage)
         touched = touch.touched_by_damage(settings, stream, added)
-    dates = {date for changed in (removed, added) for date in changed["event_date"].unique().to_pylist()}
+    dates = {
+        date for changed in (removed, added) for date in distinct(changed, ["event_date"])["event_date"].to_pylist()
+    }
 
     def mark() -> None:
         touch.mark(settings, stream, touched)
@@ -453,38 +457,19 @@ def _forget(settings: Settings, stream: Stream, lake: Lake, arrivals: Sequence[A
         catalogue.drop_files(connection, others)
 
 
-def _rows(frame: DataFrame, schema: pa.Schema) -> pa.Table:
-    rows = frame.select(*schema.names).toArrow().cast(schema)
-    # Copied into one chunk: where all lists of a chunk are empty, Apache Spark sends no offsets for what is in them;
-    # Arrow allows that, and delta-rs panics on it.
-    return pa.concat_tables([schema.empty_table(), rows]).combine_chunks()
-
-
-def _without(rows: pa.Table, days: set[dt.date]) -> pa.Table:
+def _without(rows: Rows, days: set[dt.date]) -> Rows:
     """Rows of other arrivals."""
-    if not days:
-        return rows
-    return rows.filter(pc.invert(pc.is_in(rows.column("arrival_date"), value_set=pa.array(sorted(days), pa.date32()))))
+    return rows.filter(~pc.field("arrival_date").isin(pa.array(sorted(days), pa.date32()))) if days else rows
 
 
-def _changed(old: pa.Table, stream: Stream, new: pa.Table) -> tuple[pa.Table, pa.Table]:
+def _changed(old: Rows, stream: Stream, new: Rows, staging: Lake) -> tuple[Rows, Rows]:
     """Rows that the swap removes and adds, as far as the warehouse knows the old ones; none on a rerun."""
-    if old.num_rows == 0:
-        return old, new
-    old_keys, new_keys = _row_keys(old, stream.kind), _row_keys(new, stream.kind)
-    gone, come = set(old_keys) - set(new_keys), set(new_keys) - set(old_keys)
-    removed = old.filter(pa.array([key in gone for key in old_keys], pa.bool_()))
-    added = new.filter(pa.array([key in come for key in new_keys], pa.bool_()))
-    return removed, added
-
-
-def _row_keys(rows: pa.Table, kind: str) -> list[tuple[object, ...]]:
-    names = KINDS[kind].identity
-    columns = [rows.column(name).to_pylist() for name in names]
-    if "flags" in names:
-        place = names.index("flags")
-        columns[place] = [tuple(flags) for flags in columns[place]]
-    return list(zip(*columns, strict=True))
+    if old.count_rows() == 0:
+        return rows_of(old.schema.empty_table()), new
+    columns = KINDS[stream.kind].identity
+    before, after = accounted.Fingerprints(old, columns), accounted.Fingerprints(new, columns)
+    removed = write(old, staging, "removed.parquet", lambda piece: after.lack(piece))
+    return removed, write(new, staging, "added.parquet", lambda piece: before.lack(piece))
 
 
 def _quarantined(connection: Connection, stream: Stream, days: Sequence[dt.date]) -> dict[dt.date, int]:

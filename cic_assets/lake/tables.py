@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from cic_assets.lake.digests import LakeDamagedError
+from cic_assets.lake.rows import Rows, reader, rows_of, write
 from cic_assets.lake.zones import Lake, LakeError
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ _WRITER = WriterProperties(
 # A plan holds the rows of a table once for each use of it: the changed rows of two timelines that are compared stand in
 # it some 30 times (20 MB of them made a message of 614 MB), and Spark Connect takes 128 MiB.
 IN_PLAN_BYTES = 1 << 20
+# What is no more than so many rows is looked at in memory to know its bytes.
+IN_PLAN_ROWS = 10_000
 
 
 def replace_arrivals(
@@ -131,7 +133,7 @@ def replace_arrivals(
     kind: str,
     stream_id: str,
     arrivals: Iterable[dt.date],
-    rows: pa.Table,
+    rows: Rows,
     demand_claim: Callable[[], None],
 ) -> None:
     """Swaps the rows of one stream's arrivals in one commit; readers see the old rows or the new ones.
@@ -163,8 +165,9 @@ def replace_arrivals(
             demand_claim()
             # Merged: a table of an earlier release may lack a column.
             write_deltalake(
-                known, rows, mode="overwrite", predicate=predicate, schema_mode="merge", writer_properties=_WRITER
-            )
+                known, reader(rows), mode="overwrite", predicate=predicate, schema_mode="merge",
+                writer_properties=_WRITER,
+            )  # fmt: skip
             return
         except CommitFailedError:
             if attempt == _COMMIT_ATTEMPTS - 1:
@@ -210,21 +213,16 @@ def version(lake: Lake, kind: str) -> int:
     return DeltaTable(uri).version() if DeltaTable.is_deltatable(uri) else -1
 
 
-def arrival_rows(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> pa.Table:
+def arrival_rows(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> Rows:
     """Accepted rows of one stream's arrivals, as they are now; empty where the table does not exist yet."""
     schema = ACCEPTED[kind]
     try:
         existing = DeltaTable(lake.uri(f"accepted/{kind}"))
     except TableNotFoundError:
-        return schema.empty_table()
+        return rows_of(schema.empty_table())
     filters = [("stream_id", "=", stream_id), ("arrival_date", "in", [day.isoformat() for day in arrivals])]
-    # A table of an earlier release may lack a column.
-    there = {field.name for field in existing.schema().fields}
-    rows = existing.to_pyarrow_table(partitions=filters, columns=[name for name in schema.names if name in there])
-    for name in schema.names:
-        if name not in there:
-            rows = rows.append_column(name, pa.nulls(rows.num_rows, schema.field(name).type))
-    return rows.select(schema.names).cast(schema)
+    # What a table of an earlier release lacks is null.
+    return existing.to_pyarrow_dataset(partitions=filters, schema=schema)
 
 
 @dataclass(frozen=True)
@@ -287,7 +285,7 @@ def spark_schema(schema: pa.Schema) -> StructType:
     return from_arrow_schema(schema, prefer_timestamp_ntz=False)
 
 
-def hand_over(spark: SparkSession, rows: pa.Table, staging: Lake | None = None) -> DataFrame:
+def hand_over(spark: SparkSession, rows: pa.Table | Rows, staging: Lake | None = None) -> DataFrame:
     """Arrow rows as a DataFrame on any engine, empty ones too (whose schema Spark does not infer).
 
     Args:
@@ -296,14 +294,22 @@ def hand_over(spark: SparkSession, rows: pa.Table, staging: Lake | None = None) 
         staging: scratch that lives as long as the frame is used; what is larger than `IN_PLAN_BYTES` lies there as
             Parquet. None only for what never grows.
     """
+    if isinstance(rows, pa.Table):
+        if staging is None or rows.nbytes <= IN_PLAN_BYTES:
+            return _in_plan(spark, rows)
+        rows = rows_of(rows)
+    elif rows.head(IN_PLAN_ROWS + 1).num_rows <= IN_PLAN_ROWS:
+        return hand_over(spark, rows.to_table(), staging)
+    assert staging is not None
+    path = f"handed/{uuid.uuid4().hex}.parquet"
+    write(rows, staging, path)
+    return spark.read.schema(spark_schema(rows.schema)).parquet(staging.uri(path))
+
+
+def _in_plan(spark: SparkSession, rows: pa.Table) -> DataFrame:
     if not rows.num_rows:
         return spark.createDataFrame([], schema=spark_schema(rows.schema))
-    if staging is None or rows.nbytes <= IN_PLAN_BYTES:
-        return spark.createDataFrame(rows)
-    path = f"handed/{uuid.uuid4().hex}.parquet"
-    with staging.write(path) as file:
-        pq.write_table(rows, file)
-    return spark.read.schema(spark_schema(rows.schema)).parquet(staging.uri(path))
+    return spark.createDataFrame(rows)
 
 
 def read_accepted(

@@ -22,6 +22,8 @@ from cic_assets.lake import tables
 from cic_assets.lake.accepted_files import read_accepted
 from cic_assets.lake.identity import alias_frame, aliases
 from cic_assets.lake.lake_id import open_lake
+from cic_assets.lake.rows import Rows, bring_back
+from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
 from cic_assets.streams.model import StatusStream, Stream
@@ -168,8 +170,9 @@ def renew_edges(settings: Settings, spark: SparkSession) -> int:
     while stale := _stale_edges(settings):
         for dates in in_passes(settings, list(stale)):
             entries = _entries(settings, spark, dates[0], dates[-1] + dt.timedelta(days=1))
-            found = edges(entries.where(F.col("event_date").isin(dates))).toArrow()
-            count += _replace_edges(settings, {date: stale[date] for date in dates}, found)
+            with staging_folder(settings) as staging:
+                found = bring_back(edges(entries.where(F.col("event_date").isin(dates))), staging)
+                count += _replace_edges(settings, {date: stale[date] for date in dates}, found)
     return count
 
 
@@ -178,7 +181,7 @@ def _stale_edges(settings: Settings) -> dict[dt.date, int]:
         return dict(connection.execute("select event_date, touch_id from catalogue.stale_edge").fetchall())
 
 
-def _replace_edges(settings: Settings, stale: dict[dt.date, int], found: pa.Table) -> int:
+def _replace_edges(settings: Settings, stale: dict[dt.date, int], found: Rows) -> int:
     """Replaces the edges of dates that still have the mark that they were computed for.
 
     Others were marked again meanwhile, or renewed by another run: an older computation must not overwrite a newer one.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from cic_assets.facts.status import ENTRY_COLUMNS
 from cic_assets.lake import tables
 from cic_assets.lake.accepted_files import demand_whole, read_accepted
 from cic_assets.lake.identity import alias_frame, aliases, aliases_of, with_aliases
+from cic_assets.lake.rows import Rows, bring_back, distinct
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.timeline import LONE_GAP, Entries, edges_before, entries_of, opening
 from cic_assets.lake.zones import Lake
@@ -54,8 +55,8 @@ def touched_by(
     settings: Settings,
     spark: SparkSession,
     stream: Stream,
-    removed: pa.Table,
-    added: pa.Table,
+    removed: Rows,
+    added: Rows,
     covers: Mapping[dt.date, Cover],
     entries: Mapping[dt.date, Sequence[Entries]],
 ) -> Touched:
@@ -72,11 +73,11 @@ def touched_by(
     """
     if isinstance(stream, StatusStream):
         return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers, entries)}
-    if stream.kind == "sessions" and removed.num_rows + added.num_rows:
+    if stream.kind == "sessions" and removed.count_rows() + added.count_rows():
         with staging_folder(settings) as staging:
             names = aliases_of(settings, spark, staging)
             known = identified(read_accepted(settings, spark, "sessions"), names)
-            rows = tables.hand_over(spark, pa.concat_tables([removed, added]), staging)
+            rows = tables.hand_over(spark, removed, staging).unionByName(tables.hand_over(spark, added, staging))
             months = affected_months(identified(rows, names), known)
         with connect(settings) as connection:
             first = silent_since(connection, [stream.provider.id], min(months)) if months else dt.date.max
@@ -85,7 +86,7 @@ def touched_by(
     return set()
 
 
-def touched_by_damage(settings: Settings, stream: Stream, added: pa.Table) -> Touched:
+def touched_by_damage(settings: Settings, stream: Stream, added: Rows) -> Touched:
     """What a change of accepted rows makes stale where nobody knows the rows before: all that was ever computed."""
     facts = {"status": (STATUS,), "sessions": (SESSIONS, CHARGE_POINTS)}.get(stream.kind, ())
     with connect(settings) as connection:
@@ -96,10 +97,10 @@ def touched_by_damage(settings: Settings, stream: Stream, added: pa.Table) -> To
         ).fetchall()
     touched: Touched = {(fact, period) for fact, period in rows}
     if stream.kind == "status":
-        days = set(added["status_date"].to_pylist())
+        days = set(_values(added, "status_date"))
         return touched | {(STATUS, day) for day in days}
     if stream.kind == "sessions":
-        months = {date.replace(day=1) for date in added["start_date"].to_pylist()}
+        months = {date.replace(day=1) for date in _values(added, "start_date")}
         return touched | {(fact, month) for fact in facts for month in months}
     return touched
 
@@ -108,19 +109,18 @@ def _status_days(
     settings: Settings,
     spark: SparkSession,
     stream: StatusStream,
-    removed: pa.Table,
-    added: pa.Table,
+    removed: Rows,
+    added: Rows,
     covers: Mapping[dt.date, Cover],
     entries: Mapping[dt.date, Sequence[Entries]],
 ) -> set[dt.date]:
     """Local days that may differ: those that changed rows reach, or are counted in, or that the cover moved over."""
     zone = ZoneInfo(stream.zone)
-    columns = ["charge_point_id", "at", "status_date"]
-    changed = pa.concat_tables([removed.select(columns), added.select(columns)])
-    changed_at = pc.min(changed["at"]).as_py()
+    changed_at = min((moment for rows in (removed, added) if (moment := _first(rows, "at"))), default=None)
+    changed_points = {point for rows in (removed, added) for point in _values(rows, "charge_point_id")}
     with connect(settings) as connection:
         names = aliases(connection)
-        points = with_aliases(names, pc.unique(changed["charge_point_id"]).to_pylist())
+        points = with_aliases(names, sorted(changed_points))
         (first_before, before), (first_after, after) = _covers(connection, stream.id, covers)
         opened = _openings(connection, stream.id, covers, entries)
         computed = _last_computed(connection, STATUS)
@@ -131,7 +131,7 @@ def _status_days(
     if horizon is None:
         return set()
     # What became of a record is counted on its day, also if it only says again what is known.
-    told: set[dt.date] = set(changed["status_date"].to_pylist())
+    told: set[dt.date] = {day for rows in (removed, added) for day in _values(rows, "status_date")}
     days = told.copy()
     for edges in ((before, after), opened):
         moved = [moment.astimezone(zone).date() for moment in edges if moment is not None]
@@ -164,6 +164,15 @@ def _status_days(
     # Days before the feed's first have no rows; what became of a record is told on the record's own.
     first_day = min([moment.astimezone(zone).date() for moment in opened if moment is not None], default=dt.date.min)
     return {day for day in days if day >= first_day} | told
+
+
+def _values(rows: Rows, column: str) -> list[Any]:
+    return list(distinct(rows, [column])[column].to_pylist())
+
+
+def _first(rows: Rows, column: str) -> dt.datetime | None:
+    found: dt.datetime | None = pc.min(rows.to_table([column])[column]).as_py()
+    return found
 
 
 def _known_since(
@@ -318,8 +327,13 @@ def _renewed(settings: Settings, spark: SparkSession) -> bool:
         known = aliases(connection)
     locations = tables.read_accepted(spark, settings.spark, lake, "locations")
     with staging_folder(settings) as staging:
-        rows = registry(identified(locations, alias_frame(spark, known, staging))).toArrow()
-    names = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
+        rows = bring_back(registry(identified(locations, alias_frame(spark, known, staging))), staging)
+        return _replaced(settings, lake, version, known, rows)
+
+
+def _replaced(settings: Settings, lake: Lake, version: int, known: Mapping[str, str], rows: Rows) -> bool:
+    """The registry's rows for those of locations' version, if that and the aliases are still the newest."""
+    names = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
     with connect(settings) as connection:
         staged = stage_rows(connection, "facts.charge_point", rows)
         connection.execute("lock table facts.charge_point in share row exclusive mode")

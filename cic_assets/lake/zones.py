@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 
 from cic_assets.errors import PlatformError
@@ -132,6 +134,14 @@ class Lake:
                 yield entry
                 if entry.is_dir(follow_symlinks=False):
                     yield from self._entries(entry.path)
+
+    def parquet(self, path: str, schema: pa.Schema) -> pads.Dataset:
+        """The rows of a Parquet file, or of all in a folder, which may be none, under a schema."""
+        info = self._filesystem.get_file_info(path)
+        paths = [path] if _is_file(info) else self.files(path)
+        if not paths:
+            return pads.dataset(schema.empty_table())
+        return pads.dataset(paths, schema=schema, filesystem=self._filesystem, format="parquet")
 
     def oddities(self, folder: str) -> list[tuple[str, str]]:
         """(path, what it is) of what is neither a regular file nor a folder: links, pipes, sockets, devices."""

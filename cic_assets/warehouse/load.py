@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
-import pyarrow as pa
 from psycopg import sql
 
 from cic_assets.errors import PlatformError
+from cic_assets.lake.rows import Rows, pieces
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
 from cic_assets.warehouse.publication import touch_readers
 
-ROWS_PER_BATCH = 20_000
 _EVERY_ROW = sql.SQL("true")
 
 
@@ -27,12 +26,12 @@ def _table(name: str) -> sql.Identifier:
     return sql.Identifier(*name.split("."))
 
 
-def copy_rows(connection: Connection, table: str, rows: pa.Table) -> None:
+def copy_rows(connection: Connection, table: str, rows: Rows) -> None:
     """Appends rows to a table by COPY, inside the caller's transaction. Columns go by name."""
-    statement = sql.SQL("copy {} ({}) from stdin").format(_table(table), _names(rows.column_names))
+    statement = sql.SQL("copy {} ({}) from stdin").format(_table(table), _names(rows.schema.names))
     with connection.cursor().copy(statement) as copy:
-        for batch in rows.to_batches(max_chunksize=ROWS_PER_BATCH):
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        for piece in pieces(rows):
+            for row in zip(*(column.to_pylist() for column in piece.columns), strict=True):
                 copy.write_row(row)
 
 
@@ -103,7 +102,7 @@ def swap_window(
     window: Window,
     owner: str,
     touch_id: int,
-    tables: Mapping[str, tuple[str, pa.Table]],
+    tables: Mapping[str, tuple[str, Rows]],
     makes_stale: Iterable[tuple[str, dt.date]] = (),
     then: Callable[[Connection], None] = lambda connection: None,
 ) -> None:
@@ -144,7 +143,7 @@ def swap_window(
                 [window.start, window.end],
             )
             insert_staged(connection, table, staged[table])
-            if gone.rowcount or rows.num_rows:
+            if gone.rowcount or rows.head(1).num_rows:
                 changed.append(table)
         mark_stale(connection, window.fact, makes_stale)
         then(connection)
@@ -164,9 +163,9 @@ class Staged:
     columns: list[str]
 
 
-def stage_rows(connection: Connection, table: str, rows: pa.Table) -> Staged:
+def stage_rows(connection: Connection, table: str, rows: Rows) -> Staged:
     """Copies rows for a table into a temporary one of the same types; readers and writers of the table don't wait."""
-    staged = Staged(f"staging_{table.replace('.', '_')}", rows.column_names)
+    staged = Staged(f"staging_{table.replace('.', '_')}", rows.schema.names)
     connection.execute(
         sql.SQL("create temporary table {} on commit drop as select {} from {} with no data").format(
             sql.Identifier(staged.table), _names(staged.columns), _table(table)

@@ -13,11 +13,12 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from cic_assets.assets.session_facts import FACT, TABLES, _audit, _compute
+from cic_assets.assets.session_facts import FACT, TABLES, audit_months, compute_months
 from cic_assets.assets.status_facts import audit_days, compute_days, swap_days
 from cic_assets.lake.ingest import ingest
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.landing import land
+from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import entry_counts
 from cic_assets.lake.timeline import mark_edges
 from cic_assets.lake.touch import STATUS
@@ -72,10 +73,12 @@ def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.dat
     """Status facts of start <= local date < end."""
     window = Window(STATUS, start, end, monthly=False)
     touch = claim_window(settings, window, owner())
-    computed = compute_days(settings, SparkResource(engine=settings.spark), list(streams.values()), start, end)
-    failed = [result for result in audit_days(computed) if not result.passed and result.check_name.endswith("add_up")]
-    assert not failed, failed
-    swap_days(settings, window, owner(), touch, computed)
+    spark = SparkResource(engine=settings.spark)
+    with staging_folder(settings) as staging:
+        computed = compute_days(settings, spark, list(streams.values()), start, end, staging)
+        failed = [each for each in audit_days(computed) if not each.passed and each.check_name.endswith("add_up")]
+        assert not failed, failed
+        swap_days(settings, window, owner(), touch, computed)
 
 
 def run_days(settings: Settings, streams: dict[str, Stream]) -> None:
@@ -95,10 +98,12 @@ def compute_sessions(settings: Settings, start: dt.date, end: dt.date) -> None:
     """Session facts of the months in [start, end)."""
     window = Window(FACT, start, end, monthly=True)
     touch = claim_window(settings, window, owner())
-    computed = _compute(settings, SparkResource(engine=settings.spark), window.start, window.end)
-    assert all(result.passed for result in _audit(computed))
-    tables = {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}
-    swap_window(settings, window, owner(), touch, tables, then=renew_ratings)
+    spark = SparkResource(engine=settings.spark)
+    with staging_folder(settings) as staging:
+        computed = compute_months(settings, spark, window.start, window.end, staging)
+        assert all(result.passed for result in audit_months(computed))
+        tables = {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}
+        swap_window(settings, window, owner(), touch, tables, then=renew_ratings)
 
 
 def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:
@@ -106,8 +111,10 @@ def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:
     dates = sorted(entry_counts(lake_of(settings), "status"))
     mark_edges(settings, dates)
     end = dates[-1] + dt.timedelta(days=2)
-    computed = compute_days(settings, SparkResource(engine=settings.spark), list(streams.values()), dates[0], end)
-    tables = {".".join(key.path): found.to_pylist() for key, found in computed.rows.items()}
+    spark = SparkResource(engine=settings.spark)
+    with staging_folder(settings) as staging:
+        computed = compute_days(settings, spark, list(streams.values()), dates[0], end, staging)
+        tables = {".".join(key.path): found.to_table().to_pylist() for key, found in computed.rows.items()}
     with connect(settings) as connection:
         edges = connection.execute("select e::text from facts.charge_point_edge as e").fetchall()
     found = {name: [tuple(row.values()) for row in rows] for name, rows in tables.items()} | {"edges": edges}

@@ -315,7 +315,7 @@ def months(home: Home) -> Callable[[str, str], dict[str, tuple[int, int, int]]]:
     streams = [each for each, _ in FEEDS]
     window = Window(CHARGE_POINTS, dt.date(2026, 3, 1), dt.date(2026, 7, 1), monthly=True)
     table, _ = compute_charge_points(home.settings, SparkResource(engine=home.settings.spark), window, streams)
-    rows = table.to_pylist()
+    rows = table.to_table().to_pylist()
 
     def found(party: str, month: str) -> dict[str, tuple[int, int, int]]:
         mine = [row for row in rows if (row["provider_id"], str(row["month_date"])[:7]) == (f"GB*{party}", month)]

@@ -234,7 +234,7 @@ def test_a_month_ends_by_the_authoritys_clock_and_a_state_carried_over_is_no_wor
         settings, SparkResource(engine=settings.spark), window, feed.streams.values()
     )  # fmt: skip
     names = ("registered_count", "heard_from_count", "online_count")
-    counts = {row["month_date"].month: tuple(row[name] for name in names) for row in found.to_pylist()}
+    counts = {row["month_date"].month: tuple(row[name] for name in names) for row in found.to_table().to_pylist()}
     assert counts[5] == (2, 3, 2) and counts[6][:2] == (3, 3)
     assert carried == [(D(2026, 6, 1), "GB*ACM/E3")]
     warned = online_were_heard(carried)

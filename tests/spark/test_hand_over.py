@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from cic_assets.facts.restatement import affected_spans
 from cic_assets.lake import tables
+from cic_assets.lake.rows import bring_back, pieces
 from cic_assets.lake.tables import ACCEPTED_SESSIONS, ACCEPTED_STATUS, hand_over
 from cic_assets.lake.zones import Lake
 from tests.builders import accepted, entry
@@ -52,6 +53,22 @@ def test_rows_are_the_same_in_the_plan_and_beside_it(spark, tmp_path, monkeypatc
         assert in_order(beside.toArrow()) == in_order(inside.toArrow()) == in_order(rows)
         file.unlink()
         file.parent.rmdir()
+
+
+def test_rows_come_back_as_they_are(spark, tmp_path):
+    """Also none at all, and lists that are all empty, which delta-rs has to take: Arrow lets them have no offsets."""
+    staging, days = Lake(str(tmp_path)), [dt.date(2026, 5, 3)]
+    for flags in ([], ["S07"]):
+        states = [entry(DAY, source_line=n, flags=flags, stream_id="s", arrival_date=days[0]) for n in range(5)]
+        given = table(states, ACCEPTED_STATUS)
+        back = bring_back(hand_over(spark, given), staging, ACCEPTED_STATUS)
+        assert back.schema.equals(ACCEPTED_STATUS)
+        assert in_order(back.to_table()) == in_order(given)
+        tables.replace_arrivals(staging, "accepted", "status", "s", days, back, lambda: None)
+        there = tables.arrival_rows(staging, "status", "s", days)
+        assert in_order(there.to_table()) == in_order(given)
+    nothing = bring_back(hand_over(spark, given).where("state = 'NOWHERE'"), staging, ACCEPTED_STATUS)
+    assert (nothing.count_rows(), list(pieces(nothing))) == (0, [])
 
 
 def test_two_timelines_of_many_rows_are_compared_by_a_small_plan(spark, engine, tmp_path, monkeypatch):

@@ -13,7 +13,8 @@ from cic_assets.lake.catalogue import arrivals, ingested
 from cic_assets.lake.decode import DecodeError
 from cic_assets.lake.ingest import IngestError
 from cic_assets.lake.landing import land
-from cic_assets.lake.zones import lake_of
+from cic_assets.lake.rows import rows_of
+from cic_assets.lake.zones import Lake, lake_of
 from cic_assets.quality import judge
 from cic_assets.resources.spark import SparkResource
 from cic_assets.streams.model import SessionsStream, parse_stream
@@ -61,7 +62,7 @@ def written(settings):
         ).fetchall()
         quarantined = connection.execute("select count(*) from quality.quarantine").fetchone()
         done = ingested(connection)
-    return count, tables.arrival_rows(lake, "status", STREAM.id, [DAY.date()]).num_rows, quarantined[0], len(done)
+    return count, tables.arrival_rows(lake, "status", STREAM.id, [DAY.date()]).count_rows(), quarantined[0], len(done)
 
 
 def test_what_is_decoded_is_accepted_quarantined_or_skipped(settings, pending):
@@ -74,12 +75,15 @@ def test_what_is_decoded_is_accepted_quarantined_or_skipped(settings, pending):
         assert said.fetchall() == [("changed_at", 4, 2)]
 
 
-def test_a_stream_whose_ids_become_none_changes_its_sessions():
+def test_a_stream_whose_ids_become_none_changes_its_sessions(tmp_path):
     old, new = (
-        pa.Table.from_pylist([{**accepted("1"), "session_id": name}], schema=tables.ACCEPTED_SESSIONS)
+        rows_of(pa.Table.from_pylist([{**accepted("1"), "session_id": name}], schema=tables.ACCEPTED_SESSIONS))
         for name in ("1", "by start")
     )
-    assert ingest._row_keys(old, "sessions") != ingest._row_keys(new, "sessions")
+    stream, lake = STREAM.model_construct(kind="sessions"), Lake(str(tmp_path))
+    changed = ingest._changed(old, stream, new, lake)
+    assert [rows.to_table()["session_id"].to_pylist() for rows in changed] == [["1"], ["by start"]]
+    assert [rows.count_rows() for rows in ingest._changed(old, stream, old, lake)] == [0, 0]
 
 
 @pytest.fixture
@@ -95,7 +99,7 @@ def spoken(settings):
     ]
     table = pa.Table.from_pylist([{**{name: row[name] for name in names}, "is_counted": True} for row in rows])
     with connect(settings) as connection:
-        copy_rows(connection, "facts.charging_session", table)
+        copy_rows(connection, "facts.charging_session", rows_of(table))
     claim_window(settings, Window(touch.CHARGE_POINTS, dt.date(2026, 1, 1), dt.date(2026, 7, 1), monthly=True), "run")
     return settings
 
@@ -113,7 +117,8 @@ def test_a_session_after_a_silence_changes_the_months_of_the_silence(spoken, com
     rows = pa.Table.from_pylist(
         [accepted("6", start=dt.datetime(2026, 6, 5, tzinfo=dt.UTC))], schema=tables.ACCEPTED_SESSIONS
     )
-    removed, added = (rows.slice(1), rows) if comes else (rows, rows.slice(1))
+    nothing, some = rows_of(rows.slice(1)), rows_of(rows)
+    removed, added = (nothing, some) if comes else (some, nothing)
     session = SparkResource(engine="embedded").session
     stream = STREAM.model_construct(**{**dict(STREAM), "kind": "sessions"})
     stream = SessionsStream.model_construct(**dict(stream))
@@ -142,7 +147,7 @@ def test_identity_is_decided_anew_only_for_names_that_are_new(settings, monkeypa
                 [stream, kind],
             )
             days = [dt.date(2026, 6, day)]
-            identity.renew_names(connection, stream, days, pa.Table.from_pylist(rows, schema=schema))
+            identity.renew_names(connection, stream, days, rows_of(pa.Table.from_pylist(rows, schema=schema)))
             return len(decided), identity.aliases(connection)
 
     one, two, plain = "DE*ABC*E1*12", "DE*ABC*E11*2", "DEABCE112"
@@ -186,10 +191,13 @@ def lossy_entries(monkeypatch):
 
 
 def lossy_quarantine(monkeypatch):
-    rows = ingest._rows
-    monkeypatch.setattr(
-        ingest, "_rows", lambda frame, schema: rows(frame, schema).slice(int(schema == tables.QUARANTINE))
-    )
+    back = ingest.bring_back
+
+    def lossy(frame, staging, schema):
+        rows = back(frame, staging, schema)
+        return rows_of(rows.to_table().slice(int(schema is tables.QUARANTINE)))
+
+    monkeypatch.setattr(ingest, "bring_back", lossy)
 
 
 LOSSES = {
@@ -223,9 +231,9 @@ def test_a_red_check_goes_before_the_error(settings, pending, monkeypatch):
 def test_a_row_that_delta_does_not_take_leaves_the_arrival_pending(settings, pending, monkeypatch, table):
     write = tables.write_deltalake
 
-    def lossy(target, rows: pa.Table, **how):
+    def lossy(target, rows: pa.RecordBatchReader, **how):
         lost = int(target.table_uri.rstrip("/").endswith(f"{table}/status"))
-        write(target, rows.slice(lost), **how)
+        write(target, rows.read_all().slice(lost), **how)
 
     monkeypatch.setattr(tables, "write_deltalake", lossy)
     with pytest.raises(IngestError, match=f"{table}/status has arrival 2026-06-12: 1 of 2 rows"):
@@ -239,7 +247,11 @@ def test_a_row_that_delta_does_not_take_leaves_the_arrival_pending(settings, pen
 
 def test_a_row_that_postgres_does_not_take_leaves_the_arrival_pending(settings, pending, monkeypatch):
     stage = ingest.stage_rows
-    monkeypatch.setattr(ingest, "stage_rows", lambda connection, table, rows: stage(connection, table, rows.slice(1)))
+
+    def lossy(connection, table, rows):
+        return stage(connection, table, rows_of(rows.to_table().slice(1)))
+
+    monkeypatch.setattr(ingest, "stage_rows", lossy)
     with pytest.raises(IngestError, match=r"quality\.quarantine has arrival 2026-06-12: 1 of 2 rows"):
         run(settings, pending)
     count, _, quarantined, done = written(settings)

@@ -8,6 +8,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
+from cic_assets.lake.rows import rows_of as arrow_rows
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import Window, WindowLostError, claim_window, swap_window
@@ -35,7 +36,7 @@ def day_rows(*days: int, energy: str = "1.5") -> pa.Table:
 
 
 def swap(settings, owner, rows):
-    swap_window(settings, JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", rows)})
+    swap_window(settings, JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", arrow_rows(rows))})
 
 
 def rows_of(settings, query):
@@ -143,7 +144,7 @@ def status_day(settings, reports_use=True, **minutes: float) -> tuple[Decimal | 
     window = Window("charge_point_status", dt.date(2026, 1, 5), dt.date(2026, 1, 6), monthly=False)
     claim_window(settings, window, "a")
     rows = pa.Table.from_pylist([row])
-    swap_window(settings, window, "a", 0, {"facts.charge_point_status_day": ("status_date", rows)})
+    swap_window(settings, window, "a", 0, {"facts.charge_point_status_day": ("status_date", arrow_rows(rows))})
     (found,) = rows_of(settings, MEASURES)
     return found
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from cic_assets.lake.published import shown, touch_published
+from cic_assets.lake.rows import rows_of
 from cic_assets.settings import Settings
 from cic_assets.warehouse import publication
 from cic_assets.warehouse.connect import connect, set_up
@@ -90,7 +91,7 @@ def test_days_of_status_are_due_with_their_months(settings):
         | {"authority_id": ["a"], "stream_id": ["s"], "event_count": [0], "confirmation_count": [0]}
         | {"reports_use": [True], "flags": pa.array([[]], pa.list_(pa.string()))}
     )
-    swap_window(settings, window, "a", 0, {"facts.charge_point_status_day": ("status_date", rows)})
+    swap_window(settings, window, "a", 0, {"facts.charge_point_status_day": ("status_date", rows_of(rows))})
     assert due(settings) == {DAILY: window.periods, MONTHLY: [JAN, FEB]}
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
@@ -237,7 +238,7 @@ def swap_rows(settings: Settings, owner: str, number: int) -> None:
         for day in range(1, 31)
     ]  # fmt: skip
     table = pa.Table.from_pylist(rows)
-    swap_window(settings, JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", table)})
+    swap_window(settings, JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", rows_of(table))})
 
 
 def claim_and_swap(settings: Settings, number: int, all_claimed: Any) -> None:
