@@ -104,6 +104,9 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     from cic_assets.warehouse.connect import set_up
 
     settings, _ = _platform()
+    if ui:
+        # At once, not after the warehouse's start.
+        server.demand_startable(settings, port)
     with step(out, "warehouse"):
         set_up(settings)
     if ui:
@@ -173,6 +176,8 @@ def demo(
     settings, streams = _platform()
     if source is not None and not source.is_dir():
         raise wrong_call(f"--input {source}: no such folder")
+    if wait:
+        server.demand_startable(settings, port)
     run_demo(settings, streams, source, out)
     if wait:
         with step(out, "UI and daemon"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -17,7 +18,8 @@ from typing import cast
 from urllib.error import URLError
 
 from cic_assets.errors import PlatformError
-from cic_assets.processes import Process, end_group, process_of
+from cic_assets.peers import Holder, holder_of
+from cic_assets.processes import Process, end_group, look, process_of
 from cic_assets.runner import dagster_home
 from cic_assets.settings import PROJECT, Settings
 
@@ -89,20 +91,38 @@ def start(settings: Settings, port: int) -> int:
         The supervisor's process id.
 
     Raises:
-        ServerError: something else has the port, the UI runs on another one, or it does not answer within 3 minutes.
+        ServerError: something else has the port, which is named, the UI runs on another one, or it does not answer
+            within 3 minutes.
     """
     process = None
     with _lock(settings):
-        pid, found = running_pid(settings), started(settings)
+        pid = demand_startable(settings, port)
         if pid is None:
-            if found is not None:
-                end_group(found.process)
-            _demand_free(port)
             process = _spawn(settings, port)
-        elif found is not None and found.port not in (0, port):
-            raise ServerError(f"UI and daemon run already, on port {found.port}; `cic down` stops them")
-    _wait(settings, port, process)
+    _wait(settings, port, process, process.pid if process is not None else cast(int, pid))
     return process.pid if process is not None else cast(int, pid)
+
+
+def demand_startable(settings: Settings, port: int) -> int | None:
+    """Ends what a killed supervisor left, and demands that UI and daemon run on this port or can be started on it.
+
+    Returns:
+        The id of the supervisor that runs; None where none does.
+
+    Raises:
+        ServerError: something else has the port, which is named, or the UI runs on another one.
+    """
+    pid, found = running_pid(settings), started(settings)
+    if pid is None:
+        if found is not None:
+            end_group(found.process)
+        _demand_free(settings, port)
+    elif found is not None and found.port not in (0, port):
+        raise ServerError(
+            f"UI and daemon run already, on port {found.port} (process {pid}); a second daemon would do all twice: "
+            f"open http://localhost:{found.port}, or call `cic down` first"
+        )
+    return pid
 
 
 @contextmanager
@@ -136,23 +156,42 @@ def keep_identity(settings: Settings, process: Process, port: int) -> None:
     draft.rename(pid_file(settings))
 
 
-def _demand_free(port: int) -> None:
+def _demand_free(settings: Settings, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((settings.ui_host, port))
         except OSError as error:
-            raise ServerError(f"something else has port {port}: choose another one with --port") from error
+            if error.errno == errno.EADDRINUSE:
+                raise ServerError(_taken(port, holder_of(port))) from error
+            raise ServerError(f"port {port} can't be opened: {error.strerror}; choose another one: --port") from error
 
 
-def _wait(settings: Settings, port: int, process: subprocess.Popen[bytes] | None) -> None:
+def _taken(port: int, holder: Holder | None) -> str:
+    """Who has a port and what to do."""
+    who = holder or f"another process (`lsof -i :{port}` names it)"
+    free = f", or end that process: kill {holder.pid}" if holder and holder.pid else ""
+    return f"port {port} is taken by {who}: choose another one with --port{free}"
+
+
+def _stranger(port: int, supervisor: int) -> str:
+    """Who has taken the port since, so that the UI is started again and again; empty where nobody has."""
+    holder = holder_of(port)
+    seen = look(holder.pid) if holder and holder.pid else None
+    return "" if seen is None or seen.group == supervisor else _taken(port, holder)
+
+
+def _wait(settings: Settings, port: int, process: subprocess.Popen[bytes] | None, supervisor: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not answers(port):
+        fault = _stranger(port, supervisor)
         ended = process is not None and process.poll() is not None
-        if ended or time.monotonic() > deadline:
+        if not fault and (ended or time.monotonic() > deadline):
+            fault = f"the UI does not answer on port {port}; see {log_file(settings)}"
+        if fault:
             if process is not None:
                 stop(settings)
-            raise ServerError(f"the UI does not answer on port {port}; see {log_file(settings)}")
+            raise ServerError(fault)
         time.sleep(0.5)
 
 

@@ -19,14 +19,15 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-Address = tuple[str, int]
+from cic_assets import peers
+from cic_assets.peers import Address
+
 # asm-generic/socket.h, linux/filter.h; Python's socket module has none of them.
 _SO_ATTACH_FILTER = 26
 _LOAD_WORD, _LOAD_HALF, _IF_EQUAL, _RETURN = 0x20, 0x28, 0x15, 0x06
 _SOURCE_ADDRESS = 0xFFF00000 + 12
 _SOURCE_PORT = 0
 _ALL, _NOTHING = 0xFFFFFFFF, 0
-_ESTABLISHED_AND_COMING = {"01", "03"}
 # A pipe as long as the kernel lets everybody have: 1 MiB at once, not 64 kB.
 _PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031
@@ -66,11 +67,13 @@ def seal(server: Server) -> str:
     assert address is not None
     listener = _listener(address)
     door = _Door(listener, address)
-    if foreign := _connections(address):
+    if foreign := peers.users_connected_to(address[1]):
         listener.close()
         _hang_up(address)
         server.stop()
-        raise ForeignConnectionError(f"user {', '.join(foreign)} had connected to {address[0]}:{address[1]}")
+        raise ForeignConnectionError(
+            f"user {', '.join(map(str, sorted(foreign)))} had connected to {address[0]}:{address[1]}"
+        )
     return door.open_to_this_user()
 
 
@@ -193,13 +196,6 @@ def _hang_up(address: Address) -> None:
         with contextlib.suppress(OSError):
             found.shutdown(socket.SHUT_RDWR)
         found.close()
-
-
-def _connections(address: Address) -> list[str]:
-    """User ids of those who are connected to an address, or about to be."""
-    there = f":{address[1]:04X}"
-    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
-    return sorted({row[7] for row in rows if row[2].endswith(there) and row[3] in _ESTABLISHED_AND_COMING})
 
 
 def _attach(listener: socket.socket, ports: tuple[int, ...]) -> None:

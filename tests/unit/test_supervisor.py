@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cic_assets import server, supervisor
+from cic_assets import peers, server, supervisor
 from cic_assets.processes import process_of
 from cic_assets.settings import Settings, load_settings
 from cic_assets.supervisor import Part
+from tests.conftest import demand
 
 
 @pytest.fixture
@@ -106,13 +108,44 @@ def test_a_pid_file_whose_id_is_somebody_elses_by_now_stops_nobody(settings, oth
     assert other.poll() is None
 
 
-def test_a_port_that_somebody_has_is_named_before_anything_starts(settings):
-    import socket
+LISTENER = """
+import socket, sys, time
+taken = socket.create_server((sys.argv[1], 0), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+print(taken.getsockname()[1], flush=True)
+time.sleep(600)
+"""
 
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(server.ServerError, match=f"something else has port {port}"):
-            server.start(settings, port)
+
+@pytest.fixture
+def taken(request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Somebody else's process that listens at a port."""
+    command = [sys.executable, "-c", LISTENER, getattr(request, "param", "127.0.0.1")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline())
+        process.kill()
+
+
+@pytest.mark.parametrize("taken", ["127.0.0.1", "0.0.0.0", "::"], indirect=True)
+def test_who_has_a_port_is_named_before_anything_starts(settings, taken):
+    process, port = taken
+    who = f"process {process.pid} of user .* \\({sys.executable} -c" if peers.is_known() else "another process"
+    with pytest.raises(server.ServerError, match=f"port {port} is taken by {who}") as refused:
+        server.start(settings, port)
+    assert "--port" in str(refused.value) and ("kill" in str(refused.value)) == peers.is_known()
     assert not server.pid_file(settings).exists()
+
+
+def test_a_port_that_somebody_takes_meanwhile_is_no_long_wait(settings, taken, monkeypatch):
+    demand(peers.is_known(), "Linux")
+    process, port = taken
+    # The UI of the supervisor that runs can't open the port; that the other one doesn't speak HTTP is no matter.
+    monkeypatch.setattr(server, "answers", lambda port: False)
+    monkeypatch.setattr(server, "START_SECONDS", 600)
+    with pytest.raises(server.ServerError, match=f"port {port} is taken by process {process.pid} "):
+        server._wait(settings, port, None, os.getpid())
+
+
+def test_a_port_that_nobody_may_open_is_said(settings):
+    with pytest.raises(server.ServerError, match="port 3000 can't be opened: Cannot assign"):
+        server.start(replace(settings, ui_host="203.0.113.1"), 3000)
