@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from cic_assets.printed import inert
 from cic_assets.streams.model import Stream, referenced_fields
 from cic_assets.streams.personal import undecided
+from cic_assets.streams.safe import safe, safe_condition
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -27,8 +28,8 @@ _CLASS = re.compile(
     r"^(?:[a-z_]\w*\.)+\w*(?:Exception|Error)\w*:\s*|^\([\w.]+Exception\)\s*|^(?:Cast|Execution) error:\s*"
 )
 _ADVICE = re.compile(r" (?:Correct the value as per|Use (?:the SQL function )?`|If necessary set)[^\n]*")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_SAFE = "make it safe (try_cast, try_divide, try_to_timestamp, try_element_at), or mend the feed"
+_ERROR_CLASS = re.compile(r"\[[A-Z_.]+\]")
+_WAY_OUT = "write it in another way, or mend the feed"
 _MAX_CHARS, _MAX_VALUE_CHARS = 500, 60
 
 
@@ -57,11 +58,16 @@ def engine_failure(stream: Stream, error: PySparkException, records: DataFrame |
         return f"{stream.id}: the engine failed: {engine_said(error)}"
     column, text, cause, place, values = found
     hides = bool(undecided(stream, referenced_fields(text)))
-    said = engine_said(cause)
-    said = _QUOTED.sub("'(not shown)'", said) if hides else said
+    said = _without_values(cause) if hides else engine_said(cause)
     given = "" if hides or not values else " of " + ", ".join(f"{name}={value}" for name, value in values.items())
     where = f"{place}: " if place else ""
-    return _one_line(f"{stream.id}: {where}{column}: `{text}`{given}: {said}: {_SAFE}", limit=2 * _MAX_CHARS)
+    return _one_line(f"{stream.id}: {where}{column}: `{text}`{given}: {said}: {_WAY_OUT}", limit=2 * _MAX_CHARS)
+
+
+def _without_values(error: PySparkException) -> str:
+    """An engine quotes values as it likes, so of its words only the class is left."""
+    found = _ERROR_CLASS.match(engine_said(error))
+    return f"{found[0] if found else 'it failed'} (values are not shown, as the field looks personal)"
 
 
 _Failure = tuple[str, str, PySparkException, str, dict[str, str]]
@@ -70,14 +76,15 @@ _Failure = tuple[str, str, PySparkException, str, dict[str, str]]
 def _first_failure(stream: Stream, records: DataFrame) -> _Failure | None:
     """(key of the stream file, expression, error, place, values) of the first expression that fails, if one does."""
     known = records.withColumns({"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")})
-    expressions = {f"column {name}": text for name, text in stream.columns.items()}
+    # As they are computed (`streams/safe.py`): what would raise by itself gives null there.
+    expressions = {f"column {name}": (text, safe(text)) for name, text in stream.columns.items()}
     if stream.where is not None:
-        expressions = {"where": stream.where, **expressions}
-    for key, text in expressions.items():
+        expressions = {"where": (stream.where, safe_condition(stream.where)), **expressions}
+    for key, (written, text) in expressions.items():
         cause = _error_of(known, text)
         if cause is not None:
             place, values = _first_row(known, text)
-            return key, text, cause, place, values
+            return key, written, cause, place, values
     return None
 
 
