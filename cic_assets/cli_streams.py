@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cic_assets.console import err, out, print_table, wrong_call
+from cic_assets.console import err, out, print_table, say, wrong_call
 from cic_assets.printed import marked
 from cic_assets.settings import load_settings
 from cic_assets.streams.load import StreamFileError, load_stream, load_streams
+from cic_assets.streams.new import NEW_KINDS, write_new
 
 if TYPE_CHECKING:
     from cic_assets.streams.check import SampleReport
@@ -106,47 +109,18 @@ def _shown(value: object) -> str:
     return value.isoformat() if isinstance(value, dt.datetime | dt.date) else str(value)
 
 
-NEW_STREAM = """\
-id: {id}
-kind: sessions
-description: What this feed is and how it comes.
-provider: {{id: my-provider, name: My Provider}}
-authority: {{id: E10000000, name: My County Council}}
-zone: Europe/London
-format: {{type: csv}}
-claims: ["{id}_*.csv"]
-columns:
-  # One Spark SQL expression per column; fields of the feed by name, in backticks where they have spaces.
-  session_id: "`Session ID`"
-  charge_point: "`Charge Point`"
-  connector_id: Connector
-  started_local: try_to_timestamp(`Start`, 'dd/MM/yyyy HH:mm')
-  ended_local: try_to_timestamp(`End`, 'dd/MM/yyyy HH:mm')
-  energy: "`Energy kWh`"
-  cost: Cost
-  currency: "'GBP'"
-units: {{energy: kWh, power: kW}}
-vat_basis: unknown
-personal_fields: []
-rule_set: default
-licence: as agreed with the operator
-contact: data@example.org
-"""
-
-
 @streams_app.command("new")
 def new_stream(
     stream_id: Annotated[str, typer.Argument(help="Id of the new stream: a-z, 0-9, _ and -.")],
-    folder: Annotated[Path, typer.Option(help="Where the file goes.")] = Path(),
+    kind: Annotated[str, typer.Option(help=f"What it is about: {', '.join(NEW_KINDS)}.")] = NEW_KINDS[0],
+    folder: Annotated[Path, typer.Option(help="Where the file goes; made if it isn't there.")] = Path(),
 ) -> None:
     """Write a stream file to start from; then edit it and run `cic streams check FILE --sample DATA`."""
-    path = folder / f"{stream_id}.yml"
-    if path.exists():
-        raise wrong_call(f"{path} is there already")
-    path.write_text(NEW_STREAM.format(id=stream_id))
-    try:
-        load_stream(path)
-    except StreamFileError:
-        path.unlink()
-        raise
-    out.print(f"{path} written")
+    if kind not in NEW_KINDS:
+        raise wrong_call(f"no kind {kind!r}; there are {', '.join(NEW_KINDS)}")
+    path = write_new(folder, stream_id, kind)
+    say(f"{path} written: edit it, then try it: cic streams check {path} --sample DATA")
+    settings = load_settings()
+    if path.parent.absolute() not in settings.streams:
+        folders = os.pathsep.join(map(str, (*settings.streams, path.parent.absolute())))
+        say(f"so that the platform sees it: export CIC_STREAMS={shlex.quote(folders)}")

@@ -1,0 +1,106 @@
+"""`cic streams new`: a stream file to start from, for each kind. What a file may say: `streams/model.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from cic_assets.streams.load import StreamFileError, load_stream
+from cic_assets.streams.model import parse_stream
+
+_HEAD = """\
+id: {id}
+kind: {kind}
+description: What this feed is and how it comes.
+provider: {id: my-provider, name: My Provider}
+authority: {id: E10000000, name: My County Council}
+# The clock of the *_local columns, and of the days that facts are about.
+zone: Europe/London
+"""
+_TAIL = """\
+# Fields about persons, such as RFID tokens: they become keyed hashes, and only fields named in this file are shown.
+personal_fields: []
+licence: as agreed with the operator
+contact: data@example.org
+"""
+_EXPRESSIONS = """\
+columns:
+  # One Spark SQL expression per column (`cic streams functions`); fields of the feed by name, in backticks where they
+  # have spaces. *_local: the wall clock of `zone`; *_at: an instant with its offset, `concat(x, 'Z')` if it is UTC."""
+_KINDS = {
+    "sessions": """\
+format: {type: csv}
+claims: ["{id}_*.csv"]
+{expressions}
+  session_id: "`Session ID`"
+  charge_point: "`Charge Point`"
+  connector_id: Connector
+  started_local: try_to_timestamp(`Start`, 'dd/MM/yyyy HH:mm')
+  ended_local: try_to_timestamp(`End`, 'dd/MM/yyyy HH:mm')
+  energy: "`Energy kWh`"
+  cost: Cost
+  currency: "'GBP'"
+units: {energy: kWh, power: kW}
+vat_basis: unknown
+""",
+    "status": """\
+# A log of changes, one JSON object per line. A feed that lists all charge points at each poll says `period: PT10M`.
+format: {type: jsonl}
+claims: ["{id}_*.jsonl"]
+{expressions}
+  charge_point: evse_id
+  status: status
+  changed_at: last_updated
+# Its words: a standard's (OCPI 2.2.1, OCPP 1.6, OCPP 2.0.1), and those of its own.
+vocabulary: {standard: OCPI 2.2.1, words: {In use: CHARGING, Broken: OUTOFORDER}}
+""",
+    "locations": """\
+# OCPI: the sites under `data`, in each its EVSEs and in each its connectors; a record per connector.
+format: {type: json, records: data, each: [evses, connectors]}
+claims: ["{id}_*.json"]
+{expressions}
+  charge_point: "`evses.evse_id`"
+  connector_id: "`evses.connectors.id`"
+  location_id: id
+  location_name: name
+  rated_power: "`evses.connectors.max_electric_power`"
+  latitude: "`coordinates.latitude`"
+  longitude: "`coordinates.longitude`"
+units: {power: W}
+""",
+}
+NEW_KINDS = tuple(_KINDS)
+
+
+def write_new(folder: Path, stream_id: str, kind: str) -> Path:
+    """Writes a stream file to start from, and its folder.
+
+    Args:
+        folder: where it goes; made if it isn't there.
+        stream_id: of the new stream.
+        kind: one of `NEW_KINDS`.
+
+    Raises:
+        StreamFileError: the id can't be one, or the file is there already.
+        OSError: the folder takes none.
+    """
+    text = _HEAD + _KINDS[kind] + _TAIL
+    for name, value in {"expressions": _EXPRESSIONS, "kind": kind, "id": stream_id}.items():
+        text = text.replace(f"{{{name}}}", value)
+    try:
+        parse_stream(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise StreamFileError(
+            f"{stream_id!r} is no id of a stream: give a-z, 0-9, _ and -, such as acme_{kind}"
+        ) from error
+    path = folder / f"{stream_id}.yml"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise StreamFileError(f"{path} is there already: choose another id, or edit that file") from None
+    load_stream(path)
+    return path

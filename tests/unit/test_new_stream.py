@@ -1,0 +1,46 @@
+"""`cic streams new`: a file that loads, for each kind that there is, in a folder that it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cic_assets.cli import app
+from cic_assets.lake.kinds import KINDS
+from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.streams.load import load_stream
+from cic_assets.streams.new import NEW_KINDS
+
+
+@pytest.fixture(autouse=True)
+def _no_folders(monkeypatch):
+    monkeypatch.delenv("CIC_STREAMS", raising=False)
+
+
+def test_every_kind_has_a_file_to_start_from():
+    assert set(NEW_KINDS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", NEW_KINDS)
+def test_a_new_file_loads_and_its_folder_is_made(tmp_path: Path, kind):
+    folder = tmp_path / "my streams" / "new"
+    done = CliRunner().invoke(app, ["streams", "new", "acme-1", "--kind", kind, "--folder", str(folder)])
+    stream = load_stream(folder / "acme-1.yml")
+    assert (done.exit_code, stream.id, stream.kind) == (0, "acme-1", kind)
+    assert f"export CIC_STREAMS='{SHIPPED_STREAMS}:{folder}'" in done.stdout
+    before = (folder / "acme-1.yml").read_text()
+    again = CliRunner().invoke(app, ["streams", "new", "acme-1", "--kind", kind, "--folder", str(folder)])
+    assert "is there already" in str(again.exception) and (folder / "acme-1.yml").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["Acme", "a b", "../x", "a: b", "[", ""])
+def test_what_is_no_id_leaves_nothing_behind(tmp_path: Path, name):
+    done = CliRunner().invoke(app, ["streams", "new", name, "--folder", str(tmp_path / "new")])
+    assert "is no id of a stream" in str(done.exception) and not list(tmp_path.iterdir())
+
+
+def test_an_unknown_kind_is_a_wrong_call(tmp_path: Path):
+    done = CliRunner().invoke(app, ["streams", "new", "acme", "--kind", "cars", "--folder", str(tmp_path)])
+    assert done.exit_code == 2 and "no kind 'cars'; there are sessions, status, locations" in done.stderr
