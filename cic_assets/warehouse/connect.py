@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,28 @@ create schema if not exists catalogue;
 create table if not exists catalogue.setup_lock ();
 """
 _SETUP_TRIES = 3
+_SETUP_FILES = (_FOLDER / "schema.sql", _FOLDER / "roles.sql")
+_DATABASES = "select datname from pg_database where datname = any(%s)"
+# Of a dump that was restored beside other roles, or a table that somebody dropped, all is set up again.
+_WHAT_IS_THERE = """
+select md5(concat_ws(
+  ' ',
+  (select concat_ws(' ', oid, datacl) from pg_database where datname = current_database()),
+  (
+    select string_agg(concat_ws(' ', c.oid::regclass, c.relacl, columns.names), ' ' order by c.oid::regclass::text)
+    from pg_class as c
+    cross join lateral (
+      select string_agg(concat_ws(' ', a.attname, a.atttypid, a.attnotnull), ' ' order by a.attnum) as names
+      from pg_attribute as a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    ) as columns
+    where c.relnamespace::regnamespace::text in ('facts', 'quality', 'catalogue')
+  ),
+  (
+    select string_agg(concat_ws(' ', rolname, rolcanlogin, rolconnlimit, rolconfig), ' ' order by rolname)
+    from pg_roles where rolname like 'cic\_%'
+  )
+))
+"""
 _SETUP_LOCK = "lock table catalogue.setup_lock in exclusive mode"
 
 
@@ -160,22 +183,56 @@ def public(url: str) -> str:
 
 
 def set_up(settings: Settings) -> None:
-    """Databases, schemas, tables and roles; starts the embedded server. Runs again without effect."""
+    """Databases, schemas, tables and roles; starts the embedded server.
+
+    Every command begins with it: where the last set-up was by the same files, and what it made is as it left it, one
+    query says so and nothing is locked.
+    """
     close_folders(settings)
     if settings.warehouse_url is None:
-        server = embedded.start(settings.home)
-        with embedded.locked(settings.home), psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            for name in (DATABASE, DAGSTER_DATABASE):
-                found = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
-                if not found:
-                    connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        embedded.start(settings.home)
+        _make_databases(settings)
+    with connect(settings) as connection:
+        if _is_set_up(connection):
+            return
     _make_setup_table(settings)
     with connect(settings) as connection:
         connection.execute(_SETUP_LOCK)
+        if _is_set_up(connection):
+            return
         if settings.warehouse_url is not None:
             connection.execute("create schema if not exists dagster")
-        for name in ("schema.sql", "roles.sql"):
-            connection.execute((_FOLDER / name).read_bytes())
+        for path in _SETUP_FILES:
+            connection.execute(path.read_bytes())
+        connection.execute("delete from catalogue.set_up")
+        connection.execute("insert into catalogue.set_up (made_of, gave) values (%s, %s)", _set_up_state(connection))
+
+
+def _make_databases(settings: Settings) -> None:
+    """Of the embedded server; the first command alone finds none."""
+    server = embedded.locate(settings.home)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        if len(connection.execute(_DATABASES, [[DATABASE, DAGSTER_DATABASE]]).fetchall()) == 2:
+            return
+        with embedded.locked(settings.home):
+            there = {name for (name,) in connection.execute(_DATABASES, [[DATABASE, DAGSTER_DATABASE]]).fetchall()}
+            for name in sorted({DATABASE, DAGSTER_DATABASE} - there):
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def _is_set_up(connection: Connection) -> bool:
+    row = connection.execute("select to_regclass('catalogue.set_up') is not null").fetchone()
+    if not row or not row[0]:
+        return False
+    found = connection.execute("select made_of, gave from catalogue.set_up").fetchone()
+    return found == _set_up_state(connection)
+
+
+def _set_up_state(connection: Connection) -> tuple[str, str]:
+    """(digest of the set-up's files, digest of what is there: the database, its tables, columns, rights and roles)."""
+    row = connection.execute(_WHAT_IS_THERE).fetchone()
+    assert row is not None
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in _SETUP_FILES)).hexdigest(), row[0]
 
 
 def _make_setup_table(settings: Settings) -> None:

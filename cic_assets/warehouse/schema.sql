@@ -6,6 +6,13 @@ create schema if not exists marts;
 create schema if not exists quality;
 create schema if not exists catalogue;
 
+-- By which files this database was set up last, and a digest of what was there then: equal ones need no set-up.
+create table if not exists catalogue.set_up (
+  made_of text not null,
+  gave text not null,
+  made_at timestamptz not null default now()
+);
+
 -- One row per stream file, written at every load of the definitions that changed it.
 create table if not exists catalogue.stream (
   stream_id text primary key,

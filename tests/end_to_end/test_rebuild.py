@@ -89,6 +89,7 @@ OTHERWISE = {
     # Which periods are pending is compared; a restored warehouse has computed more of them anew.
     "catalogue.touched_period": None,
     "catalogue.rebuild": None,
+    "catalogue.set_up": None,
     "catalogue.mart_period": None,
     "catalogue.lake": {"known_since", "root"},
     # Rows are written again, to files of other names.

@@ -10,7 +10,7 @@ import pytest
 
 from cic_assets.lake.rows import rows_of as arrow_rows
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.connect import _is_set_up, connect, set_up
 from cic_assets.warehouse.load import Window, WindowLostError, claim_window, swap_window
 
 JANUARY = Window("charging_session", dt.date(2026, 1, 1), dt.date(2026, 2, 1), monthly=True)
@@ -103,8 +103,6 @@ def test_nobody_elses_folder_changes_its_mode(tmp_path, server_home):
 
 
 def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings):
-    from cic_assets.warehouse.connect import set_up
-
     old = """
         drop table catalogue.touched_period, catalogue.fact_window cascade;
         create table catalogue.touched_month (stream_id text, month_date date, touch_id bigint, touched_at timestamptz
@@ -172,3 +170,39 @@ def test_a_day_whose_seconds_do_not_add_up_is_refused(settings):
     status_day(settings, available=1_440)
     with pytest.raises(psycopg.errors.CheckViolation), connect(settings) as connection:
         connection.execute("update facts.charge_point_status_day set unknown_seconds = 0.000001")
+
+
+def test_what_is_set_up_is_not_set_up_again_and_waits_for_nobody(settings, monkeypatch):
+    set_up(settings)
+    before = rows_of(settings, "select made_at from catalogue.set_up")
+    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=100ms")
+    with psycopg.connect(settings.warehouse_url) as other:
+        other.execute("lock table catalogue.setup_lock, quality.ingest_count in access exclusive mode")
+        set_up(settings)
+    assert rows_of(settings, "select made_at from catalogue.set_up") == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "drop table quality.rule_count",
+        "alter table catalogue.stream drop column reports_use",
+        "revoke select on facts.charging_session from cic_reader",
+        "update catalogue.set_up set made_of = 'an earlier release'",
+        "drop table catalogue.set_up",
+    ],
+)
+def test_what_is_not_as_the_set_up_left_it_is_set_up_again(settings, damage):
+    set_up(settings)
+    with connect(settings) as connection:
+        connection.execute(damage)
+    set_up(settings)
+    with connect(settings, "reader") as connection:
+        for query in (
+            "table quality.rule_count",
+            "table facts.charging_session",
+            "select reports_use from catalogue.stream",
+        ):
+            connection.execute(query)
+    with connect(settings) as connection:
+        assert _is_set_up(connection)
