@@ -63,7 +63,9 @@ def check_stream(
     from cic_assets.streams.check import check_sample
 
     try:
-        report = check_sample(SparkResource(engine=load_settings().spark).session, stream, sample)
+        settings = load_settings()
+        spark = SparkResource(engine=settings.spark, memory_bytes=settings.engine_bytes)
+        report = check_sample(spark.session, stream, sample)
     except Exception as error:
         from pyspark.errors import PySparkException
 

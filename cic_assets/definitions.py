@@ -57,7 +57,7 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
         sensors=build_sensors(),
         resources={
             "platform": Platform(settings, streams),
-            "spark": SparkResource(engine=settings.spark),
+            "spark": SparkResource(engine=settings.spark, memory_bytes=settings.engine_bytes),
             # dbt of this environment, also where its folder is not on the PATH.
             "dbt": DbtCliResource(
                 project_dir=str(DBT_PROJECT),

@@ -45,8 +45,13 @@ LAUNCHER_TAG = "cic/launched_by"
 LOST_TAG = "cic/lost"
 # Work whose runs died so often has something to do with it.
 MAX_LOST = 20
-# Making a run and putting it into the queue are two calls of one function.
-_QUEUED_WITHIN = dt.timedelta(minutes=1)
+# Making a run and putting it into the queue are two calls of one function, and so are taking it out and writing down
+# who launches it: what is between the two for longer was left there by a process that died.
+_BETWEEN_CALLS = dt.timedelta(minutes=1)
+_BETWEEN = {
+    DagsterRunStatus.NOT_STARTED: "it never came into the queue",
+    DagsterRunStatus.STARTING: "it was taken out of the queue and never launched",
+}
 _UNDER_WAY = [
     DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING,
 ]  # fmt: skip
@@ -80,10 +85,8 @@ def why_dead(record: RunRecord) -> str:
     process = Process.parse(_said(run, PROCESS_TAG)) or Process.parse(_said(run, LAUNCHER_TAG))
     if process is not None:
         return process.why_gone()
-    age = dt.datetime.now(dt.UTC) - record.create_timestamp.astimezone(dt.UTC)
-    if run.status is DagsterRunStatus.NOT_STARTED and age > _QUEUED_WITHIN:
-        return "it never came into the queue"
-    return ""
+    age = dt.datetime.now(dt.UTC) - record.update_timestamp.astimezone(dt.UTC)
+    return _BETWEEN.get(run.status, "") if age > _BETWEEN_CALLS else ""
 
 
 def fail_dead_runs(instance: DagsterInstance) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 import pwd
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULE_SETS = ("default", "academic")
 # Facts older than this are restated only when somebody asks (DEFINITIONS 2, Restatement).
 RESTATEMENT_HORIZON_DAYS = 400
+# Imports, Arrow and an engine that computes a day take about as much.
+_LEAST_MEMORY = 1 << 30
 # Bytes of a key in `home`; ours have 64.
 _SHORTEST_KEY = 16
 
@@ -56,6 +59,7 @@ class Settings:
         personal_key_variable: the key of the keyed hash, or None to keep one in `home`.
         s3_endpoint: S3 that is not Amazon's (`AWS_ENDPOINT_URL`, which Spark and delta-rs read by themselves).
         restatement_horizon_days: age in days up to which computed months restate by themselves.
+        memory_bytes: what a process that computes may take, engine included; work is cut into passes accordingly.
     """
 
     environment: Environment
@@ -74,6 +78,12 @@ class Settings:
     ui_names: tuple[str, ...] = ()
     ui_users: frozenset[int] = frozenset()
     ui_writes: bool = False
+    memory_bytes: int = 4 << 30
+
+    @property
+    def engine_bytes(self) -> int:
+        """The engine's part of `memory_bytes`; the rest is Python's, Arrow's and delta-rs'."""
+        return self.memory_bytes * 2 // 3
 
     def personal_key(self) -> bytes:
         """The key from which all others are derived (`CIC_PERSONAL_KEY`); made once where the environment is local."""
@@ -140,6 +150,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ui_names=tuple(name.strip().lower() for name in env.get("CIC_UI_NAMES", "").split(",") if name.strip()),
         ui_users=_users(env.get("CIC_UI_USERS", "")),
         ui_writes=_choice(env, "CIC_UI_WRITES", ("true", "false"), "false") == "true",
+        memory_bytes=_memory(env.get("CIC_MEMORY")),
     )
     if settings.environment != "local":
         _refuse_embedded(settings, env)
@@ -214,6 +225,24 @@ def _days(value: str | None) -> int:
     if not (value.isascii() and value.isdigit()):
         raise SettingsError(f"CIC_RESTATEMENT_HORIZON_DAYS={value!r}: give a whole number of days")
     return int(value)
+
+
+def _memory(value: str | None) -> int:
+    if not value:
+        return max(machine_bytes() // 4, _LEAST_MEMORY)
+    found = re.fullmatch(r"([0-9]+)(MiB|GiB)", value)
+    size = int(found[1]) << (20 if found[2] == "MiB" else 30) if found else 0
+    if size < _LEAST_MEMORY:
+        raise SettingsError(f"CIC_MEMORY={value!r}: give at least 1GiB, such as 6GiB or 1500MiB")
+    return size
+
+
+def machine_bytes() -> int:
+    """Memory of this machine, or of the container that the process is in, if that has less."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.is_file() else ""
+    return min(found, int(text)) if text.isdigit() else found
 
 
 def _users(value: str) -> frozenset[int]:

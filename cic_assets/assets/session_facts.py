@@ -47,8 +47,8 @@ from cic_assets.warehouse.load import Window, claim_window, months_of, swap_wind
 from cic_assets.warehouse.ratings import renew_ratings
 
 FACT = SESSIONS
-# Accepted rows that one pass may have in its window, so that a range of years is several passes.
-MAX_SESSIONS = 2_000_000
+# What a pass takes for each accepted row of its window, at most; so a range of years is several passes.
+BYTES_PER_SESSION = 4_000
 SESSION = AssetKey(["facts", "charging_session"])
 SESSION_DAY = AssetKey(["facts", "charging_session_day"])
 DISPOSITION = AssetKey(["quality", "disposition"])
@@ -179,14 +179,15 @@ def compute_months(settings: Settings, spark: SparkResource, start: dt.date, end
 
 
 def _passes(settings: Settings, start: dt.date, end: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
-    """The months in [start, end) in ranges of at most `MAX_SESSIONS` accepted rows; a month is never cut."""
+    """The months in [start, end) in ranges of as many accepted rows as memory has room for; a month is never cut."""
+    room = settings.memory_bytes // BYTES_PER_SESSION
     counts = dict.fromkeys(months_of(start, end), 0)
     for date, rows in tables.entry_counts(open_lake(settings), "sessions").items():
         if start <= date < end:
             counts[date.replace(day=1)] += rows
     first, total = start, 0
     for month, rows in counts.items():
-        if total and total + rows > MAX_SESSIONS:
+        if total and total + rows > room:
             yield first, month
             first, total = month, 0
         total += rows

@@ -33,8 +33,8 @@ from cic_assets.warehouse.load import insert_staged, stage_rows
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Entries that one pass may read, so that a range of 36 M events is several passes and never in memory at once.
-MAX_ENTRIES = 4_000_000
+# What a pass takes for each entry, at most: so a range of 36 M events is several passes and never in memory at once.
+BYTES_PER_ENTRY = 2_000
 # Local days reach into neighbouring UTC dates, and flapping looks back an hour.
 MARGIN = dt.timedelta(days=2)
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -209,13 +209,14 @@ def charge_point_count(settings: Settings) -> int:
 
 
 def in_passes(settings: Settings, dates: list[dt.date], each: int = 0) -> Iterator[list[dt.date]]:
-    """Sorted dates in groups of at most `MAX_ENTRIES` entries, with so many rows that each date has anyway."""
+    """Sorted dates in groups of as many entries as memory has room for, with so many rows that each date has anyway."""
+    room = settings.memory_bytes // BYTES_PER_ENTRY
     counts = tables.entry_counts(open_lake(settings), "status")
     group: list[dt.date] = []
     total = 0
     for date in sorted(dates):
         weight = counts.get(date, 0) + each
-        if group and total + weight > MAX_ENTRIES:
+        if group and total + weight > room:
             yield group
             group, total = [], 0
         group.append(date)

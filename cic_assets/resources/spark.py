@@ -47,8 +47,6 @@ LOCAL_CONFIG = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.authenticate": "true",
     "spark.ui.enabled": "false",
-    # Only before the JVM starts; its default of 1 GB is too little for a county's quarter.
-    "spark.driver.memory": "4g",
 }
 _log = logging.getLogger(__name__)
 _TRIES = 3
@@ -56,8 +54,10 @@ _running: list[Any] = []
 
 
 @lru_cache(maxsize=1)
-def _embedded_target() -> str:
+def _embedded_target(memory_bytes: int) -> str:
     """Sail, once per process, and the gRPC target by which this user alone reaches it; it ends with the process.
+
+    What its operators need beyond `memory_bytes` they write to disk, or the query fails and says so.
 
     Raises:
         EngineError: others keep connecting while it starts.
@@ -66,6 +66,8 @@ def _embedded_target() -> str:
     os.environ.setdefault("RUST_LOG", "error")
     # By itself Sail ends a session after 15 minutes without a request: a run whose marts took longer failed after them.
     os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(_IDLE_SECONDS))
+    os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__TYPE", "fair")
+    os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE", str(memory_bytes))
     met: list[str] = []
     while len(met) < _TRIES:
         server = _sail()
@@ -91,7 +93,7 @@ def _sail() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _local_target(engine: str) -> tuple[str, str]:
+def _local_target(engine: str, memory_bytes: int) -> tuple[str, str]:
     """Apache Spark on this machine, once per process: its gRPC target and its token.
 
     Raises:
@@ -105,10 +107,11 @@ def _local_target(engine: str) -> tuple[str, str]:
     for name in ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE"):
         os.environ.pop(name, None)
     # By the environment: what is in the configuration stands on Java's command line, which every user may read.
+    config: dict[str, Any] = {**LOCAL_CONFIG, "spark.driver.memory": f"{memory_bytes >> 20}m"}
     token = os.environ["SPARK_CONNECT_AUTHENTICATE_TOKEN"] = secrets.token_hex(32)
     try:
         # A classic session starts the server beside it, as PySpark's `remote("local")` does at a fixed port.
-        classic: Any = SparkSession.builder.master(engine).config(map=dict(LOCAL_CONFIG)).getOrCreate()
+        classic: Any = SparkSession.builder.master(engine).config(map=config).getOrCreate()
     finally:
         del os.environ["SPARK_CONNECT_AUTHENTICATE_TOKEN"]
     service = getattr(classic.sparkContext._jvm, "org.apache.spark.sql.connect.service.SparkConnectService$")
@@ -147,9 +150,11 @@ class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
 
     Attributes:
         engine: `embedded`, `local[n]` or `sc://host:port`.
+        memory_bytes: what an engine on this machine may take; a cluster has its own settings.
     """
 
     engine: str
+    memory_bytes: int = 4 << 30
     _lazy: Any = PrivateAttr(default=None)
 
     @property
@@ -162,9 +167,9 @@ class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
 
     def _connected(self) -> SparkSession:
         if self.engine == "embedded":
-            return _session_at(_embedded_target(), None)
+            return _session_at(_embedded_target(self.memory_bytes), None)
         if self.engine.startswith("local["):
-            return _session_at(*_local_target(self.engine))
+            return _session_at(*_local_target(self.engine, self.memory_bytes))
         from dagster_pyspark import LazyPySparkResource
 
         if self._lazy is None:

@@ -112,16 +112,17 @@ class Home:
         with psycopg.connect(embedded.locate(self.settings.home).url(database), connect_timeout=5) as connection:
             return connection.execute(query.encode()).fetchall()
 
-    def runs_under_way(self) -> dict[str, tuple[str, str]]:
-        """Run id → (job, its process or its launcher, if it has one yet; each stands behind the run's id)."""
+    def runs_under_way(self) -> dict[str, tuple[str, str, str]]:
+        """Run id → (job, its process or its launcher, if it has one yet, its status)."""
         query = (
-            "select r.run_id, r.pipeline_name, coalesce(p.value, l.value, '') from runs as r"
+            "select r.run_id, r.pipeline_name, coalesce(p.value, l.value, ''), r.status from runs as r"
             " left join run_tags as p on p.run_id = r.run_id and p.key = 'cic/process'"
             " left join run_tags as l on l.run_id = r.run_id and l.key = 'cic/launched_by'"
             f" where r.status in {_UNDER_WAY}"
         )
         rows = self.rows("dagster", query)
-        return {str(run): (str(job), str(process).partition(" ")[2]) for run, job, process in rows}
+        # Each process stands behind the run's id.
+        return {str(run): (str(job), str(who).partition(" ")[2], str(status)) for run, job, who, status in rows}
 
     def is_quiet(self) -> bool:
         """Whether nothing is under way and nothing is due: of a run, of a day, of a month, and what sensors look at."""
@@ -205,7 +206,7 @@ def group(home: Home, word: str = "") -> set[int]:
 
 def worker(home: Home) -> set[int]:
     """The process of one run that has started."""
-    found = (Process.parse(process) for _, process in home.runs_under_way().values())
+    found = (Process.parse(process) for _, process, _ in home.runs_under_way().values())
     running = server.started(home.settings)
     # Until a run has a process, the supervisor stands for it.
     return {process.pid for process in found if process and running and process != running.process}
@@ -247,15 +248,15 @@ def strike(home: Home, kind: str, rng: random.Random) -> Outage:
     healed = wait_until(lambda: is_healed(home, set(runs), hit), 10 * LIMIT_SECONDS)
     seconds = round(time.monotonic() - started, 1)
     wrong = "" if seconds <= LIMIT_SECONDS else f"healed only after {seconds} s" if healed else "never healed"
-    return Outage(kind, " ".join(sorted({job for job, _ in runs.values()})), seconds, wrong)
+    return Outage(kind, " ".join(sorted({job for job, _, _ in runs.values()})), seconds, wrong)
 
 
 def is_healed(home: Home, runs: set[str], hit: float) -> bool:
-    """Whether UI and daemon work again, and of the runs that were under way none waits for a dead process."""
+    """Whether UI and daemon work again, and of the runs that were under way each has ended, is queued or alive."""
     now = home.runs_under_way()
     for run in runs & set(now):
         process = Process.parse(now[run][1])
-        if process is not None and process.why_gone():
+        if now[run][2] != "QUEUED" and (process is None or process.why_gone()):
             return False
     beats = home.rows("dagster", "select count(*) from daemon_heartbeats where daemon_type = 'SENSOR' and timestamp > "
                       f"to_timestamp({hit}) at time zone 'UTC'")  # fmt: skip

@@ -13,9 +13,11 @@ import grpc
 import pytest
 
 from cic_assets.resources import sealed
+from cic_assets.resources.spark import SparkResource
 from tests.conftest import demand
 
 NOBODY = 65534
+MEMORY = SparkResource(engine="embedded").memory_bytes
 
 
 def ports_of(*pids: int) -> list[tuple[str, int]]:
@@ -79,7 +81,7 @@ def test_the_token_is_on_no_command_line(spark, engine):
         return
     from cic_assets.resources.spark import _local_target
 
-    _, token = _local_target(engine)
+    _, token = _local_target(engine, MEMORY)
     shown = subprocess.run(["ps", "-eo", "args", "-ww"], check=True, capture_output=True, text=True).stdout
     assert "java" in shown
     assert token not in shown
@@ -92,7 +94,7 @@ def test_the_relay_hangs_up_on_another_user(spark, engine):
     demand(os.geteuid() == 0, "root, to be another user")
     from cic_assets.resources.spark import _embedded_target
 
-    name = _embedded_target().removeprefix("unix-abstract:")
+    name = _embedded_target(MEMORY).removeprefix("unix-abstract:")
     assert as_user(NOBODY, name).startswith("hung up")
     assert as_user(0, name).startswith("let in")
 

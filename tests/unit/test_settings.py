@@ -2,13 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from cic_assets.settings import SettingsError, load_settings
+from cic_assets.settings import SettingsError, load_settings, machine_bytes
 
 
 def test_local_has_an_embedded_default_for_each_part(tmp_path):
     found = load_settings({"CIC_HOME": str(tmp_path)})
     assert (found.environment, found.warehouse_url, found.spark, found.rule_set) == ("local", None, "embedded", None)
     assert found.lake == str(tmp_path / "lake")
+
+
+@pytest.mark.parametrize(("said", "size"), [("1GiB", 1 << 30), ("1500MiB", 1500 << 20)])
+def test_memory_is_what_is_said_else_a_quarter_of_the_machine(said, size):
+    assert load_settings({"CIC_MEMORY": said}).memory_bytes == size
+    assert load_settings({}).memory_bytes == max(machine_bytes() // 4, 1 << 30)
+    assert load_settings({"CIC_MEMORY": said}).engine_bytes < size
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
@@ -38,6 +45,9 @@ def test_a_complete_production_is_taken():
         ("CIC_LAKE", "gs://x", "s3://bucket/prefix"),
         ("CIC_WAREHOUSE_URL", "mysql://x", "postgresql://"),
         ("CIC_RULE_SET", "strict", "default, academic"),
+        ("CIC_MEMORY", "6", "such as 6GiB or 1500MiB"),
+        ("CIC_MEMORY", "6GB", "such as 6GiB or 1500MiB"),
+        ("CIC_MEMORY", "100MiB", "at least 1GiB"),
         ("CIC_STREAMS", "/no/such/folder", "is not a folder"),
         ("CIC_RESTATEMENT_HORIZON_DAYS", "soon", "whole number"),
     ],
