@@ -11,9 +11,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cic_assets.streams.columns import COLUMNS, CUT_TEXTS, TEXTS
+from cic_assets.streams.columns import COLUMNS, CUT_TEXTS, NUMBERS, TEXTS
 from cic_assets.streams.expressions import INSTANTS, failing_reads, reads_wall_clock
-from cic_assets.streams.model import StatusStream, Stream, referenced_fields
+from cic_assets.streams.model import Numbers, StatusStream, Stream, referenced_fields
 from cic_assets.streams.safe import safe, safe_condition
 
 # What a decoded record brings with it, and the file it came from.
@@ -103,6 +103,7 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
         {f"long_{name}": _is_longer(f"given_{name}", _MAX_SEARCHED) for name in counted},
         {name: _bounded_text(name, F.length(name) <= _MAX_SEARCHED, _MAX_SEARCHED) for name in strings},
         {name: cleaned(name) for name in strings},
+        _plain_numbers(stream, strings),
         {f"present_{name}": F.col(f"given_{name}").isNotNull() | F.col(f"long_{name}") for name in counted},
         {name: _bounded_text(name, F.octet_length(name) <= MAX_TEXT_BYTES, _CUT_TO) for name in strings},
         {f"{name}_part{n}": F.regexp_extract(f"given_{name}", _MOMENT, n) for name in written for n in range(1, 5)},
@@ -114,6 +115,42 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
     return frame.withColumns(
         {f"{name}_{sort}": _bounded(moments[name][n]) for n, sort in enumerate(("instant", "wall")) for name in moments}
     )
+
+
+# What of thousands' signs looks alike.
+_ALIKE = {" ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
+
+
+def _plain_numbers(stream: Stream, strings: list[str]) -> dict[str, Column]:
+    """The given numbers as `1234.5`, by what the stream file says of how they are written; null where they are not."""
+    numbers = getattr(stream, "numbers", None)
+    if not isinstance(numbers, Numbers):
+        return {}
+    return {name: _plain_number(name, numbers) for name in strings if name.removeprefix("given_") in NUMBERS}
+
+
+def _plain_number(name: str, numbers: Numbers) -> Column:
+    text = F.col(name)
+    digits = "[0-9]+"
+    if numbers.thousands:
+        between = _ALIKE.get(numbers.thousands, rf"\{numbers.thousands}")
+        digits = f"[0-9]{{1,3}}(?:{between}[0-9]{{3}})+|[0-9]+"
+    around = "|".join(_literal(sign) for sign in sorted(numbers.signs, key=lambda sign: (-len(sign), sign)))
+    sign = f"(?i:{around})?" if around else ""
+    form = (
+        rf"^([+-]?)[{_SPACE}]*{sign}[{_SPACE}]*([+-]?)({digits})?(?:\{numbers.decimal}([0-9]+))?([eE][+-]?[0-9]+)?"
+        rf"[{_SPACE}]*{sign}$"
+    )
+    minus, second, whole, decimals, power = (F.regexp_extract(text, form, n) for n in range(1, 6))
+    is_number = text.rlike(form) & ((minus == "") | (second == "")) & ((whole != "") | (decimals != ""))
+    whole = F.regexp_replace(whole, "[^0-9]", "")
+    plain = F.concat(minus, second, whole, F.when(decimals != "", ".").otherwise(""), decimals, power)
+    return F.when(is_number, plain).when(text.rlike(_DURATION), text)
+
+
+def _literal(text: str) -> str:
+    """A text within a regular expression of either engine."""
+    return "".join(sign if sign.isalnum() or not sign.isascii() else f"\\{sign}" for sign in text)
 
 
 def _expression(stream: Stream, name: str) -> Column:

@@ -39,11 +39,11 @@ class Lines:
         line: the number of the first of them.
     """
 
-    def __init__(self, lines: Iterator[Line], delimiter: str) -> None:
+    def __init__(self, lines: Iterator[Line], delimiter: str, first_line: int = 1) -> None:
         self.lines, self.delimiter = lines, delimiter
         self.again: deque[Line] = deque()
         self.taken: list[Line] = []
-        self.line, self.credit = 1, FREE_CHARS
+        self.line, self.credit = first_line, FREE_CHARS
         self.rows = self._reader()
 
     def _reader(self) -> Iterator[list[str]]:

@@ -30,6 +30,7 @@ from cic_assets.lake.personal import WITHHELD, Declared, Guard, absent_fields, k
 from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.lake.zones import Lake, decoded_path
 from cic_assets.settings import Settings
+from cic_assets.streams.columns import POSITION
 from cic_assets.streams.model import Stream
 from cic_assets.streams.personal import looks_personal
 from cic_assets.warehouse.connect import connect
@@ -310,7 +311,8 @@ def decoded_row(guard: Guard, sha256: str, record: Record) -> dict[str, Any]:
     if faults:
         row |= {"cic.fault": "D02", "cic.fault_text": "; ".join(faults)}
     content = content_of(stream, record.values, guard.keys.content)
-    return {**row, "cic.content": content, **guard.values(record.values)}
+    place = {POSITION: record.position} if POSITION in stream.fields else {}
+    return {**row, "cic.content": content, **guard.values(record.values), **place}
 
 
 def _header_faults(stream: Stream, reading: Reading) -> list[str]:

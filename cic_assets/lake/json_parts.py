@@ -18,13 +18,14 @@ _PAIR_COST = 64
 class Part(NamedTuple):
     """A record in a piece of JSON: its text, its fields, and what they cost.
 
-    `is_value`: it is an element that is no object.
+    `is_value`: it is an element that is no object. `places`: where it stands in the lists around it, from 1.
     """
 
     text: str
     pairs: Pairs
     cost: int
     is_value: bool = False
+    places: tuple[int, ...] = ()
 
 
 def whole(content: dict[str, Any], raw: str | None = None) -> Part:
@@ -51,18 +52,18 @@ def parts(content: dict[str, Any], each: tuple[str, ...], level: int) -> Iterato
         # No list where the stream file says there is one: kept, so that the judge sees a record without its fields.
         yield whole(content)
         return
-    elements = [element for element in found or () if element is not None]
+    elements = [(place, element) for place, element in enumerate(found or (), 1) if element is not None]
     if not elements and level <= 0:
         yield whole(content if found is None else _with(content, path, None))
     frame = _frame(content, path) if elements else None
-    for element in elements:
+    for place, element in elements:
         if isinstance(element, dict):
             for part in parts(element, each[1:], level - 1):
-                yield _framed(frame, part)
+                yield _framed(frame, part, place)
         else:
             text = compact(element)
             pairs = list(flat({"": element}))
-            yield _framed(frame, Part(text, pairs, len(text) + _PAIR_COST, is_value=True))
+            yield _framed(frame, Part(text, pairs, len(text) + _PAIR_COST, is_value=True), place)
 
 
 class _Frame(NamedTuple):
@@ -118,12 +119,13 @@ def _short(value: Any) -> Any:
     return value if len(compact(value)) <= _SHORT_CHARS else "…"
 
 
-def _framed(frame: _Frame | None, part: Part) -> Part:
+def _framed(frame: _Frame | None, part: Part, place: int) -> Part:
     if frame is None:
         return part
     own = [(frame.name if part.is_value else f"{frame.name}.{name}", text) for name, text in part.pairs]
     pairs = [*frame.fields_before, *own, *frame.fields_behind]
-    return Part(f"{frame.before}{part.text}{frame.behind}", pairs, frame.cost + part.cost)
+    text = f"{frame.before}{part.text}{frame.behind}"
+    return Part(text, pairs, frame.cost + part.cost, places=(place, *part.places))
 
 
 def _at(content: Any, path: list[str]) -> Any:

@@ -9,13 +9,15 @@ import codecs
 import csv
 import gzip
 import json
+import re
 import zipfile
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import count, islice, zip_longest
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain, count, islice, zip_longest
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
@@ -33,9 +35,9 @@ from cic_assets.lake.bounds import (
 from cic_assets.lake.csv_lines import Line, Lines, later_lines
 from cic_assets.lake.inflate import inflated, workbook_bytes
 from cic_assets.lake.json_parts import flat, parts, whole
-from cic_assets.lake.json_text import AmbiguousError, array_elements, compact, is_deeper, parse, scalars
+from cic_assets.lake.json_text import AmbiguousError, Element, array_elements, compact, is_deeper, parse, scalars
 from cic_assets.lake.workbook import Row, sheets
-from cic_assets.streams.model import FeedFormat
+from cic_assets.streams.model import FeedFormat, Unpivot
 
 GZIP_MAGIC = b"\x1f\x8b"
 # What some senders deliver in place of text; each read as text would give rows of noise.
@@ -53,6 +55,8 @@ _DISGUISES = {
 _UNSEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _AROUND = _UNSEEN + "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
 _PIECE_BYTES = 1 << 20
+# Names of columns of which is remembered what they are; a feed whose keys are ids has as many as records.
+_NAMES_PLACED = 10_000
 # Under so many names, a sheet's empty cells are told one by one.
 _COLUMNS_IN_FULL = 256
 csv.field_size_limit(MAX_LINE_BYTES)
@@ -68,12 +72,14 @@ class Record:
             start. Empty where a fault is the file's.
         values: field → text; nested objects under dotted names, lists as JSON. None where it could not be read.
         fault: why it could not be read.
+        position: where it stands in the lists of `FeedFormat.each`, outer to inner, from 1: `2.1`.
     """
 
     line: int
     raw: str
     values: dict[str, str | None] | None
     fault: str | None = None
+    position: str | None = None
 
 
 @dataclass
@@ -104,6 +110,12 @@ class Reading:
         for name in list(new):
             self._noted.add(name)
             self.columns.append(name)
+
+    def add(self, names: Iterable[str]) -> None:
+        """Adds names of fields that are made of others, behind those of a table's header."""
+        if not self._noted.issuperset(names):
+            self.note(sorted({*names} - {*self.columns}))
+            self._noted |= {*names}
 
     def count_parts(self, read: int, written: int) -> None:
         """Says no to lists that repeat what stands around them: of 1 MB around 1 M elements, a terabyte would come."""
@@ -141,6 +153,55 @@ def read_records(handle: BinaryIO, form: FeedFormat, record_level: int | None = 
     return reading
 
 
+def unpivoted(records: Iterable[Record], unpivot: Unpivot, reading: Reading) -> Iterator[Record]:
+    """Each record once per text that `*` stands for in the names of its filled columns.
+
+    The columns go, the fields that the stream file names come. A record in which all of them are empty is one: it is
+    there, and what it lacks is for the judge to say.
+    """
+    place = _places(unpivot)
+    made = {unpivot.key, *unpivot.fields}
+    for record in records:
+        if record.values is None:
+            yield record
+            continue
+        around: dict[str, str | None] = {}
+        groups: dict[str, dict[str, str | None]] = {}
+        for name, text in record.values.items():
+            field_name, key = place(name)
+            if field_name:
+                groups.setdefault(key, {})[field_name] = text
+            else:
+                around[name] = text
+        if twice := made & around.keys():
+            raise UnreadableError(f"it has {', '.join(sorted(twice))} already, which unpivot makes: name another there")
+        if groups:
+            reading.add(made)
+        filled = {key: cells for key, cells in groups.items() if not all(map(is_blank, cells.values()))}
+        nothing = dict.fromkeys(made)
+        for key, cells in filled.items():
+            reading.count_parts(len(record.raw) // len(filled), len(record.raw) + len(around))
+            yield replace(record, values={**around, **nothing, unpivot.key: key, **cells})
+        if not filled:
+            yield replace(record, values={**around, **nothing})
+
+
+def _places(unpivot: Unpivot) -> Callable[[str], tuple[str, str]]:
+    """From a column's name to the field that it is read into and what `*` stands for in it; empty texts for others.
+
+    Of two patterns the one with more signs holds: `connector*_kw` before `connector*`.
+    """
+    by_length = sorted(unpivot.fields.items(), key=lambda each: (-len(each[1]), each[0]))
+    patterns = [(name, re.compile(re.escape(text).replace(r"\*", "(.+)"))) for name, text in by_length]
+
+    @lru_cache(maxsize=_NAMES_PLACED)
+    def place(column: str) -> tuple[str, str]:
+        found = ((name, pattern.fullmatch(column)) for name, pattern in patterns)
+        return next(((name, match[1]) for name, match in found if match), ("", ""))
+
+    return place
+
+
 def is_blank(text: str | None) -> bool:
     """Whether a cell shows nothing: empty, or only spaces and signs of no width."""
     return text is None or not text.strip(_AROUND)
@@ -157,7 +218,8 @@ def _guarded(handle: BinaryIO, form: FeedFormat, reading: Reading, level: int) -
     try:
         source = _unpacked(handle)
         _refuse_disguise(source, form)
-        for record in _READERS[form.type](source, form, reading, level):
+        records = _READERS[form.type](source, form, reading, level)
+        for record in unpivoted(records, form.unpivot, reading) if form.unpivot else records:
             line = record.line
             yield record
     except _CONTENT_FAULTS as error:
@@ -220,9 +282,14 @@ def _physical(source: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _csv(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
-    table = Lines(_lines(source, form.encoding), form.delimiter)
-    _open_csv(table, form, reading)
-    width, is_named = len(reading.columns), "" not in reading.columns
+    lines, above = _below_header(_lines(source, form.encoding), form)
+    table = Lines(lines, form.delimiter, first_line=above + 1)
+    if form.names:
+        reading.open_table(list(form.names))
+    else:
+        _open_csv(table, form, reading)
+    columns = tuple(reading.columns)
+    width, is_named = len(columns), "" not in columns
     while True:
         cells, fault = table.record()
         if cells is None:
@@ -239,11 +306,27 @@ def _csv(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> It
         if fault is not None:
             yield Record(table.line, raw, None, fault)
         elif is_named and len(cells) == width:
-            yield Record(
-                table.line, raw, {name: cell or None for name, cell in zip(reading.columns, cells, strict=True)}
-            )
+            yield Record(table.line, raw, {name: cell or None for name, cell in zip(columns, cells, strict=True)})
         else:
-            yield Record(table.line, raw, _cells(cells, reading.columns))
+            yield Record(table.line, raw, _cells(cells, columns))
+
+
+# How Excel is told the delimiter: the first line of what it is to open.
+_SEP = "sep="
+
+
+def _below_header(lines: Iterator[Line], form: FeedFormat) -> tuple[Iterator[Line], int]:
+    """The lines from the header on, and how many stand above it: `sep=;`, and as many as the stream file says."""
+    above, first = 0, next(lines, None)
+    if first is not None and first.text.lower().startswith(_SEP) and len(first.text.rstrip("\r\n")) == len(_SEP) + 1:
+        if (sign := first.text[len(_SEP)]) != form.delimiter:
+            raise UnreadableError(f"its first line says sep={sign}, and the stream file delimiter {form.delimiter!r}")
+        above, first = 1, None
+    rest = lines if first is None else chain([first], lines)
+    skipped = sum(1 for _ in islice(rest, form.skip_lines))
+    if skipped < form.skip_lines:
+        raise UnreadableError(f"it has no more than {skipped} lines, and skip_lines is {form.skip_lines}")
+    return rest, above + skipped
 
 
 def _open_csv(table: Lines, form: FeedFormat, reading: Reading) -> None:
@@ -269,7 +352,7 @@ def _cell_fault(cells: list[str], width: int) -> str | None:
     return None
 
 
-def _cells(cells: Sequence[str | None], columns: list[str]) -> dict[str, str | None]:
+def _cells(cells: Sequence[str | None], columns: Sequence[str]) -> dict[str, str | None]:
     """An empty cell is null; what stands under no name is a text, or several as a JSON list, under the empty name."""
     values: dict[str, str | None] = {}
     unnamed = []
@@ -305,7 +388,8 @@ def _json(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
     """An array of objects somewhere in a document, read as a stream."""
     beside = _beside(source, form) if form.document else {}
     ordinal = 0
-    for element in array_elements(source, form.encoding, form.records):
+    elements = _document(source, form) if form.single else array_elements(source, form.encoding, form.records)
+    for element in elements:
         if element.fault:
             ordinal += 1
             yield Record(ordinal, element.text, None, element.fault)
@@ -313,6 +397,18 @@ def _json(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
         for record in _records(element.value, None, element.size, form, beside, reading, level):
             ordinal += 1
             yield Record(ordinal, *record)
+
+
+def _document(source: BinaryIO, form: FeedFormat) -> Iterator[Element]:
+    """A document that is one record; held as a whole, so it is no longer than a line may be."""
+    content = source.read(MAX_LINE_BYTES + 1)
+    if len(content) > MAX_LINE_BYTES:
+        raise UnreadableError(f"a single record of more than {MAX_LINE_BYTES:,} bytes; name its list in `records`")
+    try:
+        text = content.decode(form.encoding).removeprefix("\ufeff")
+        yield Element(parse(text), size=len(text))
+    except (ValueError, AmbiguousError) as error:
+        raise UnreadableError(f"no JSON in {form.encoding}: {error}") from error
 
 
 def _beside(source: BinaryIO, form: FeedFormat) -> dict[str, str]:
@@ -327,13 +423,13 @@ def _beside(source: BinaryIO, form: FeedFormat) -> dict[str, str]:
     return found
 
 
-_Read = tuple[str, dict[str, str | None] | None, str | None]
+_Read = tuple[str, dict[str, str | None] | None, str | None, str | None]
 
 
 def _records(
     content: Any, raw: str | None, size: int, form: FeedFormat, beside: dict[str, str], reading: Reading, level: int
 ) -> Iterator[_Read]:
-    """(raw, values, fault) of each record that a piece of JSON holds; without `raw` as received, it is written anew.
+    """(raw, values, fault, position) of each record in a piece of JSON; without `raw` as received, it is written anew.
 
     Args:
         content: the piece.
@@ -345,10 +441,10 @@ def _records(
         level: as in `read_records`.
     """
     if is_deeper(content, MAX_DEPTH):
-        yield raw or "{…}", None, f"objects or lists are nested more than {MAX_DEPTH} deep"
+        yield raw or "{…}", None, f"objects or lists are nested more than {MAX_DEPTH} deep", None
         return
     if not isinstance(content, dict):
-        yield raw or compact(content), None, "not a JSON object"
+        yield raw or compact(content), None, "not a JSON object", None
         return
     if beside:
         content, raw = {**content, "document": beside}, None
@@ -360,12 +456,15 @@ def _records(
         values = dict(part.pairs)
         reading.note(values)
         if len(values) < len(part.pairs):
-            yield part.text, None, "a field stands twice, under its dotted name and in its object"
+            yield part.text, None, "a field stands twice, under its dotted name and in its object", None
         else:
-            yield part.text, values, None
+            yield part.text, values, None, ".".join(map(str, part.places)) or None
     if is_empty:
         # No record, but where its lists go by another name than the stream file says, somebody must see the name.
         reading.note(dict(flat(content)))
+
+
+_NO_NAMES = "the sheet's row {} has no names"
 
 
 def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
@@ -375,22 +474,29 @@ def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
     """
     line, header, chars = 0, None, 0
     empty: dict[str, str | None] = {}
+    columns: tuple[str, ...] = ()
     content, size = workbook_bytes(source)
     for number, (_, found) in enumerate(sheets(content, form.sheet), 1):
-        offset, rows = line, (row for row in found if not all(map(is_blank, row.cells.values())))
+        below = (row for row in found if row.number > form.skip_lines)
+        rows: Iterator[Row] = (row for row in below if not all(map(is_blank, row.cells.values())))
+        offset = line
         first = next(rows, None)
         if first is None:
             continue
-        names = _sheet_header(first) if first.number == 1 else []
+        if form.names:
+            rows, names = chain([first], rows), list(form.names)
+        else:
+            names = _sheet_header(first) if first.number == form.skip_lines + 1 else []
         line = offset + first.number
         if header is None:
             if not names:
-                raise UnreadableError("the sheet's first row has no names")
+                raise UnreadableError(_NO_NAMES.format(form.skip_lines + 1))
             header = names
             reading.open_table(header)
+            columns = tuple(reading.columns)
             # Cells without a text are null; a row of one cell under 16,384 names is no more than that.
             if len(header) <= _COLUMNS_IN_FULL:
-                empty = dict.fromkeys(sorted(reading.columns, key=lambda name: not name))
+                empty = dict.fromkeys(sorted(columns, key=lambda name: not name))
         order = _order(names, header)
         if order is None:
             # Not its name: some have a sheet per driver.
@@ -402,9 +508,9 @@ def _xlsx(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> I
             chars += sum(map(len, row.cells.values()))
             if chars > MAX_CELLS_CHARS + MAX_CELLS_RATIO * size:
                 raise UnreadableError(f"its cells have more than {chars:,} characters together")
-            yield _sheet_record(line, _ordered(row, order), reading.columns, empty)
+            yield _sheet_record(line, _ordered(row, order), columns, empty)
     if header is None:
-        raise UnreadableError("the sheet's first row has no names")
+        raise UnreadableError(_NO_NAMES.format(form.skip_lines + 1))
 
 
 def _order(names: list[str], header: list[str]) -> dict[int, int] | None:
@@ -429,7 +535,7 @@ def _sheet_header(row: Row) -> list[str]:
     return names
 
 
-def _sheet_record(line: int, row: Row, columns: list[str], empty: dict[str, str | None]) -> Record:
+def _sheet_record(line: int, row: Row, columns: Sequence[str], empty: dict[str, str | None]) -> Record:
     values = empty.copy()
     unnamed = []
     for place, text in sorted(row.cells.items()):

@@ -66,6 +66,10 @@ TEXTS = frozenset(
 )  # fmt: skip
 # Of these, a text that is too long is cut, as its beginning tells enough; all others are then unreadable.
 CUT_TEXTS = frozenset({"location_name", "status"})
+# Columns that are numbers, which `numbers` says how to read.
+NUMBERS = frozenset(
+    {"energy", "cost", "rated_power", "charging_seconds", "duration", "latitude", "longitude"}
+)  # fmt: skip
 # Of each group, exactly one.
 ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "sessions": (("charge_point",), ("energy",), ("started_local", "started_at"), ("ended_local", "ended_at")),
@@ -74,9 +78,11 @@ ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 # What the platform knows of a record's file, beside the feed's own fields.
 SEEN_AT = "cic.seen_at"
+POSITION = "cic.position"
 PLATFORM_FIELDS = {
     SEEN_AT: "when these bytes were seen (UTC); a stream that reads it takes every sighting as a poll of its own",
     "cic.file_name": "the name under which they were seen",
+    POSITION: "where the record stands in the lists of `format.each`, from 1: `2`; in two lists `2.1`, outer to inner",
 }
 SECONDS_PER = {"s": "1", "min": "60", "h": "3600"}
 KWH_PER = {"Wh": "0.001", "kWh": "1", "MWh": "1000"}

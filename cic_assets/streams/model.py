@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 
 from cic_assets.quality.rules import THRESHOLDS
 from cic_assets.settings import RULE_SETS
-from cic_assets.streams.columns import COLUMNS, ONE_OF, PLATFORM_FIELDS, SEEN_AT
+from cic_assets.streams.columns import COLUMNS, ONE_OF, PLATFORM_FIELDS, POSITION, SEEN_AT
 from cic_assets.streams.expressions import INSTANTS, instant_faults
 from cic_assets.streams.functions import call_faults
 from cic_assets.streams.safe import unsafe_faults
@@ -29,6 +29,8 @@ from cic_assets.streams.vocabulary import SESSION_STATUSES, STANDARDS, SessionSt
 MAX_DAYS = 36_525
 Text = Annotated[str, Field(min_length=1)]
 NO_ID = "none"
+# More stand above no table; a file of which all is skipped would pass as empty.
+MAX_SKIPPED_LINES = 1_000
 
 
 def later(default: Any, **said: Any) -> Any:
@@ -52,6 +54,25 @@ class Party(Part):
     name: Text
 
 
+class Unpivot(Part):
+    """Columns side by side that are records of their own: `connector1` … `connector8` of a station."""
+
+    key: Text = Field(description="the new field that holds what `*` stands for", examples=["connector"])
+    fields: Annotated[dict[Text, Text], Field(min_length=1)] = Field(
+        description="new field → the columns that it is read from; `*` is any text, of which each one is a record",
+        examples=[{"status": "connector*", "power": "connector*_kw"}],
+    )
+
+    @model_validator(mode="after")
+    def _one_star_each(self) -> Unpivot:
+        wrong = [pattern for pattern in self.fields.values() if pattern.count("*") != 1]
+        if wrong:
+            raise ValueError(f"fields: {', '.join(wrong)}: write one * for what differs, as in connector*")
+        if self.key in self.fields:
+            raise ValueError(f"fields: {self.key} is the key's name; choose another")
+        return self
+
+
 class FeedFormat(Part):
     """How the bytes are read. gzip is recognised by its first bytes, whatever the name says."""
 
@@ -67,6 +88,36 @@ class FeedFormat(Part):
     document: tuple[Text, ...] = ()
     # XLSX: name of the one sheet to read; if not said, the first that is not empty and all under the same header.
     sheet: str | None = None
+    names: tuple[Text, ...] = later(
+        (),
+        description="CSV and XLSX without a header: the columns' names, from the left",
+        examples=[["station", "state", "since"]],
+    )
+    skip_lines: Annotated[int, Field(ge=0, le=MAX_SKIPPED_LINES)] = later(
+        0, description="CSV and XLSX: so many lines stand above the header, or above the first row", examples=[3]
+    )
+    single: bool = later(
+        False, description="JSON: the document is one record, or with `each` what its records stand in", examples=[True]
+    )
+    unpivot: Unpivot | None = later(
+        None,
+        description="columns side by side that become records of their own; a row in which all are empty is one record",
+        examples=[{"key": "connector", "fields": {"status": "connector*"}}],
+    )
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> FeedFormat:
+        is_table = self.type in ("csv", "xlsx")
+        if (self.names or self.skip_lines) and not is_table:
+            raise ValueError("names and skip_lines: only for tables, CSV and XLSX")
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise ValueError(f"names: {', '.join(twice)} stands twice; number them")
+        if self.single and (self.type != "json" or self.records or self.document):
+            raise ValueError(
+                "single: only for type json, without records and document: all fields are the record's own"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_the_type(self) -> FeedFormat:
@@ -106,6 +157,26 @@ class Units(Part):
     power: Literal["W", "kW", "MW"] = "kW"
     # Of the column duration where it is a number; `h:mm:ss` says it itself.
     duration: Literal["s", "min", "h"] = "s"
+
+
+class Numbers(Part):
+    """How the feed writes numbers; what is written otherwise is unreadable (U01), as `1.234` may be either."""
+
+    decimal: Literal[".", ","] = Field(".", description="the sign before decimals", examples=[","])
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        None, description="the sign between thousands, where there is one; a space of any kind", examples=["."]
+    )
+    signs: tuple[Text, ...] = Field(
+        (), description="what may stand before or behind a number, in any case", examples=[["£", "EUR", "kWh"]]
+    )
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> Numbers:
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+        if any(sign.isdigit() or sign in "+-.,' " for text in self.signs for sign in text):
+            raise ValueError("signs: neither digits nor what belongs to a number: + - . , ' or space")
+        return self
 
 
 class DateRepair(Part):
@@ -233,6 +304,10 @@ class Stream(Part):
         ]
         if missing:
             raise ValueError(f"columns: needs {', '.join(missing)}")
+        if POSITION in self._referenced and not self.format.each:
+            raise ValueError(
+                f"columns: {POSITION} is a place in the lists of format.each, and the stream file names none"
+            )
         both = sorted({*self.personal_fields} & {*self.not_personal})
         if both:
             raise ValueError(f"not_personal: {', '.join(both)} stands in personal_fields too; choose one")
@@ -259,14 +334,17 @@ class Stream(Part):
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
-        """The feed's fields that decoding keeps as text, in order: what expressions read, and personal ones."""
-        return tuple(dict.fromkeys([*self.read_fields, *self.alias_fields, *self.personal_fields]))
+        """The fields that decoding keeps as text, in order: what expressions read, and personal ones."""
+        place = [POSITION] if POSITION in self._referenced else []
+        return tuple(dict.fromkeys([*self.read_fields, *self.alias_fields, *self.personal_fields, *place]))
 
     @cached_property
     def record_level(self) -> int:
         """How many of `format.each`, outer to inner, a record needs: as deep as what its kind requires is read."""
         ways = [way for group in ONE_OF[self.kind] for way in group if way in self.columns]
         names = [name for way in ways for name in referenced_fields(self.columns[way])]
+        if POSITION in names:
+            return len(self.format.each)
         lists = [".".join(self.format.each[:level]) for level in range(1, len(self.format.each) + 1)]
         needed = (level for level, path in enumerate(lists, 1) if any(_is_within(name, path) for name in names))
         return max(needed, default=0)
@@ -288,7 +366,7 @@ class Stream(Part):
     def required_fields(self) -> tuple[str, ...]:
         """Fields without which a file is quarantined whole."""
         beside = {*self.alias_fields} - {*self._referenced}
-        optional = {*self.optional_fields, *self.personal_fields, *beside}
+        optional = {*self.optional_fields, *self.personal_fields, *beside, POSITION}
         return tuple(name for name in self.fields if name not in optional)
 
     @cached_property
@@ -333,6 +411,11 @@ class SessionsStream(Stream):
     kind: Literal["sessions"]
     vocabulary: SessionWords = SessionWords()
     units: Units = Units()
+    numbers: Numbers | None = later(
+        None,
+        description="how the feed writes numbers, if not as 1234.5",
+        examples=[{"decimal": ",", "thousands": ".", "signs": ["€", "kWh"]}],
+    )
     date_repair: DateRepair | None = None
     vat_basis: Literal["excluded", "included", "unknown"]
     vat_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -449,6 +532,11 @@ class LocationsStream(Stream):
 
     kind: Literal["locations"]
     units: Units = Units()
+    numbers: Numbers | None = later(
+        None,
+        description="how the feed writes numbers, if not as 1234.5",
+        examples=[{"decimal": ",", "thousands": ".", "signs": ["€", "kWh"]}],
+    )
 
 
 AnyStream = Annotated[SessionsStream | StatusStream | LocationsStream, Field(discriminator="kind")]

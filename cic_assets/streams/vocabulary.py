@@ -1,4 +1,10 @@
-"""From a feed's word for a state to OCPI's nine (DEFINITIONS 2; OCPI 2.2.1 8.4.22, OCPP 1.6 and 2.0.1)."""
+"""From a feed's word for a state to OCPI's nine (DEFINITIONS 2).
+
+Sources: OCPI 2.1.1 mod_locations 4.4.15, 2.2.1 and 2.3.0 8.4.22 `Status`, the same nine words in each; OCPP 1.6
+`ChargePointStatus` and 2.0.1 `ConnectorStatusEnumType`; OICP 2.3 `EvseStatus`, whose OutOfService says not why; DATEX
+II 3.5 EnergyInfrastructure `RefillPointStatusEnum`, whose `_extended` says that another word stands beside it, for the
+stream file to map. Who occupies a charge point is plugged in: CHARGING.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +19,12 @@ STATES: tuple[State, ...] = (
 # OCPI 2.2.1 SessionStatus.
 SessionStatus = Literal["ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION"]
 SESSION_STATUSES: tuple[SessionStatus, ...] = ("ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION")
-Standard = Literal["OCPI 2.2.1", "OCPP 1.6", "OCPP 2.0.1"]
+Standard = Literal["OCPI 2.1.1", "OCPI 2.2.1", "OCPI 2.3.0", "OCPP 1.6", "OCPP 2.0.1", "OICP 2.3", "DATEX II"]
+_OCPI: dict[str, State] = {state: state for state in STATES}
 STANDARDS: dict[Standard, dict[str, State]] = {
-    "OCPI 2.2.1": {state: state for state in STATES},
+    "OCPI 2.1.1": _OCPI,
+    "OCPI 2.2.1": _OCPI,
+    "OCPI 2.3.0": _OCPI,
     "OCPP 1.6": {
         "Available": "AVAILABLE",
         "Preparing": "CHARGING",
@@ -33,6 +42,29 @@ STANDARDS: dict[Standard, dict[str, State]] = {
         "Reserved": "RESERVED",
         "Unavailable": "INOPERATIVE",
         "Faulted": "OUTOFORDER",
+    },
+    "OICP 2.3": {
+        "Available": "AVAILABLE",
+        "Reserved": "RESERVED",
+        "Occupied": "CHARGING",
+        "OutOfService": "OUTOFORDER",
+        "EvseNotFound": "UNKNOWN",
+        "Unknown": "UNKNOWN",
+    },
+    "DATEX II": {
+        "available": "AVAILABLE",
+        "blocked": "BLOCKED",
+        "charging": "CHARGING",
+        "faulted": "OUTOFORDER",
+        "inoperative": "INOPERATIVE",
+        "occupied": "CHARGING",
+        "outOfOrder": "OUTOFORDER",
+        "outOfStock": "INOPERATIVE",
+        "planned": "PLANNED",
+        "removed": "REMOVED",
+        "reserved": "RESERVED",
+        "unavailable": "INOPERATIVE",
+        "unknown": "UNKNOWN",
     },
 }
 # Several connectors, one charge point: the first of these that any connector has (DEFINITIONS 2). BLOCKED, PLANNED and

@@ -537,3 +537,53 @@ def test_the_clock_s_step_and_its_change_accuse_nobody(spark):
     found = judged(spark, {**SESSIONS, "columns": columns}, rows)
     assert ["S10" in row["flags"] for row in found[:4]] == [False, True, False, True]
     assert [row["reasons"] for row in found[4:]] == [[], ["S05"], []]
+
+
+# Text → as a number where decimals follow a comma; None: unreadable.
+NUMBERS = {
+    "1.234,5": "1234.5000", "1234,5": "1234.5000", "1.234": "1234.0000", "-1,5": "-1.5000", "0,5": "0.5000",
+    ",5": "0.5000", "€ 3,40": "3.4000", "3,40 €": "3.4000", "-€3,40": "-3.4000", "€-3,40": "-3.4000",
+    "3,40 EUR": "3.4000", "eur 3,40": "3.4000", "1.234.567": "1234567.0000", "\u00a03,40\u00a0€": "3.4000",
+    "7": "7.0000",
+    "3.40": None, "1.23": None, "1,234,5": None, "1.2345,6": None, "£3,40": None, "--1": None, "-€-1": None, "€": None,
+    "3,40 EUR EUR": None, "1 234": None,
+}  # fmt: skip
+
+
+def test_numbers_are_read_as_the_feed_writes_them(spark):
+    content = {**SESSIONS, "numbers": {"decimal": ",", "thousands": ".", "signs": ["€", "EUR"]}}
+    rows = [{**SESSION, "kwh": "1,5", "cost": text, "charging": "0:10:00"} for text in NUMBERS]
+    found = judged(spark, content, rows)
+    costs = {text: row["cost"] and str(row["cost"]) for text, row in zip(NUMBERS, found, strict=True)}
+    assert costs == NUMBERS
+    assert {(str(row["energy_kwh"]), row["charging_seconds"]) for row in found} == {("1.5000", 600)}
+    unread = {text for text, row in zip(NUMBERS, found, strict=True) if "unreadable:cost" in row["flags"]}
+    assert unread == {text for text, value in NUMBERS.items() if value is None}
+
+
+def test_thousands_may_be_spaces_or_apostrophes_and_nothing_is_guessed(spark):
+    for sign, text in ((" ", "12 345.6 kWh"), (" ", "12\u202f345.6"), ("'", "12\u2019345.6"), (",", "12,345.6")):
+        content = {**SESSIONS, "numbers": {"thousands": sign, "signs": ["kWh"]}}
+        rows = [{**SESSION, "kwh": text}, {**SESSION, "kwh": "12,34.5"}, {**SESSION, "kwh": "5.5"}]
+        good, bad, plain = judged(spark, content, rows)
+        assert (str(good["energy_kwh"]), bad["energy_kwh"], str(plain["energy_kwh"])) == ("12345.6000", None, "5.5000")
+        assert bad["reasons"] == ["S03"]
+    with pytest.raises(ValueError, match="decimal and thousands are both"):
+        parse_stream({**SESSIONS, "numbers": {"thousands": "."}})
+    with pytest.raises(ValueError, match="neither digits nor"):
+        parse_stream({**SESSIONS, "numbers": {"signs": ["kr."]}})
+
+
+def test_a_twelve_hour_clock_is_read_with_its_half_of_the_day(spark):
+    columns = {
+        "charge_point": "cp", "status": "word",
+        "changed_local": "try_to_timestamp(replace(since, '.', ''), 'dd/MM/yyyy h:mm a')",
+    }  # fmt: skip
+    moments = {
+        "01/06/2026 9:05 PM": utc(2026, 6, 1, 20, 5), "01/06/2026 12:05 am": utc(2026, 5, 31, 23, 5),
+        "01/06/2026 12:05 p.m.": utc(2026, 6, 1, 11, 5), "01/06/2026 21:05 PM": None, "01/06/2026 9:05": None,
+    }  # fmt: skip
+    rows = [{"cp": "1", "word": "AVAILABLE", "since": text} for text in moments]
+    found = judged(spark, {**STATUS, "columns": columns}, rows)
+    assert [row["event_at"] for row in found] == list(moments.values())
+    assert [row["reasons"] for row in found] == [[] if moment else ["E01"] for moment in moments.values()]
