@@ -19,6 +19,7 @@ from cic_assets.streams.safe import safe, safe_condition
 # What a decoded record brings with it, and the file it came from.
 PROVENANCE = (
     "arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail", "content", "skipped",
+    "delivery", "shows_swap",
 )  # fmt: skip
 HOUR_MICROS = 3_600_000_000
 # A text of the common model, in bytes of UTF-8. OCPI's ids have 36 or 48 signs; an entry of a Postgres index takes
@@ -72,11 +73,14 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
 
     Args:
         records: the decoded columns `cic.*`, `source_file`, `arrival_date`, `arrived_at` and the stream's fields
-            as text.
+            as text. `cic.delivery` says which delivery of the arrival a row is of, and `cic.shows_swap` whether it
+            shows day and month exchanged (`quality/delivery.py`); without them, all is one delivery that does not.
         stream: whose expressions.
         beside: more columns, over the feed's fields.
     """
     known = records.withColumns({"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")})
+    for name, value in (("cic.delivery", F.lit("")), ("cic.shows_swap", F.lit(False))):
+        known = known if name in known.columns else known.withColumn(name, value)
     frame = known.select(
         "arrival_date",
         "source_file",
@@ -87,6 +91,8 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
         F.col("`cic.fault_text`").alias("detail"),
         F.col("`cic.content`").alias("content"),
         _skipped(stream).alias("skipped"),
+        F.col("`cic.delivery`").alias("delivery"),
+        F.col("`cic.shows_swap`").alias("shows_swap"),
         *beside,
         *(_expression(stream, name) for name in COLUMNS[stream.kind]),
         *(_present(stream.columns[name]).alias(f"present_{name}") for name in audited_columns(stream, texts=False)),

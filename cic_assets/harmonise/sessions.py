@@ -196,10 +196,10 @@ def _from_wall(frame: DataFrame, edge: str, stream: SessionsStream) -> DataFrame
 
 
 def _repaired(wall: Column, stream: SessionsStream) -> Column:
-    """S15: day and month exchanged, in the declared files, wherever both readings exist."""
+    """S15: day and month exchanged wherever both readings exist, in the declared files or in those that show it."""
     if stream.date_repair is None:
         return wall
-    declared = F.lit(False)
+    declared = F.col("shows_swap") if stream.date_repair.auto else F.lit(False)
     for pattern in stream.date_repair.files:
         declared = declared | F.col("source_file").like(_like(pattern))
     return F.when(declared & (F.dayofmonth(wall) <= 12), swap_day_month(wall)).otherwise(wall)

@@ -177,6 +177,8 @@ def _swap(judged: DataFrame) -> SwapEvidence:
 def _swap_problems(stream: SessionsStream, sample: Path, swap: SwapEvidence | None) -> list[str]:
     if swap is None:
         return []
+    if stream.date_repair and stream.date_repair.auto:
+        return []
     patterns = stream.date_repair.files if stream.date_repair else ()
     declared = any(Path(sample.name).match(pattern) for pattern in patterns)
     figures = (

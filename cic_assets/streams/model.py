@@ -183,7 +183,20 @@ class DateRepair(Part):
     """DEFINITIONS 4, S15: which files have day and month exchanged wherever both readings exist."""
 
     kind: Literal["day_month_swap"]
-    files: Annotated[tuple[Text, ...], Field(min_length=1)]
+    files: tuple[Text, ...] = ()
+    # Each file that shows the swap, whatever its name; `date_repair: auto` says so.
+    auto: bool = later(False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_is_a_word(cls, content: Any) -> Any:
+        return {"kind": "day_month_swap", "auto": True} if content == "auto" else content
+
+    @model_validator(mode="after")
+    def _says_which(self) -> DateRepair:
+        if self.auto == bool(self.files):
+            raise ValueError("give files, or say `date_repair: auto`")
+        return self
 
     @field_validator("files")
     @classmethod
@@ -215,6 +228,53 @@ class Batch(Part):
     max_age_days: int | None = None
 
 
+FindingName = Literal[
+    "dates", "energy", "power", "rejected", "unreadable", "hours", "flags", "unmapped", "reused_ids", "repeats",
+    "nights", "coverage",
+]  # fmt: skip
+# What says that figures are wrong rather than unusual.
+HOLDING: tuple[FindingName, ...] = ("dates", "energy", "power", "rejected", "unreadable", "hours")
+# Flags that many rows carry only where a column is read wrongly.
+MAX_FLAGGED_PCT = {"S06": 50.0, "S08": 80.0, "S09": 80.0, "S10": 50.0, "S14": 50.0, "L02": 50.0, "L03": 50.0}
+Pct = Annotated[float, Field(ge=0, le=100)]
+Range = tuple[FiniteFloat, FiniteFloat]
+
+
+class Delivery(Part):
+    """What a delivery must look like (`quality/delivery.py`); what does not is held, or warned of.
+
+    Defaults are measured: real operators' medians are 2 to 40 kWh and 1 to 40 kW, and a unit a thousand times off is
+    beyond the ranges from wherever it comes.
+    """
+
+    # Findings that hold a delivery until it is released; all others warn.
+    hold: tuple[FindingName, ...] = HOLDING
+    # Smaller deliveries of an arrival are looked at together, and not at all where they have fewer rows together.
+    min_rows: Annotated[int, Field(ge=1)] = 20
+    median_kwh: Range = (0.2, 1000.0)
+    median_kw: Range = (0.1, 500.0)
+    # Median mean power over the median rating.
+    power_to_rating: Range = (0.002, 10.0)
+    # Of the medians to those of at least five earlier arrivals, either way.
+    max_change_factor: Annotated[float, Field(gt=1)] = 30.0
+    max_rejected_pct: Pct = 50.0
+    # Of the values of a column that are there (U01).
+    max_unreadable_pct: Pct = 50.0
+    max_unmapped_pct: Pct = 20.0
+    max_reused_ids_pct: Pct = 5.0
+    max_repeated_pct: Pct = 50.0
+    # Starts from midnight to five, local time.
+    max_nights_pct: Pct = 60.0
+    # Charge points, in per cent of the fewest that an earlier delivery had.
+    min_coverage_pct: Pct = 50.0
+    # Rule or flag → per cent of rows.
+    max_flagged_pct: dict[str, Pct] = {}
+
+    def limit_of(self, mark: str) -> float:
+        """Most rows with a flag, in per cent; 100 for flags that may stand on all."""
+        return self.max_flagged_pct.get(mark, MAX_FLAGGED_PCT.get(mark, 100.0))
+
+
 class Stream(Part):
     """One feed of one kind from one provider for one authority; `parse_stream` makes the class of its kind."""
 
@@ -242,6 +302,7 @@ class Stream(Part):
     rule_set: Text = "default"
     overrides: dict[str, FiniteFloat] = {}
     batch: Batch = Batch()
+    delivery: Delivery = later(Delivery())
     expected: Expected | None = None
     licence: Text
     contact: Text
