@@ -1,0 +1,42 @@
+"""What an arrival breaks of its stream's suite: Great Expectations and `broken` say the same."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from cic_assets.lake.ingest import IngestCount
+from cic_assets.quality.expectations import broken, validate
+from cic_assets.quality.rules import rules_of
+from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.streams.load import load_stream
+
+DAY = dt.date(2026, 9, 1)
+OLD, NEW = (dt.datetime(2026, month, 30, tzinfo=dt.UTC) for month in (1, 8))
+COUNTS = {
+    "right": {"rows_in": 10, "accepted": 10, "newest": NEW},
+    "lost": {"rows_in": 10, "accepted": 9, "newest": NEW},
+    "too many": {"rows_in": 10, "accepted": 11, "newest": NEW},
+    "empty": {},
+    "rejected": {"rows_in": 10, "accepted": 5, "quarantined": 5, "fired": {"D02": 5}, "newest": NEW},
+    "old": {"rows_in": 10, "accepted": 10, "newest": OLD},
+    "new columns": {"rows_in": 10, "accepted": 10, "newest": NEW, "new_columns": ("a", "b")},
+    "contradiction": {"rows_in": 10, "accepted": 10, "newest": NEW, "disagreements": {"S02": 3}},
+}
+
+
+def test_both_say_the_same_of_every_arrival():
+    stream = load_stream(SHIPPED_STREAMS / "ashbourne_sessions.yml")
+    stream = stream.model_copy(update={"batch": stream.batch.model_copy(update={"max_age_days": 30})})
+    rules = rules_of("default", "sessions")
+    found = {}
+    for name, given in COUNTS.items():
+        wrong = dict.fromkeys((rule.id for rule in rules), 0) | given.get("disagreements", {})
+        count = IngestCount("ashbourne_sessions", DAY, **{**given, "disagreements": wrong})
+        found[name] = {each.check for each, _ in broken(stream, rules, count)}
+        suite = validate(stream, rules, [count], None)
+        assert found[name] == {each.check for each in suite if not each.passed}, name
+    assert found == {
+        "right": set(), "lost": {"rows_add_up"}, "too many": {"rows_add_up"}, "empty": {"volume"},
+        "rejected": {"schema", "share_rejected"}, "old": {"freshness"}, "new columns": {"new_columns"},
+        "contradiction": {"S02"},
+    }  # fmt: skip
