@@ -6,12 +6,13 @@ that a forgotten variable stops the process instead of filling a folder next to 
 
 from __future__ import annotations
 
+import difflib
 import hmac
 import os
 import pwd
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -30,6 +31,8 @@ RULE_SETS = ("default", "academic")
 RESTATEMENT_HORIZON_DAYS = 400
 # Imports, Arrow and an engine that computes a day take about as much.
 _LEAST_MEMORY = 1 << 30
+# Variables of the tests, and those that dbt's profile reads.
+_NOT_OURS = ("CIC_TEST_", "CIC_DBT_")
 # Bytes of a key in `home`; ours have 64.
 _SHORTEST_KEY = 16
 
@@ -125,9 +128,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from `CIC_*` variables.
 
     Raises:
-        SettingsError: a variable has a value that it doesn't take, or staging or prod would run an embedded part.
+        SettingsError: a variable has a value that it doesn't take, there is none of its name, or staging or prod would
+            run an embedded part.
     """
-    env = os.environ if environ is None else environ
+    env = _Read(os.environ if environ is None else environ)
     environment = _choice(env, "CIC_ENVIRONMENT", ENVIRONMENTS, "local")
     rule_set = env.get("CIC_RULE_SET") or None
     if rule_set is not None:
@@ -154,7 +158,38 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
     if settings.environment != "local":
         _refuse_embedded(settings, env)
+    _refuse_unknown(env)
     return settings
+
+
+class _Read(Mapping[str, str]):
+    """Variables, and which of them were asked for."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+
+def _refuse_unknown(env: _Read) -> None:
+    """A misspelt name would leave its setting at the default, and the right one's work undone, in silence."""
+    known = sorted(name for name in env.asked if name.startswith("CIC_"))
+    unknown = sorted(
+        name for name in env if name.startswith("CIC_") and name not in env.asked and not name.startswith(_NOT_OURS)
+    )
+    if unknown:
+        likely = difflib.get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {likely[0]}?" if likely else f"there are {', '.join(known)}"
+        raise SettingsError(f"{', '.join(unknown)}: no setting of this name; {hint}")
 
 
 def _refuse_embedded(settings: Settings, env: Mapping[str, str]) -> None:

@@ -80,3 +80,11 @@ def test_a_key_that_a_power_cut_emptied_is_none(tmp_path):
     (tmp_path / "personal.key").write_bytes(b"")
     with pytest.raises(SettingsError, match=r"personal\.key is no key"):
         load_settings({"CIC_HOME": str(tmp_path)}).personal_key()
+
+
+def test_a_misspelt_variable_is_refused_with_the_likely_one():
+    with pytest.raises(SettingsError, match="CIC_SPRAK: no setting of this name; did you mean CIC_SPARK"):
+        load_settings({"CIC_SPRAK": "local[2]"})
+    with pytest.raises(SettingsError, match=r"CIC_ZZZ: .*; there are CIC_ANALYST_URL, .*, CIC_UI_WRITES"):
+        load_settings({"CIC_ZZZ": ""})
+    load_settings({"CIC_TEST_DATA": "x", "CIC_DBT_HOST": "x", "HOME": "/"})
