@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from cic_assets.errors import PlatformError
@@ -42,6 +43,9 @@ LOG = logging.getLogger(__name__)
 # Arrivals of one stream go through Spark together up to this many records: 65 arrivals of 100 rows took 2 s each one
 # by one.
 MAX_RECORDS = 1_000_000
+# Of words for a state that no vocabulary knows, by arrival.
+WORDS_KEPT = 100
+OTHER_WORDS = "(others)"
 
 
 class IngestError(PlatformError):
@@ -324,10 +328,14 @@ def _summary(judged: DataFrame, newest: str, kind: str) -> dict[dt.date, tuple[d
 
 
 def _unmapped(judged: DataFrame) -> dict[dt.date, dict[str, int]]:
-    rows = judged.where(is_accepted() & F.col("mapped_state").isNull()).groupBy("arrival_date", "source_status").count()
+    """Per arrival: the most frequent words that no vocabulary knows; all others, which may be free text, as one."""
+    words = judged.where(is_accepted() & F.col("mapped_state").isNull()).groupBy("arrival_date", "source_status")
+    order = Window.partitionBy("arrival_date").orderBy(F.desc("count"), "source_status")
+    word = F.when(F.row_number().over(order) <= WORDS_KEPT, F.col("source_status")).otherwise(OTHER_WORDS)
+    named = words.count().withColumn("word", word).groupBy("arrival_date", "word").agg(F.sum("count").alias("rows"))
     found: dict[dt.date, dict[str, int]] = {}
-    for row in rows.toArrow().to_pylist():
-        found.setdefault(row["arrival_date"], {})[row["source_status"]] = int(row["count"])
+    for row in named.toArrow().to_pylist():
+        found.setdefault(row["arrival_date"], {})[row["word"]] = int(row["rows"])
     return found
 
 

@@ -122,7 +122,7 @@ _WRITER = WriterProperties(
 )
 # A plan holds the rows of a table once for each use of it: the changed rows of two timelines that are compared stand in
 # it some 30 times (20 MB of them made a message of 614 MB), and Spark Connect takes 128 MiB.
-IN_PLAN_BYTES = 1 << 20
+IN_PLAN_BYTES = 1 << 16
 # What is no more than so many rows is looked at in memory to know its bytes.
 IN_PLAN_ROWS = 10_000
 

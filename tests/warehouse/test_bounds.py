@@ -1,0 +1,123 @@
+"""What goes through the engine's channel, in either direction, does not grow with the feeds.
+
+Spark Connect takes 128 MiB: a year of 500 charge points could not be ingested at all (384,816,804 bytes were sent), and
+445,000 point-days came back as one message.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cic_assets.lake import ingest, tables
+from cic_assets.lake.landing import land
+from cic_assets.settings import Settings
+from cic_assets.streams.model import Stream, parse_stream
+from cic_assets.warehouse.connect import connect
+from tests.end_to_end.steps import run_days, run_facts, run_ingest
+
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+POINTS, DAYS, A_DAY = 30, 20, 12
+STATUS = {"charge_point": "evse", "status": "word", "changed_at": "at"}
+SESSIONS = {
+    "session_id": "id", "charge_point": "evse", "started_at": "at", "ended_at": "until", "energy": "kwh", "cost": "eur",
+    "currency": "'EUR'",
+}  # fmt: skip
+LOCATIONS = {"charge_point": "evse", "location_id": "site", "rated_power": "kw"}
+
+
+def stream(kind: str, party: str, columns: dict[str, str], **more: Any) -> Stream:
+    content = {
+        "id": f"{party}_{kind}", "kind": kind, "description": "d", "provider": {"id": f"GB*{party}", "name": party},
+        "authority": {"id": "X-1", "name": "A"}, "zone": "Europe/London", "format": {"type": "jsonl"},
+        "claims": [f"{party}*"], "columns": columns, "licence": "l", "contact": "c", **more,
+    }  # fmt: skip
+    return parse_stream(content)
+
+
+STREAMS = {
+    each.id: each
+    for each in (
+        stream("status", "one", STATUS, vocabulary={"standard": "OCPI 2.2.1"}, ends="2026-03-21"),
+        stream("sessions", "one", SESSIONS, vat_basis="excluded"),
+        # Another provider's registry: with it, rows of those without one came back as one message.
+        stream("locations", "other", LOCATIONS),
+    )
+}
+
+
+def written(folder: Path, name: str, rows: Iterator[dict[str, object]]) -> Path:
+    folder.joinpath(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / name
+
+
+def states() -> Iterator[dict[str, object]]:
+    """7,200 changes, and as many different words as rows in every twelfth."""
+    for number in range(POINTS * DAYS * A_DAY):
+        point, change = number % POINTS, number // POINTS
+        word = f"free text {number}" if number % 12 == 5 else ("AVAILABLE", "CHARGING")[change % 2]
+        yield {"evse": f"E{point}", "word": word, "at": (START + dt.timedelta(hours=2 * change)).isoformat()}
+
+
+def sessions() -> Iterator[dict[str, object]]:
+    for number in range(POINTS * DAYS * 3):
+        at = START + dt.timedelta(hours=8 * (number // POINTS))
+        until = at + dt.timedelta(hours=1)
+        yield {
+            "id": f"S{number}", "evse": f"E{number % POINTS}", "at": at.isoformat(), "until": until.isoformat(),
+            "kwh": 7.5, "eur": 3.1,
+        }  # fmt: skip
+
+
+@pytest.fixture
+def messages(spark, monkeypatch) -> dict[str, int]:
+    """The largest message that was sent, and the largest result that came back, in bytes, so far."""
+    largest = {"sent": 0, "back": 0}
+    client = type(spark.client)
+    run, execute = client.to_table, client.execute_command
+
+    def to_table(self: Any, plan: Any, *given: Any, **named: Any) -> Any:
+        found = run(self, plan, *given, **named)
+        largest["sent"] = max(largest["sent"], plan.ByteSize())
+        largest["back"] = max(largest["back"], found[0].nbytes)
+        return found
+
+    def execute_command(self: Any, command: Any, *given: Any, **named: Any) -> Any:
+        largest["sent"] = max(largest["sent"], command.ByteSize())
+        return execute(self, command, *given, **named)
+
+    monkeypatch.setattr(client, "to_table", to_table)
+    monkeypatch.setattr(client, "execute_command", execute_command)
+    return largest
+
+
+def test_no_message_grows_with_the_feeds(settings: Settings, messages, tmp_path):
+    rows = {"one_status": states, "one_sessions": sessions}
+    arrived_at = START + dt.timedelta(days=30)
+    sizes = {}
+    for name, made in rows.items():
+        path = written(tmp_path, f"{name}.jsonl", made())
+        sizes[name] = path.stat().st_size
+        land(settings, STREAMS[name], path, arrived_at)
+    registry = ({"evse": f"E{n}", "site": f"site {n}", "kw": "22"} for n in range(2_000))
+    land(settings, STREAMS["other_locations"], written(tmp_path, "registry.jsonl", registry), arrived_at)
+    run_ingest(settings, STREAMS)
+    run_days(settings, STREAMS)
+    run_facts(settings, asked_for=True)
+    with connect(settings) as connection:
+        counts = connection.execute(
+            "select (select count(*) from facts.charge_point_status_day),"
+            " (select count(*) from facts.charging_session), (select count(*) from facts.charge_point),"
+            " (select sum(row_count) from quality.unmapped_status), (select count(*) from quality.unmapped_status)"
+        ).fetchone()
+    assert counts == (
+        POINTS * (DAYS + 1), POINTS * DAYS * 3, 2_000, POINTS * DAYS * A_DAY // 12, ingest.WORDS_KEPT + 1,
+    )  # fmt: skip
+    # Plans hold small tables several times.
+    assert messages["sent"] < 30 * tables.IN_PLAN_BYTES
+    assert 0 < messages["back"] < tables.IN_PLAN_BYTES < min(sizes.values())
