@@ -54,10 +54,8 @@ _running: list[Any] = []
 
 
 @lru_cache(maxsize=1)
-def _embedded_target(memory_bytes: int) -> str:
+def _embedded_target() -> str:
     """Sail, once per process, and the gRPC target by which this user alone reaches it; it ends with the process.
-
-    What its operators need beyond `memory_bytes` they write to disk, or the query fails and says so.
 
     Raises:
         EngineError: others keep connecting while it starts.
@@ -66,8 +64,6 @@ def _embedded_target(memory_bytes: int) -> str:
     os.environ.setdefault("RUST_LOG", "error")
     # By itself Sail ends a session after 15 minutes without a request: a run whose marts took longer failed after them.
     os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(_IDLE_SECONDS))
-    os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__TYPE", "fair")
-    os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE", str(memory_bytes))
     met: list[str] = []
     while len(met) < _TRIES:
         server = _sail()
@@ -150,7 +146,9 @@ class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
 
     Attributes:
         engine: `embedded`, `local[n]` or `sc://host:port`.
-        memory_bytes: what an engine on this machine may take; a cluster has its own settings.
+        memory_bytes: what Apache Spark on this machine may take. A cluster has its own settings, and Sail none that
+            works: its pool counts a text once for each column that it is copied to, and refused a query that needed
+            1.4 GiB at 3.9 GiB. So what is given to an engine at once is bounded (`BYTES_PER_ENTRY` and such).
     """
 
     engine: str
@@ -167,7 +165,7 @@ class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
 
     def _connected(self) -> SparkSession:
         if self.engine == "embedded":
-            return _session_at(_embedded_target(self.memory_bytes), None)
+            return _session_at(_embedded_target(), None)
         if self.engine.startswith("local["):
             return _session_at(*_local_target(self.engine, self.memory_bytes))
         from dagster_pyspark import LazyPySparkResource

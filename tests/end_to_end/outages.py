@@ -90,6 +90,8 @@ class Home:
         self.sent, self.port = sent, port
         self.variables = {
             **os.environ, "CIC_HOME": str(folder), "CIC_STREAMS": str(sent / "streams"), "CIC_PERSONAL_KEY": "outages",
+            # Whatever the year: what is older waits for somebody who asks.
+            "CIC_RESTATEMENT_HORIZON_DAYS": "36500",
         }  # fmt: skip
         self.settings: Settings = load_settings(self.variables)
 

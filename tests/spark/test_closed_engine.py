@@ -94,7 +94,7 @@ def test_the_relay_hangs_up_on_another_user(spark, engine):
     demand(os.geteuid() == 0, "root, to be another user")
     from cic_assets.resources.spark import _embedded_target
 
-    name = _embedded_target(MEMORY).removeprefix("unix-abstract:")
+    name = _embedded_target().removeprefix("unix-abstract:")
     assert as_user(NOBODY, name).startswith("hung up")
     assert as_user(0, name).startswith("let in")
 
