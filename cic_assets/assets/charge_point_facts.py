@@ -92,7 +92,7 @@ spoken as (
 owners as (
   select charge_point_id, min(provider_id) as provider_id, min(authority_id) as authority_id
   from (
-    select distinct w.charge_point_id, s.provider_id, s.authority_id
+    select distinct w.charge_point_id, split_part(w.charge_point_id, '/', 1) as provider_id, s.authority_id
     from facts.charge_point_word as w join catalogue.stream as s using (stream_id)
     union all
     select distinct charge_point_id, provider_id, authority_id from facts.charging_session

@@ -405,8 +405,11 @@ STATUS_DAY_COLUMNS = (
 def _finished(day: DataFrame, feeds: DataFrame, registry: DataFrame) -> DataFrame:
     listed = registry.select("charge_point_id").distinct().withColumn("is_listed", F.lit(True))
     providers = registry.select("provider_id").distinct().withColumn("has_registry", F.lit(True))
+    # A hub's feed speaks of several providers' charge points, whose ids begin with theirs.
+    provider = F.substring_index("charge_point_id", "/", 1)
     rows = (
-        day.join(F.broadcast(feeds), "stream_id")
+        day.join(F.broadcast(feeds.drop("provider_id")), "stream_id")
+        .withColumn("provider_id", provider)
         .join(listed, "charge_point_id", "left")
         .join(F.broadcast(providers), "provider_id", "left")
     )

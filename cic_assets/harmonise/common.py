@@ -6,14 +6,16 @@ Wall-clock times travel as timestamps of a Spark session in UTC, until the strea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
+from zoneinfo import available_timezones
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cic_assets.streams.columns import COLUMNS, CUT_TEXTS, NUMBERS, TEXTS
+from cic_assets.streams.columns import COLUMNS, CUT_TEXTS, NUMBERS, OWNERS, TEXTS
 from cic_assets.streams.expressions import INSTANTS, failing_reads, reads_wall_clock
-from cic_assets.streams.model import Numbers, StatusStream, Stream, referenced_fields
+from cic_assets.streams.model import PARTY_ID, Numbers, StatusStream, Stream, referenced_fields
 from cic_assets.streams.safe import safe, safe_condition
 
 # What a decoded record brings with it, and the file it came from.
@@ -388,7 +390,7 @@ def presence(stream: Stream) -> list[str]:
     return [f"present_{name}" for name in audited_columns(stream)]
 
 
-def from_wall(frame: DataFrame, edge: str, zone: str) -> DataFrame:
+def from_wall(frame: DataFrame, edge: str, zone: str | Column) -> DataFrame:
     """Adds `<edge>_at`, `<edge>_twice` and `<edge>_shifted` from `<edge>_wall` (DEFINITIONS 4, Daylight saving).
 
     An hour that occurs twice is read as the first, one that does not exist moves on by an hour.
@@ -404,7 +406,7 @@ def from_wall(frame: DataFrame, edge: str, zone: str) -> DataFrame:
     )
 
 
-def timed(frame: DataFrame, edge: str, zone: str) -> DataFrame:
+def timed(frame: DataFrame, edge: str, zone: str | Column) -> DataFrame:
     """Like `from_wall`, with `<edge>_instant` where the text had an offset: it is not read by the zone's clock."""
     is_instant = F.col(f"{edge}_instant").isNotNull()
     return from_wall(frame, edge, zone).withColumns(
@@ -416,13 +418,53 @@ def timed(frame: DataFrame, edge: str, zone: str) -> DataFrame:
     )
 
 
+def owners_given(stream: Stream) -> list[Column]:
+    """`provider_given`, `authority_given` and `zone_given` of a stream whose rows say them; null for what is none."""
+    found = []
+    for name in (name for name in OWNERS if name in stream.columns):
+        value = id_of(name)
+        is_one = value.isin(*_zones()) if name == "zone" else value.rlike(PARTY_ID)
+        found.append(F.when(is_one, value).alias(f"{name}_given"))
+    return found
+
+
+def said_owners(stream: Stream) -> list[str]:
+    """The columns of `owners_given`."""
+    return [f"{name}_given" for name in OWNERS if name in stream.columns]
+
+
+# Of 2025: the tables that come with Java may lack it.
+_YOUNG_ZONES = {"America/Coyhaique"}
+OWNERS_READ = {name: f"{name}_given" for name in OWNERS}
+
+
+@cache
+def _zones() -> list[str]:
+    """IANA's names of zones; any other one ends a query on either engine."""
+    return sorted(name for name in available_timezones() - _YOUNG_ZONES if name == "UTC" or "/" in name)
+
+
+def zone_of(stream: Stream) -> str | Column:
+    """The zone of a row."""
+    return F.col("zone_given") if "zone" in stream.columns else stream.zone
+
+
 def owned(frame: DataFrame, stream: Stream) -> DataFrame:
-    """Adds whose row it is, and the charge point's platform-wide id."""
+    """Adds whose row it is, and the charge point's platform-wide id.
+
+    Where rows say whose they are, one that does not has no charge point, which a rule rejects.
+    """
+    for name in said_owners(stream):
+        frame = frame.withColumn("charge_point", F.when(F.col(name).isNotNull(), F.col("charge_point")))
+    provider, authority = (
+        F.col(f"{name}_given") if name in stream.columns else F.lit(party.id)
+        for name, party in (("provider", stream.provider), ("authority", stream.authority))
+    )
     return frame.withColumns(
         {
             "stream_id": F.lit(stream.id),
-            "provider_id": F.lit(stream.provider.id),
-            "authority_id": F.lit(stream.authority.id),
-            "charge_point_id": F.concat(F.lit(f"{stream.provider.id}/"), F.col("charge_point")),
+            "provider_id": provider,
+            "authority_id": authority,
+            "charge_point_id": F.concat(provider, F.lit("/"), F.col("charge_point")),
         }
     )

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from cic_assets.harmonise.common import (
     NO_IDS,
+    OWNERS_READ,
     PROVENANCE,
     TOTAL,
     audited,
@@ -16,7 +17,9 @@ from cic_assets.harmonise.common import (
     names_of_point,
     number_of,
     owned,
+    owners_given,
     presence,
+    said_owners,
     text_of,
 )
 from cic_assets.harmonise.countries import ANYWHERE, box_of
@@ -56,6 +59,7 @@ _READ = {
 }
 # Column of a stream file → column that is null where it was not read.
 _VALUES = {
+    **OWNERS_READ,
     "rated_power": "rated_power_kw",
     "latitude": "latitude",
     "longitude": "longitude",
@@ -92,6 +96,7 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
         (F.col("is_header") | _is_words(stream)).alias("is_header"),
         *presence(stream),
         *names_of_point(),
+        *owners_given(stream),
         id_of("connector_id").alias("connector_given"),
         id_of("location_id").alias("location_id"),
         text_of("location_name").alias("location_name"),
@@ -113,7 +118,7 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
             "is_unplaced": _is_unplaced(stream),
             **{f"box_{side}": F.lit(f"{degrees:.1f}").cast(_DEGREES) for side, degrees in box._asdict().items()},
         }
-    ).withColumns({"event_date": F.col("valid_from").cast("date"), "two_places": _is_at_two_places()})
+    ).withColumns({"event_date": F.col("valid_from").cast("date"), "two_places": _is_at_two_places(stream)})
     return owned(audited(frame, stream, _VALUES), stream)
 
 
@@ -201,11 +206,11 @@ def _status() -> Column:
     return F.upper(text_of("status"))
 
 
-def _is_at_two_places() -> Column:
+def _is_at_two_places(stream: LocationsStream) -> Column:
     """E08: rows of one delivery, of one or more files, about one charge point and time name two sites.
 
     A later time is a move.
     """
-    same = Window.partitionBy("arrival_date", "arrived_at", "charge_point", "valid_from")
+    same = Window.partitionBy("arrival_date", "arrived_at", *said_owners(stream), "charge_point", "valid_from")
     differ = F.min("location_id").over(same) != F.max("location_id").over(same)
     return F.coalesce(differ & F.col("charge_point").isNotNull(), F.lit(False))

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from cic_assets.facts.identity import EMI3, SEPARATORS
 from cic_assets.harmonise.common import (
     HOUR_MICROS,
+    OWNERS_READ,
     PROVENANCE,
     TOTAL,
     audited,
@@ -21,10 +22,12 @@ from cic_assets.harmonise.common import (
     names_of_point,
     number_of,
     owned,
+    owners_given,
     presence,
     seconds_of,
     text_of,
     timed,
+    zone_of,
 )
 from cic_assets.streams.columns import KW_PER, KWH_PER, SECONDS_PER
 from cic_assets.streams.model import NO_ID, SessionsStream
@@ -34,6 +37,7 @@ AMOUNT = "decimal(12,4)"
 RECORD_KINDS = ("session", "cdr")
 # Column of a stream file → column that is null where it was not read.
 _VALUES = {
+    **OWNERS_READ,
     **{f"started_{way}": "started_at" for way in ("local", "at")},
     # Not the end that a duration gives.
     **{f"ended_{way}": "ended_given" for way in ("local", "at")},
@@ -95,6 +99,7 @@ def _typed(records: DataFrame, stream: SessionsStream) -> DataFrame:
         *presence(stream),
         id_of("session_id").alias("given_id"),
         *names_of_point(),
+        *owners_given(stream),
         id_of("connector_id").alias("connector_id"),
         *(
             f"{edge}_{way}_{sort}"
@@ -188,11 +193,11 @@ def _lasting(frame: DataFrame, stream: SessionsStream) -> DataFrame:
 def _from_wall(frame: DataFrame, edge: str, stream: SessionsStream) -> DataFrame:
     given_wall, instant = F.col(f"{edge}_local_wall"), F.col(f"{edge}_local_instant")
     frame = frame.withColumn(
-        f"{edge}_wall_given", F.coalesce(given_wall, F.from_utc_timestamp(instant, stream.zone))
+        f"{edge}_wall_given", F.coalesce(given_wall, F.from_utc_timestamp(instant, zone_of(stream)))
     ).withColumn(f"{edge}_wall", _repaired(F.col(f"{edge}_wall_given"), stream))
     # An offset in the text tells the instant, unless day and month were exchanged beside it.
     is_instant = F.col(f"{edge}_wall") == F.col(f"{edge}_wall_given")
-    return timed(frame.withColumn(f"{edge}_instant", F.when(is_instant, instant)), edge, stream.zone)
+    return timed(frame.withColumn(f"{edge}_instant", F.when(is_instant, instant)), edge, zone_of(stream))
 
 
 def _repaired(wall: Column, stream: SessionsStream) -> Column:
@@ -233,7 +238,7 @@ def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
         .withColumns(
             {
                 "content_hash": F.sha2(text, 256),
-                "start_date": F.from_utc_timestamp(F.col("started_at"), stream.zone).cast("date"),
+                "start_date": F.from_utc_timestamp(F.col("started_at"), zone_of(stream)).cast("date"),
                 "event_date": F.col("started_at").cast("date"),
                 "duration_micros": micros,
                 # What a naive reader of the feed computes; studies on such files used it (rule set academic).

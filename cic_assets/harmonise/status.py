@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from cic_assets.harmonise.common import (
+    OWNERS_READ,
     PROVENANCE,
     audited,
     flag_of,
@@ -18,7 +19,9 @@ from cic_assets.harmonise.common import (
     instant_of,
     names_of_point,
     owned,
+    owners_given,
     presence,
+    said_owners,
     text_of,
     timed,
 )
@@ -28,6 +31,7 @@ from cic_assets.streams.model import StatusStream
 NO_WORD = "(none)"
 # Column of a stream file → column that is null where it was not read.
 _VALUES = {
+    **OWNERS_READ,
     **{f"{edge}_{way}": f"{edge}_at" for edge in ("changed", "confirmed") for way in ("local", "at")},
     "covers_until": "covers_given",
     "invalid": "invalid_given",
@@ -50,6 +54,7 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
         *PROVENANCE,
         *presence(stream),
         *names_of_point(),
+        *owners_given(stream),
         id_of("connector_id").alias("connector_given"),
         F.coalesce(id_of("connector_id"), F.lit("")).alias("connector_id"),
         F.coalesce(text_of("status"), F.lit(NO_WORD)).alias("source_status"),
@@ -98,7 +103,7 @@ def _with_two_places(frame: DataFrame, stream: StatusStream) -> DataFrame:
     is_said = (
         F.col("charge_point").isNotNull() & F.col("event_at").isNotNull() & ~F.col("marked_invalid") & ~F.col("skipped")
     )
-    one = Window.partitionBy("arrived_at", "charge_point", "connector_id", "heard_at", is_said)
+    one = Window.partitionBy("arrived_at", *said_owners(stream), "charge_point", "connector_id", "heard_at", is_said)
     differs = (F.min("state").over(one) != F.max("state").over(one)) | (
         F.min("event_at").over(one) != F.max("event_at").over(one)
     )

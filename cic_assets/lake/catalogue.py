@@ -338,14 +338,14 @@ def register_streams(connection: Connection, streams: Iterable[Stream], rule_set
     for stream in streams:
         connection.execute(
             "insert into catalogue.stream (stream_id, kind, provider_id, provider_name, authority_id, authority_name,"
-            " zone, licence, contact, rule_set, vat_basis, max_silence, reports_use, fingerprint)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " zone, licence, contact, rule_set, vat_basis, max_silence, reports_use, is_hub, fingerprint)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (stream_id) do update set kind = excluded.kind, provider_id = excluded.provider_id,"
             " provider_name = excluded.provider_name, authority_id = excluded.authority_id,"
             " authority_name = excluded.authority_name, zone = excluded.zone, licence = excluded.licence,"
             " contact = excluded.contact, rule_set = excluded.rule_set, vat_basis = excluded.vat_basis,"
             " max_silence = excluded.max_silence, reports_use = excluded.reports_use,"
-            " fingerprint = excluded.fingerprint"
+            " is_hub = excluded.is_hub, fingerprint = excluded.fingerprint"
             " where stream.fingerprint <> excluded.fingerprint or stream.rule_set <> excluded.rule_set",
             [
                 stream.id, stream.kind, stream.provider.id, stream.provider.name, stream.authority.id,
@@ -353,6 +353,7 @@ def register_streams(connection: Connection, streams: Iterable[Stream], rule_set
                 stream.vat_basis if isinstance(stream, SessionsStream) else None,
                 stream.silence if isinstance(stream, StatusStream) else None,
                 stream.reports_use if isinstance(stream, StatusStream) else None,
+                stream.is_hub,
                 stream.fingerprint(),
             ],
         )  # fmt: skip

@@ -154,7 +154,7 @@ def read_records(handle: BinaryIO, form: FeedFormat, record_level: int | None = 
 
 
 def unpivoted(records: Iterable[Record], unpivot: Unpivot, reading: Reading) -> Iterator[Record]:
-    """Each record once per text that `*` stands for in the names of its filled columns.
+    """Each record once per number or text that `#` or `*` stands for in the names of its filled columns.
 
     The columns go, the fields that the stream file names come. A record in which all of them are empty is one: it is
     there, and what it lacks is for the judge to say.
@@ -187,12 +187,15 @@ def unpivoted(records: Iterable[Record], unpivot: Unpivot, reading: Reading) -> 
 
 
 def _places(unpivot: Unpivot) -> Callable[[str], tuple[str, str]]:
-    """From a column's name to the field that it is read into and what `*` stands for in it; empty texts for others.
+    """From a column's name to the field that it is read into and what `#` or `*` is in it; empty texts for others.
 
     Of two patterns the one with more signs holds: `connector*_kw` before `connector*`.
     """
     by_length = sorted(unpivot.fields.items(), key=lambda each: (-len(each[1]), each[0]))
-    patterns = [(name, re.compile(re.escape(text).replace(r"\*", "(.+)"))) for name, text in by_length]
+    patterns = [
+        (name, re.compile(re.escape(text).replace(r"\*", "(.+)").replace(r"\#", "([0-9]+)")))
+        for name, text in by_length
+    ]
 
     @lru_cache(maxsize=_NAMES_PLACED)
     def place(column: str) -> tuple[str, str]:

@@ -80,7 +80,8 @@ def touched_by(
             rows = tables.hand_over(spark, removed, staging).unionByName(tables.hand_over(spark, added, staging))
             months = affected_months(identified(rows, names), known)
         with connect(settings) as connection:
-            first = silent_since(connection, [stream.provider.id], min(months)) if months else dt.date.max
+            providers = {name for each in (removed, added) for name in _values(each, "provider_id")}
+            first = silent_since(connection, providers, min(months)) if months else dt.date.max
             counted = counted_since(connection, first)
         return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
     return set()
@@ -255,10 +256,14 @@ def _last_computed(connection: Connection, fact: str) -> dt.date | None:
 
 
 def _longest_silence(connection: Connection, stream: StatusStream) -> dt.timedelta | None:
-    """Of all feeds of the provider's charge points: any of them may keep a state alive. None for ever."""
+    """Of all feeds of the provider's charge points: any of them may keep a state alive. None for ever.
+
+    A hub speaks of any provider's.
+    """
     rows = connection.execute(
-        "select max_silence from catalogue.stream where provider_id = %s and kind = 'status' and stream_id <> %s",
-        [stream.provider.id, stream.id],
+        "select max_silence from catalogue.stream where kind = 'status' and stream_id <> %s"
+        " and (provider_id = %s or is_hub or %s)",
+        [stream.id, stream.provider.id, stream.is_hub],
     ).fetchall()
     spans: list[dt.timedelta | None] = [stream.silence, *(row[0] for row in rows)]
     known = [span for span in spans if span is not None]

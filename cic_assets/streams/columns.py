@@ -26,6 +26,10 @@ SESSION_COLUMNS: dict[str, str] = {
     "credit": "true for a credit CDR",
     "credit_reference_id": "of a credit CDR: the CDR that it credits",
     "last_updated": "when the provider last changed the record (an instant)",
+    "provider": "whose the charge point is, where the rows of a registry or hub say it: the provider's id, in place of "
+    "provider.id; a row without one is rejected",
+    "authority": "which authority answers for it, in place of authority.id; a row without one is rejected",
+    "zone": "the IANA zone of a row's wall clock and local day, in place of zone; a row without one is rejected",
 }
 # DEFINITIONS 2; OCPI 2.2.1 EVSE, OCPP StatusNotification.
 STATUS_COLUMNS: dict[str, str] = {
@@ -40,6 +44,8 @@ STATUS_COLUMNS: dict[str, str] = {
     "confirmed_at": "when the feed saw the state, as an instant: the poll's time",
     "covers_until": "up to when the delivery says that it is complete (an instant)",
     "invalid": "true where the feed itself marks the record as invalid",
+    "provider": "whose the charge point is, where the rows of a registry or hub say it: the provider's id, in place of "
+    "provider.id; a row without one is rejected",
 }
 # OCPI 2.2.1 Location, EVSE and Connector.
 LOCATION_COLUMNS: dict[str, str] = {
@@ -55,13 +61,25 @@ LOCATION_COLUMNS: dict[str, str] = {
     "longitude": "degrees east, WGS 84",
     "status": "OCPI's state, where the list tells it: of one id at two sites, one that is REMOVED loses",
     "valid_from": "since when this is so (an instant, or a date of the stream's zone); the arrival if not said",
+    "provider": "whose the charge point is, where the rows of a registry or hub say it: the provider's id, in place of "
+    "provider.id; a row without one is rejected",
+    "authority": "which authority answers for it, in place of authority.id; a row without one is rejected",
 }
 COLUMNS = {"sessions": SESSION_COLUMNS, "status": STATUS_COLUMNS, "locations": LOCATION_COLUMNS}
+# Whose a row is, and by which clock, where rows say it themselves.
+OWNERS = ("provider", "authority", "zone")
+_SPLIT = "write one stream file for each, which all claim the same files, with `where` for its rows"
+# Of these, what a kind has not, and why.
+NO_OWNERS = {
+    ("status", "authority"): f"the days of a status feed are one authority's: {_SPLIT}",
+    ("status", "zone"): f"the days of a status feed are days of one zone: {_SPLIT}",
+    ("locations", "zone"): f"a registry's months end by the clock of one zone: {_SPLIT}",
+}
 # Columns that are texts: whatever stands there is read, unless it is too long (`harmonise/common.py`).
 TEXTS = frozenset(
     {
         "session_id", "charge_point", "connector_id", "cdr_session_id", "credit_reference_id", "location_id",
-        "location_name", "device_id",
+        "location_name", "device_id", "provider", "authority", "zone",
     }
 )  # fmt: skip
 # Of these, a text that is too long is cut, as its beginning tells enough; all others are then unreadable.

@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 
 from cic_assets.quality.rules import THRESHOLDS
 from cic_assets.settings import RULE_SETS
-from cic_assets.streams.columns import COLUMNS, ONE_OF, PLATFORM_FIELDS, POSITION, SEEN_AT
+from cic_assets.streams.columns import COLUMNS, NO_OWNERS, ONE_OF, OWNERS, PLATFORM_FIELDS, POSITION, SEEN_AT
 from cic_assets.streams.expressions import INSTANTS, instant_faults
 from cic_assets.streams.functions import call_faults
 from cic_assets.streams.safe import unsafe_faults
@@ -41,6 +41,10 @@ def later(default: Any, **said: Any) -> Any:
     return Field(default, exclude_if=lambda value: value == default, **said)
 
 
+# `/` parts a provider from the id of its charge point.
+PARTY_ID = r"^[A-Za-z0-9*_.-]+$"
+
+
 class Part(BaseModel):
     """A part of a stream file: unknown keys are errors, values don't change after loading."""
 
@@ -50,24 +54,25 @@ class Part(BaseModel):
 class Party(Part):
     """A provider or an authority: id as DEFINITIONS 1 says, and the name that people read."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9*_.-]+$")]
+    id: Annotated[str, Field(pattern=PARTY_ID)]
     name: Text
 
 
 class Unpivot(Part):
     """Columns side by side that are records of their own: `connector1` … `connector8` of a station."""
 
-    key: Text = Field(description="the new field that holds what `*` stands for", examples=["connector"])
+    key: Text = Field(description="the new field that holds what `#` or `*` stands for", examples=["connector"])
     fields: Annotated[dict[Text, Text], Field(min_length=1)] = Field(
-        description="new field → the columns that it is read from; `*` is any text, of which each one is a record",
-        examples=[{"status": "connector*", "power": "connector*_kw"}],
+        description="new field → the columns that it is read from; each number that `#` stands for, or each text that "
+        "`*` stands for, is a record",
+        examples=[{"status": "connector#", "power": "connector#_kw"}],
     )
 
     @model_validator(mode="after")
     def _one_star_each(self) -> Unpivot:
-        wrong = [pattern for pattern in self.fields.values() if pattern.count("*") != 1]
+        wrong = [pattern for pattern in self.fields.values() if pattern.count("*") + pattern.count("#") != 1]
         if wrong:
-            raise ValueError(f"fields: {', '.join(wrong)}: write one * for what differs, as in connector*")
+            raise ValueError(f"fields: {', '.join(wrong)}: write one # for a number that differs, or one * for a text")
         if self.key in self.fields:
             raise ValueError(f"fields: {self.key} is the key's name; choose another")
         return self
@@ -102,7 +107,7 @@ class FeedFormat(Part):
     unpivot: Unpivot | None = later(
         None,
         description="columns side by side that become records of their own; a row in which all are empty is one record",
-        examples=[{"key": "connector", "fields": {"status": "connector*"}}],
+        examples=[{"key": "connector", "fields": {"status": "connector#"}}],
     )
 
     @model_validator(mode="after")
@@ -352,6 +357,14 @@ class Stream(Part):
 
     @model_validator(mode="after")
     def _complete(self) -> Stream:
+        for name in OWNERS:
+            if name in self.columns and (reason := NO_OWNERS.get((self.kind, name))):
+                raise ValueError(f"columns: {name}: {reason}")
+        if self.personal_fields and "authority" in self.columns:
+            raise ValueError(
+                "columns: authority: hashes of personal_fields have the key of one authority; write one stream file "
+                "for each authority, with `where` for its rows"
+            )
         unknown = sorted(set(self.columns) - set(COLUMNS[self.kind]))
         if unknown:
             has = ", ".join(COLUMNS[self.kind])
@@ -417,6 +430,11 @@ class Stream(Part):
             return ()
         found = siblings(self.columns.get("charge_point", ""), is_person_near=self.kind == "sessions")
         return tuple(name for name in found if name not in self.personal_fields)
+
+    @property
+    def is_hub(self) -> bool:
+        """Whether its rows are of several providers."""
+        return "provider" in self.columns
 
     @cached_property
     def reads_sightings(self) -> bool:

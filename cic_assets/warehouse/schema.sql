@@ -32,6 +32,8 @@ alter table catalogue.stream alter column vat_basis drop not null;
 -- Of status streams: how long a state is believed (null: for ever), and whether states tell of use.
 alter table catalogue.stream add column if not exists max_silence interval;
 alter table catalogue.stream add column if not exists reports_use boolean;
+-- Whether its rows are of several providers, and say of which.
+alter table catalogue.stream add column if not exists is_hub boolean not null default false;
 
 -- One row per content (SHA-256 of the bytes as received) and stream. Written before the bytes are copied, so that a
 -- crash between the two keeps the first arrival.

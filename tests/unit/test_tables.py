@@ -86,7 +86,7 @@ def test_another_delimiter_than_the_stream_file_says_is_told():
 
 
 SIDE_BY_SIDE = b"station,connector1,connector1_kw,connector2,connector2_kw,since\nS1,free,22,busy,,t\nS2,,,busy,50,t\n"
-UNPIVOT = {"key": "connector", "fields": {"state": "connector*", "kw": "connector*_kw"}}
+UNPIVOT = {"key": "connector", "fields": {"state": "connector#", "kw": "connector#_kw"}}
 
 
 def test_columns_side_by_side_are_records():
@@ -101,6 +101,16 @@ def test_columns_side_by_side_are_records():
     assert [(row["station"], row["state"], row.get("cic.fault")) for row in rows] == [
         ("S1", "free", None), ("S1", "busy", None), ("S2", "busy", None),
     ]  # fmt: skip
+
+
+def test_a_text_that_differs_may_be_a_name_and_the_longer_pattern_holds():
+    content = b"station,state CCS,state Type 2,kw CCS,connectors\nS1,free,busy,50,2\n"
+    found, _ = read(content, unpivot={"key": "plug", "fields": {"state": "state *", "kw": "kw *"}})
+    assert [(r.values["plug"], r.values["state"], r.values["kw"]) for r in found] == [
+        ("CCS", "free", "50"), ("Type 2", "busy", None),
+    ]  # fmt: skip
+    (row,), _ = read(b"connector1,connectors\nx,2\n", unpivot={"key": "n", "fields": {"state": "connector#"}})
+    assert row.values == {"connectors": "2", "n": "1", "state": "x"}
 
 
 def test_fields_of_json_side_by_side_are_records_too():
@@ -167,7 +177,7 @@ def test_the_place_in_a_list_is_a_field():
         ({"type": "csv", "skip_lines": -1}, "greater than or equal to 0"),
         ({"type": "csv", "single": True}, "single: only for type json"),
         ({"type": "json", "single": True, "records": "data"}, "without records and document"),
-        ({"type": "csv", "unpivot": {"key": "n", "fields": {"state": "connector"}}}, "write one \\* for what differs"),
+        ({"type": "csv", "unpivot": {"key": "n", "fields": {"state": "connector"}}}, "write one # for a number"),
         ({"type": "csv", "unpivot": {"key": "n", "fields": {"n": "connector*"}}}, "is the key's name"),
     ],
 )

@@ -1,5 +1,5 @@
 select
     authority_id,
-    min(authority_name) as authority_name
+    coalesce(min(authority_name), authority_id) as authority_name
 from {{ ref('int_parties') }}
 group by authority_id

@@ -1,5 +1,5 @@
 select
     provider_id,
-    min(provider_name) as provider_name
+    coalesce(min(provider_name), provider_id) as provider_name
 from {{ ref('int_parties') }}
 group by provider_id
