@@ -6,18 +6,16 @@ import datetime as dt
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from cic_assets.console import err, out, print_table, say, wrong_call
+from cic_assets.console import err, print_table, say, wrong_call
 from cic_assets.printed import marked
 from cic_assets.settings import load_settings
-from cic_assets.streams.load import StreamFileError, load_stream, load_streams
+from cic_assets.streams.load import load_stream, load_streams
 from cic_assets.streams.new import NEW_KINDS, write_new
-
-if TYPE_CHECKING:
-    from cic_assets.streams.check import SampleReport
+from cic_assets.streams.personal import undecided, undecided_hint
 
 streams_app = typer.Typer(no_args_is_help=True, help="Stream files: one YAML file per operator's feed.")
 
@@ -48,67 +46,39 @@ def list_functions() -> None:
 def check_stream(
     file: Annotated[Path, typer.Argument(help="A stream file.")],
     sample: Annotated[Path | None, typer.Option(help="A file of the feed, to try it on.")] = None,
+    arrived_at: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"], help="As if it had arrived then (UTC); default: now."),
+    ] = None,
 ) -> None:
-    """Check a stream file; with --sample, show the first harmonised rows, and what is rejected and why."""
+    """Check a stream file; with --sample, what ingest would make of a file. Exit code 1 where it would warn or hold.
+
+    No personal value is printed: fields of `personal_fields` as hashes, what else looks personal not at all.
+    """
     stream = load_stream(file)
-    out.print(
-        f"[green]✓[/green] {marked(file)}: {stream.id} ({stream.kind}), reads {marked(', '.join(stream.fields))}",
-        highlight=False,
-    )
+    say(f"✓ {file}: {stream.id} ({stream.kind}), reads {', '.join(stream.fields)}")
     if sample is None:
+        if found := undecided(stream, stream.read_fields):
+            say(f"? {undecided_hint(found)}")
         return
     if not sample.is_file():
         raise wrong_call(f"--sample {sample}: no such file")
     from cic_assets.resources.spark import SparkResource
     from cic_assets.streams.check import check_sample
+    from cic_assets.streams.summary import lines
 
-    try:
-        settings = load_settings()
-        spark = SparkResource(engine=settings.spark, memory_bytes=settings.engine_bytes)
-        report = check_sample(spark.session, stream, sample)
-    except Exception as error:
-        from pyspark.errors import PySparkException
-
-        if not isinstance(error, PySparkException):
-            raise
-        raise StreamFileError(f"{file}: columns: Spark says: {str(error).splitlines()[0]}") from error
-    _print_sample(report)
+    settings = load_settings()
+    moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
+    report = check_sample(settings, SparkResource(engine=settings.spark).session, stream, sample, moment)
+    for line in lines(report, stream):
+        say(line)
     for hint in report.hints:
-        out.print(f"[yellow]?[/yellow] {marked(hint)}", highlight=False)
+        say(f"? {hint}")
+    for problem in report.problems:
+        err.print(f"[red]✗[/red] {marked(problem)}", highlight=False)
     if report.problems:
-        for problem in report.problems:
-            err.print(f"[red]✗[/red] {marked(problem)}", highlight=False)
         raise typer.Exit(1)
-
-
-def _print_sample(report: SampleReport) -> None:
-    from cic_assets.quality.rules import RULES
-
-    messages = {rule.id: rule.message for rule in RULES}
-    rejected = report.rows_in - report.accepted_count - report.skipped
-    out.print(f"{report.rows_in} rows: {report.accepted_count} accepted, {rejected} rejected, {report.skipped} skipped")
-    for number, row in enumerate(report.accepted, start=1):
-        out.print(
-            f"[bold]row {number}[/bold] " + marked(", ".join(f"{k}={_shown(v)}" for k, v in row.items())),
-            highlight=False,
-        )
-    for rule, (count, line, raw) in report.rejected.items():
-        out.print(
-            f"[yellow]{rule}[/yellow] {count}: {messages[rule]}; first in line {line}: {marked(raw[:160])}",
-            highlight=False,
-        )
-    if report.swap is not None and report.swap.doubtful:
-        swap = report.swap
-        out.print(
-            f"day and month: of {swap.doubtful} doubtful starts {swap.inside_as_given} fit as given, "
-            f"{swap.inside_swapped} swapped; overlaps {swap.overlaps_as_given} as given, "
-            f"{swap.overlaps_swapped} swapped",
-            highlight=False,
-        )
-
-
-def _shown(value: object) -> str:
-    return value.isoformat() if isinstance(value, dt.datetime | dt.date) else str(value)
+    say("✓ ingest would take the file without a warning")
 
 
 @streams_app.command("new")

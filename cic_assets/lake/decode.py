@@ -89,7 +89,7 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
 
 def _decode(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
     """Decodes an original, whose bytes are hashed as they are read, and so are those that are written."""
-    count, tally = 0, Tally()
+    tally = Tally()
     keys = keys_of(settings, stream, landed.arrival_date)
     way_out = (
         f"land the file again (`cic land {stream.id} …`) or restore it"
@@ -111,18 +111,25 @@ def _decode(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake
         reading = read_records(source, stream.format, stream.record_level)
         reading = replace(reading, records=tally.of(reading.records))
         guard = Guard(stream, reading, keys, absent)
-        schema = decoded_schema(stream).with_metadata(guard.declared.metadata())
-        # Statistics would repeat values of a field that the stream file declares personal only later.
-        with pq.ParquetWriter(hashed, schema, compression="zstd", write_statistics=False) as writer:
-            for batch in _batches(guard, landed):
-                writer.write_batch(batch)
-                count += batch.num_rows
+        count = write_decoded(guard, landed.sha256, hashed)
         if count != tally.count:
             raise DecodeError(f"{landed.path}: {tally.count} records were read and {count} decoded; nothing was kept")
     with connect(settings) as connection:
         names = [plain_text(name)[:MAX_NAME_CHARS] for name in guard.names(reading.columns[:NAMES_KEPT])]
         catalogue.note_decoded(connection, landed, names, count, absent)
         catalogue.note_file(connection, path, count, hashed.hexdigest())
+    return count
+
+
+def write_decoded(guard: Guard, sha256: str, target: Any) -> int:
+    """Writes a delivery's records as Parquet to a binary file; how many there were."""
+    count = 0
+    schema = decoded_schema(guard.stream).with_metadata(guard.declared.metadata())
+    # Statistics would repeat values of a field that the stream file declares personal only later.
+    with pq.ParquetWriter(target, schema, compression="zstd", write_statistics=False) as writer:
+        for batch in _batches(guard, sha256):
+            writer.write_batch(batch)
+            count += batch.num_rows
     return count
 
 
@@ -261,9 +268,9 @@ def _now(guard: Guard, name: str, text: str | None) -> str | None:
     return guard.value(name, text)
 
 
-def _batches(guard: Guard, landed: LandedObject) -> Iterator[pa.RecordBatch]:
+def _batches(guard: Guard, sha256: str) -> Iterator[pa.RecordBatch]:
     schema = decoded_schema(guard.stream)
-    rows = (_bounded(decoded_row(guard, landed.sha256, record)) for record in guard.reading.records)
+    rows = (_bounded(decoded_row(guard, sha256, record)) for record in guard.reading.records)
     chunk: list[dict[str, Any]] = []
     size = 0
     for row in rows:

@@ -60,3 +60,8 @@ def undecided(stream: Stream, names: Iterable[str]) -> list[str]:
         for name in dict.fromkeys(names)
         if looks_personal(name) and not any(name == each or name.startswith(f"{each}.") for each in said)
     ]
+
+
+def undecided_hint(names: Iterable[str]) -> str:
+    """What to do about such names."""
+    return f"{', '.join(names)} may be about persons: add to personal_fields, or to not_personal if that is not so"
