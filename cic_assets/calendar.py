@@ -23,6 +23,16 @@ def next_month(day: dt.date) -> dt.date:
     return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
 
 
+def is_in_calendar(day: dt.date) -> bool:
+    """Whether what arrived on a day can be ingested: it has a partition."""
+    return day == nearest(day)
+
+
+def nearest(day: dt.date) -> dt.date:
+    """The day itself, or the end of the calendar that it is beyond."""
+    return min(max(day, FIRST_DAY), dt.datetime.now(dt.UTC).date())
+
+
 @dataclass(frozen=True)
 class Span:
     """What a date of a call means: a day, or all days of a month."""

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import os
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -264,7 +265,7 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
         runner = Runner(settings, streams, instance)
         if asked:
             jobs = ("ingest", "daily") if cadence is Cadence.daily else ("monthly",)
-            reports = [runner.run(job, asked.first, asked.last) for job in jobs]
+            reports = runner.window(jobs, asked.first, asked.last)
         else:
             reports = [*runner.ingest(), *runner.days()] if cadence is Cadence.daily else runner.months()
         reports += runner.dimensions()
@@ -278,6 +279,16 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
         out.print("nothing pending")
     for line in _incomplete_deliveries(settings):
         out.print(f"[yellow]![/yellow] {marked(line)}", highlight=False, soft_wrap=True)
+    _end_with_troubles(reports)
+
+
+def _end_with_troubles(reports: Iterable[RunReport]) -> None:
+    """Says what could not be done for single streams, with exit code 1."""
+    troubles = list(dict.fromkeys(line for report in reports for line in report.troubles))
+    for line in troubles:
+        err.print(f"[red]error[/red] {marked(line)}", highlight=False)
+    if troubles:
+        raise typer.Exit(1)
 
 
 def _incomplete_deliveries(settings: Settings) -> list[str]:
@@ -289,7 +300,8 @@ def _incomplete_deliveries(settings: Settings) -> list[str]:
 
 
 def _print_report(report: RunReport) -> None:
-    out.print(f"run {report.run_id} {report.job} {report.first or ''} {report.last or ''}: done", highlight=False)
+    said = f"done, but for {len(report.troubles)} troubles" if report.troubles else "done"
+    out.print(f"run {report.run_id} {report.job} {report.first or ''} {report.last or ''}: {said}", highlight=False)
 
 
 @app.command()
@@ -311,10 +323,13 @@ def rebuild(
         out.print(marked(line), highlight=False, soft_wrap=True)
     _fail_dead_runs(settings)
     with instance_of(settings) as instance:
+        reports = []
         for report in steps.compute(Runner(settings, streams, instance)):
             _print_report(report)
+            reports.append(report)
     steps.finish(settings)
     out.print("rebuilt; `cic doctor` says whether anything is left to do")
+    _end_with_troubles(reports)
 
 
 @app.command()

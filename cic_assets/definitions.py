@@ -25,17 +25,20 @@ from cic_assets.resources.spark import SparkResource
 from cic_assets.schedules import build_schedules
 from cic_assets.sensors import build_sensors
 from cic_assets.settings import Settings, load_settings
-from cic_assets.streams.load import load_streams
+from cic_assets.streams.load import BrokenFile, read_streams
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.mart_sets import DBT_PROJECT
 
 
-def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definitions:
+def build_definitions(
+    settings: Settings, streams: dict[str, Stream], broken: tuple[BrokenFile, ...] = ()
+) -> Definitions:
     """All definitions for one process.
 
     Args:
         settings: where lake, warehouse and engine are.
         streams: all streams by id.
+        broken: stream files that can't be loaded.
     """
     accepted, days = accepted_assets(list(streams.values())), status_fact_assets()
     months = [session_fact_assets(), charge_point_assets()]
@@ -56,7 +59,7 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
         schedules=build_schedules(),
         sensors=build_sensors(),
         resources={
-            "platform": Platform(settings, streams),
+            "platform": Platform(settings, streams, broken),
             "spark": SparkResource(engine=settings.spark, memory_bytes=settings.engine_bytes),
             # dbt of this environment, also where its folder is not on the PATH.
             "dbt": DbtCliResource(
@@ -71,4 +74,5 @@ def build_definitions(settings: Settings, streams: dict[str, Stream]) -> Definit
 
 set_umask()
 _settings = load_settings()
-defs = build_definitions(_settings, load_streams(_settings.streams))
+_files = read_streams(_settings.streams)
+defs = build_definitions(_settings, _files.streams, _files.broken)

@@ -66,15 +66,16 @@ _LOST_REASONS = {
 
 def process_tags(run_id: str) -> dict[str, str]:
     """Tags of a run that this process computes."""
-    return {PROCESS_TAG: _of_run(run_id, str(this_process()))}
+    return {PROCESS_TAG: of_run(run_id, str(this_process()))}
 
 
-def _of_run(run_id: str, text: str) -> str:
+def of_run(run_id: str, text: str) -> str:
     """A tag's value that counts for this run alone: one that is executed again takes over the tags of the first."""
     return f"{run_id} {text}"
 
 
-def _said(run: DagsterRun, tag: str) -> str:
+def said_of_run(run: DagsterRun, tag: str) -> str:
+    """A tag's value, if this run said it and not one that it executes again; else empty."""
     run_id, _, text = run.tags.get(tag, "").partition(" ")
     return text if run_id == run.run_id else ""
 
@@ -82,7 +83,7 @@ def _said(run: DagsterRun, tag: str) -> str:
 def why_dead(record: RunRecord) -> str:
     """Why nobody works on a run that has started; empty while somebody does, or may."""
     run = record.dagster_run
-    process = Process.parse(_said(run, PROCESS_TAG)) or Process.parse(_said(run, LAUNCHER_TAG))
+    process = Process.parse(said_of_run(run, PROCESS_TAG)) or Process.parse(said_of_run(run, LAUNCHER_TAG))
     if process is not None:
         return process.why_gone()
     age = dt.datetime.now(dt.UTC) - record.update_timestamp.astimezone(dt.UTC)
@@ -121,7 +122,7 @@ def _report(instance: DagsterInstance, run: DagsterRun, reason: str) -> str:
 
 def is_lost(run: DagsterRun) -> bool:
     """Whether a failed run failed by no doing of its own: its process died, or the warehouse went away under it."""
-    return bool(_said(run, LOST_TAG)) or run.tags.get(RUN_FAILURE_REASON_TAG) in _LOST_REASONS
+    return bool(said_of_run(run, LOST_TAG)) or run.tags.get(RUN_FAILURE_REASON_TAG) in _LOST_REASONS
 
 
 class LocalRunLauncher(DefaultRunLauncher):
@@ -135,7 +136,7 @@ class LocalRunLauncher(DefaultRunLauncher):
         """
         run_id = context.dagster_run.run_id
         launcher = process_of(os.getpgrp()) or this_process()
-        self._instance.add_run_tags(run_id, {LAUNCHER_TAG: _of_run(run_id, str(launcher))})
+        self._instance.add_run_tags(run_id, {LAUNCHER_TAG: of_run(run_id, str(launcher))})
         super().launch_run(context)
 
 
@@ -173,7 +174,7 @@ class _WithIdentity(Executor):
         def mark_if_restarted() -> None:
             # Where it does not answer at all, neither can this be written, and the run ends without a word.
             if _server_start(self._settings) != server:
-                instance.add_run_tags(run_id, {LOST_TAG: _of_run(run_id, "the warehouse was restarted")})
+                instance.add_run_tags(run_id, {LOST_TAG: of_run(run_id, "the warehouse was restarted")})
 
         try:
             for event in self._inner.execute(plan_context, execution_plan):

@@ -16,6 +16,7 @@ from typing import Any
 from cic_assets.errors import PlatformError
 from cic_assets.lake.engine_errors import engine_said
 from cic_assets.settings import PROJECT, Settings
+from cic_assets.streams.load import BrokenFile
 from cic_assets.streams.model import Stream
 
 
@@ -25,12 +26,17 @@ class RunFailedError(PlatformError):
 
 @dataclass(frozen=True)
 class RunReport:
-    """One finished run."""
+    """One finished run.
+
+    Attributes:
+        troubles: what it could not do for single streams, a line each: whose, where, what to do. The rest is done.
+    """
 
     job: str
     run_id: str
     first: dt.date | None
     last: dt.date | None
+    troubles: tuple[str, ...] = ()
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -64,11 +70,13 @@ def fail_dead_runs(settings: Settings) -> list[str]:
 class Runner:
     """Runs jobs one after the other in this process, which loads Spark, dbt and the definitions once."""
 
-    def __init__(self, settings: Settings, streams: dict[str, Stream], instance: Any) -> None:
+    def __init__(
+        self, settings: Settings, streams: dict[str, Stream], instance: Any, broken: tuple[BrokenFile, ...] = ()
+    ) -> None:
         from cic_assets.definitions import build_definitions
 
         self._settings, self._streams, self._instance = settings, streams, instance
-        self._definitions = build_definitions(settings, streams)
+        self._definitions = build_definitions(settings, streams, broken)
         # Files of the journal that are no entries, as `ingest` found them.
         self.unreadable: tuple[str, ...] = ()
         # What stands in `raw` and is never read.
@@ -87,7 +95,7 @@ class Runner:
         """One run of a job, or of some of its assets, over a range of partitions, both ends included.
 
         Raises:
-            RunFailedError: it failed; what replaced nothing is still there.
+            RunFailedError: it failed, and not for single streams' sake; what replaced nothing is still there.
         """
         from cic_assets.jobs import range_tags
         from cic_assets.liveness import process_tags
@@ -107,39 +115,55 @@ class Runner:
                 raise_on_error=False,
                 asset_selection=assets,
             )
-        if not result.success:
+        troubles = _troubles(result)
+        if not result.success and not troubles:
             raise RunFailedError(
                 f"run {result.run_id} of job {job} failed: {root_cause(result)} (log: {self._log.name})"
             )
-        return RunReport(job, result.run_id, first, last)
+        return RunReport(job, result.run_id, first, last, troubles)
 
     def ingest(self) -> list[RunReport]:
         """Ingests all pending arrivals, after looking for and reporting them as the sensor does; then due marts.
 
         What a landing that was killed, or another warehouse, wrote into the lake's journal alone is pending too.
         """
-        from cic_assets.assets.accepted import INGEST_OP
+        from cic_assets.assets.accepted import INGEST_OP, ingest_keys
+        from cic_assets.assets.marts import mart_keys
         from cic_assets.jobs import INGEST
         from cic_assets.lake import journal
         from cic_assets.lake.landing import adopt_foreign, tidy
-        from cic_assets.sensors import raw_event
+        from cic_assets.sensors import raw_events
         from cic_assets.warehouse.mart_sets import ARRIVAL
-        from cic_assets.work import ingest_work, pending_arrivals
+        from cic_assets.work import forget_mended, ingest_work, pending_arrivals
 
         self.oddities = tuple(tidy(self._settings))
         self.unreadable = journal.agree(self._settings).unreadable
         adopt_foreign(self._settings, self._streams, dt.datetime.now(dt.UTC))
         pending = pending_arrivals(self._settings, self._streams)
-        for arrival in pending:
-            self._instance.report_runless_asset_event(raw_event(arrival))
+        forget_mended(self._settings, self._streams, pending)
+        for event in raw_events(self._instance, pending):
+            self._instance.report_runless_asset_event(event)
         reports = [
             self.run(
                 INGEST, work.first, work.last,
                 {INGEST_OP: {"config": {"streams": list(work.streams), "pending_only": True}}},
+                [*ingest_keys(self._streams[each] for each in work.streams), *mart_keys(ARRIVAL)],
             )
-            for work in ingest_work(self._settings, self._streams, pending)
+            for work in ingest_work(self._settings, self._streams, pending, asked_for=True)
         ]  # fmt: skip
         return reports + self._due_marts(INGEST, ARRIVAL)
+
+    def window(self, jobs: Sequence[str], first: dt.date, last: dt.date) -> list[RunReport]:
+        """Runs jobs over a range of partitions, and marts that a run has left due for a stream's sake."""
+        from cic_assets.jobs import INGEST
+        from cic_assets.warehouse.mart_sets import ARRIVAL
+
+        reports = []
+        for job in jobs:
+            reports.append(self.run(job, first, last))
+            if job == INGEST and reports[-1].troubles:
+                reports += self._due_marts(INGEST, ARRIVAL)
+        return reports
 
     def days(self) -> list[RunReport]:
         """Computes all stale days of status, today's and those beyond the horizon too: somebody is asking for them.
@@ -182,6 +206,20 @@ class Runner:
 
         keys = mart_keys(name)
         return [self.run(job, work.first, work.last, assets=keys) for work in due_marts(self._settings, name)]
+
+
+def _troubles(result: Any) -> tuple[str, ...]:
+    """What a run could not do for single streams; nothing if it failed for another reason."""
+    from cic_assets.assets.accepted import FAILED_STREAMS
+
+    lines: list[str] = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data.user_failure_data
+            if data is None or FAILED_STREAMS not in data.metadata:
+                return ()
+            lines += data.metadata[FAILED_STREAMS].value
+    return tuple(lines)
 
 
 # What a step's own error says; Dagster's around it has no news, and of dbt's the errors stand at the end.

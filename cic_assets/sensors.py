@@ -5,12 +5,16 @@ three times waits for a person: its content would have to change first. A run th
 """
 
 import datetime as dt
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from dagster import (
     AssetKey,
     AssetMaterialization,
+    AssetRecordsFilter,
     DagsterInstance,
+    DagsterRun,
     DagsterRunStatus,
     DefaultSensorStatus,
     ResourceParam,
@@ -24,22 +28,26 @@ from dagster import (
     sensor,
 )
 
-from cic_assets.assets.accepted import INGEST_OP, IngestConfig
+from cic_assets.assets.accepted import FAILED_STREAMS_TAG, INGEST_OP, IngestConfig, ingest_keys
+from cic_assets.assets.keys import raw_key
 from cic_assets.assets.marts import mart_keys
-from cic_assets.assets.raw import raw_key
+from cic_assets.calendar import is_in_calendar
 from cic_assets.jobs import DAILY, DIMENSIONS, INGEST, MONTHLY, range_tags
 from cic_assets.lake import journal
 from cic_assets.lake.catalogue import Arrival
+from cic_assets.lake.failures import MAX_ATTEMPTS
 from cic_assets.lake.landing import adopt_foreign, purge_originals, tidy
-from cic_assets.liveness import MAX_LOST, fail_dead_runs, is_lost
-from cic_assets.partitions import DAYS
+from cic_assets.liveness import MAX_LOST, fail_dead_runs, is_lost, said_of_run
 from cic_assets.resources.platform import Platform
 from cic_assets.settings import Settings
+from cic_assets.streams.model import Stream
 from cic_assets.warehouse import mart_sets
 from cic_assets.work import (
     Work,
     days_work,
     due_marts,
+    forget_mended,
+    given_up_arrivals,
     ingest_work,
     months_work,
     pending_arrivals,
@@ -50,7 +58,6 @@ from cic_assets.work import (
 )
 
 WORK_TAG = "cic/work"
-MAX_ATTEMPTS = 3
 # Of what a release without a journal landed: a sensor has a minute.
 JOURNAL_ENTRIES = 10_000
 _UNFINISHED = [
@@ -66,62 +73,133 @@ def busy(instance: DagsterInstance, *jobs: str) -> bool:
 
 
 def requests(
-    instance: DagsterInstance, job: str, work: list[Work], assets: list[AssetKey] | None = None
+    instance: DagsterInstance,
+    job: str,
+    work: list[Work],
+    assets: Callable[[Work], list[AssetKey]] | None = None,
+    config: Callable[[Work], RunConfig] | None = None,
 ) -> Iterator[RunRequest]:
     """One run per range, of the whole job or of some of its assets, again after a failure.
 
-    The attempt is in the run key, which deduplicates for ever.
+    The attempt is in the run key, which deduplicates for ever. What a run has done once is not asked for again: where
+    it stays due, it waits for something else, such as an expected feed.
     """
     for item in work:
         tags = {WORK_TAG: item.identity, **range_tags(item.first, item.last)}
-        failed, lost = _tries(instance, job, item)
-        if failed >= MAX_ATTEMPTS or lost >= MAX_LOST:
+        tries = _tries(instance, job, item)
+        if tries.is_done or tries.failed >= MAX_ATTEMPTS or tries.lost >= MAX_LOST:
             continue
-        config = None
-        if job == INGEST and assets is None:
-            config = RunConfig(ops={INGEST_OP: IngestConfig(streams=list(item.streams), pending_only=True)})
-        run_key = f"{job}:{item.identity}:{failed + lost}"
-        yield RunRequest(run_key=run_key, job_name=job, tags=tags, run_config=config or {}, asset_selection=assets)
+        yield RunRequest(
+            run_key=f"{job}:{item.identity}:{tries.failed + tries.lost}",
+            job_name=job,
+            tags=tags,
+            run_config=config(item) if config else {},
+            asset_selection=assets(item) if assets else None,
+        )
+
+
+def ingest_requests(instance: DagsterInstance, streams: dict[str, Stream], work: list[Work]) -> list[RunRequest]:
+    """Runs of the streams that have something new, and of the marts of arrivals."""
+
+    def assets(item: Work) -> list[AssetKey]:
+        return [*ingest_keys(streams[stream_id] for stream_id in item.streams), *mart_keys(mart_sets.ARRIVAL)]
+
+    def config(item: Work) -> RunConfig:
+        given = IngestConfig(streams=list(item.streams), pending_only=True, given_up_too=False)
+        return RunConfig(ops={INGEST_OP: given})
+
+    return list(requests(instance, INGEST, work, assets, config))
 
 
 def mart_requests(settings: Settings, instance: DagsterInstance, job: str, name: str) -> list[RunRequest]:
     """Runs of a job's marts alone, where a run ended between facts and marts or their SQL is another."""
-    return list(requests(instance, job, due_marts(settings, name), mart_keys(name)))
+    return list(requests(instance, job, due_marts(settings, name), lambda _: mart_keys(name)))
 
 
-def _tries(instance: DagsterInstance, job: str, item: Work) -> tuple[int, int]:
-    """(failed, lost): how often the work failed, and how often its run died, which is no fault of the work so far."""
-    wanted = RunsFilter(job_name=job, tags={WORK_TAG: item.identity}, statuses=[DagsterRunStatus.FAILURE])
-    runs = instance.get_runs(wanted, limit=MAX_ATTEMPTS + MAX_LOST)
-    lost = sum(map(is_lost, runs))
-    return len(runs) - lost, lost
+@dataclass(frozen=True)
+class Tries:
+    """How often work failed, how often its run died, which is no fault of the work so far, and whether it was done."""
+
+    failed: int
+    lost: int
+    is_done: bool
+
+
+def _tries(instance: DagsterInstance, job: str, item: Work) -> Tries:
+    def runs(status: DagsterRunStatus, limit: int) -> Sequence[DagsterRun]:
+        wanted = RunsFilter(job_name=job, tags={WORK_TAG: item.identity}, statuses=[status])
+        return instance.get_runs(wanted, limit=limit)
+
+    # What ends for some streams' sake has done the rest; those streams' attempts are counted by themselves.
+    ended = [
+        run
+        for run in runs(DagsterRunStatus.FAILURE, MAX_ATTEMPTS + MAX_LOST)
+        if not said_of_run(run, FAILED_STREAMS_TAG)
+    ]
+    lost = sum(map(is_lost, ended))
+    return Tries(len(ended) - lost, lost, bool(runs(DagsterRunStatus.SUCCESS, 1)))
 
 
 def given_up(instance: DagsterInstance, job: str, work: list[Work]) -> str:
     """Names the ranges that nobody asks for any more, and why; empty where there are none."""
     named = []
     for item in work:
-        failed, lost = _tries(instance, job, item)
-        if failed >= MAX_ATTEMPTS:
-            named.append(f"{item.first} to {item.last} failed {failed} times")
-        elif lost >= MAX_LOST:
-            named.append(f"{item.first} to {item.last} lost its process {lost} times")
+        tries = _tries(instance, job, item)
+        if tries.failed >= MAX_ATTEMPTS:
+            named.append(f"{item.first} to {item.last} failed {tries.failed} times")
+        elif tries.lost >= MAX_LOST:
+            named.append(f"{item.first} to {item.last} lost its process {tries.lost} times")
     return f"given up until its content changes: {'; '.join(named)}" if named else ""
 
 
-def raw_event(arrival: Arrival) -> AssetMaterialization:
-    """Says that an operator's feed has come; the key is checked, as Dagster takes any text and shows it nowhere."""
-    key = arrival.arrival_date.isoformat()
-    if not DAYS.has_partition_key(key):
-        raise ValueError(f"{arrival.stream_id}: arrival {key} is outside the calendar")
+def raw_events(instance: DagsterInstance, arrivals: Iterable[Arrival]) -> list[AssetMaterialization]:
+    """Says that operators' feeds have come: of arrivals whose objects are others than when it was last said.
+
+    An arrival that is pending for its stream file's sake has not come again. One beyond the calendar has no partition:
+    Dagster takes any text for one, and shows it nowhere.
+    """
+    by_stream: dict[str, list[Arrival]] = {}
+    for arrival in arrivals:
+        if is_in_calendar(arrival.arrival_date):
+            by_stream.setdefault(arrival.stream_id, []).append(arrival)
+    events = []
+    for stream_id, mine in by_stream.items():
+        said = _said_before(instance, raw_key(stream_id), [str(arrival.arrival_date) for arrival in mine])
+        events += [event for event in map(_raw_event, mine) if said.get(str(event.partition)) != _contents(event)]
+    return events
+
+
+_CONTENTS = "contents"
+
+
+def _raw_event(arrival: Arrival) -> AssetMaterialization:
+    seen = sorted(f"{each.sha256}:{each.sightings}" for each in arrival.objects)
     return AssetMaterialization(
         raw_key(arrival.stream_id),
-        partition=key,
+        partition=str(arrival.arrival_date),
         metadata={
             "objects": len(arrival.objects),
             "files": ", ".join(sorted(o.original_name for o in arrival.objects)),
+            _CONTENTS: hashlib.sha256("\0".join(seen).encode()).hexdigest()[:16],
         },
     )
+
+
+def _contents(event: AssetMaterialization) -> object:
+    value = event.metadata.get(_CONTENTS)
+    return value.value if value else None
+
+
+def _said_before(instance: DagsterInstance, key: AssetKey, partitions: list[str]) -> dict[str, object]:
+    """Partition → what was in it when its feed was last said to have come."""
+    there = instance.get_materialized_partitions(key) & set(partitions)
+    found: dict[str, object] = {}
+    for partition in sorted(there):
+        wanted = AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
+        for record in instance.fetch_materializations(wanted, limit=1).records:
+            event = record.event_log_entry.asset_materialization
+            found[partition] = _contents(event) if event else None
+    return found
 
 
 def build_sensors() -> list[SensorDefinition]:
@@ -140,6 +218,7 @@ def _arrivals() -> SensorDefinition:
     def arrivals(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, INGEST):
             return SkipReason("an ingest is under way; what arrived meanwhile comes with the next")
+        platform = platform.renewed()
         settings, streams = platform.settings, platform.streams
         now = dt.datetime.now(dt.UTC)
         for line in tidy(settings):
@@ -151,13 +230,16 @@ def _arrivals() -> SensorDefinition:
         for stream in streams.values():
             purge_originals(settings, stream, now)
         pending = pending_arrivals(settings, streams)
-        work = ingest_work(settings, streams, pending)
-        found = list(requests(context.instance, INGEST, work))
-        found = found or mart_requests(settings, context.instance, INGEST, mart_sets.ARRIVAL)
-        if not found:
-            work += due_marts(settings, mart_sets.ARRIVAL)
-            return SkipReason(given_up(context.instance, INGEST, work) or "nothing new")
-        return SensorResult(run_requests=found, asset_events=[raw_event(arrival) for arrival in pending])
+        forget_mended(settings, streams, pending)
+        # Marts first: those of a run that ended for one stream's sake are due, and the stream is tried again after.
+        found = mart_requests(settings, context.instance, INGEST, mart_sets.ARRIVAL)
+        found = found or ingest_requests(context.instance, streams, ingest_work(settings, streams, pending))
+        events = raw_events(context.instance, pending)
+        if not found and not events:
+            work = [*ingest_work(settings, streams, pending), *due_marts(settings, mart_sets.ARRIVAL)]
+            said = [*given_up_arrivals(settings, streams, pending), given_up(context.instance, INGEST, work)]
+            return SkipReason("; ".join(filter(None, said)) or "nothing new")
+        return SensorResult(run_requests=found, asset_events=events)
 
     return arrivals
 
@@ -173,6 +255,7 @@ def _stale_days() -> SensorDefinition:
     def stale(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, INGEST, DAILY):
             return SkipReason("an ingest or a daily run is under way")
+        platform = platform.renewed()
         moment = dt.datetime.now(dt.UTC)
         touch_elapsed_days(platform.settings, platform.streams.values(), moment)
         now, waiting = stale_days(platform.settings, today_of(platform.streams.values(), moment))
@@ -198,6 +281,7 @@ def _stale_months() -> SensorDefinition:
     def stale(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, INGEST, DAILY, MONTHLY):
             return SkipReason("an ingest, a daily or a monthly run is under way")
+        platform = platform.renewed()
         today = today_of(platform.streams.values(), dt.datetime.now(dt.UTC))
         # Days that failed for good don't hold up the months of others.
         if list(requests(context.instance, DAILY, days_work(stale_days(platform.settings, today)[0]))):

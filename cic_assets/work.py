@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from cic_assets.calendar import month_of
+from cic_assets.calendar import month_of, nearest
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import Arrival
+from cic_assets.lake.failures import failures, forget_others, tried_as
 from cic_assets.lake.ingest import rule_set_of
 from cic_assets.lake.timeline import feeds_of
 from cic_assets.lake.touch import CHARGE_POINTS, SESSIONS, STATUS
@@ -52,22 +53,56 @@ def pending_arrivals(settings: Settings, streams: dict[str, Stream]) -> list[Arr
     ]
 
 
-def ingest_work(settings: Settings, streams: dict[str, Stream], pending: list[Arrival]) -> list[Work]:
-    """Ranges of days that cover the pending arrivals."""
-    groups: list[list[Arrival]] = []
-    for arrival in sorted(pending, key=lambda each: (each.arrival_date, each.stream_id)):
-        if groups and (arrival.arrival_date - groups[-1][-1].arrival_date).days <= MAX_GAP_DAYS:
-            groups[-1].append(arrival)
+def ingest_work(
+    settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival], *, asked_for: bool = False
+) -> list[Work]:
+    """Ranges of days that cover the pending arrivals, one beyond the calendar at the calendar's end.
+
+    What failed too often waits for somebody who asks (`asked_for`): attempts are counted per arrival of a stream, so
+    that one stream's failures keep no other one waiting.
+    """
+    with connect(settings) as connection:
+        failed, runs = failures(connection), catalogue.ingesting_runs(connection)
+    groups: list[list[tuple[dt.date, str, str]]] = []
+    for arrival in sorted(pending, key=lambda each: (nearest(each.arrival_date), each.stream_id)):
+        stream, key = streams[arrival.stream_id], (arrival.stream_id, arrival.arrival_date)
+        tried = tried_as(stream, arrival, rule_set_of(settings, stream))
+        failure = failed.get(key)
+        if failure and not asked_for and failure.is_given_up(tried):
+            continue
+        attempts = failure.attempts if failure and failure.fingerprint == tried else 0
+        # From what to what, so that a change that is taken back, and made again, is other work each time.
+        change = f"{stream.id}:{arrival.arrival_date}:{runs.get(key, '')}:{tried}:{attempts}"
+        day = nearest(arrival.arrival_date)
+        if groups and (day - groups[-1][-1][0]).days <= MAX_GAP_DAYS:
+            groups[-1].append((day, stream.id, change))
         else:
-            groups.append([arrival])
-    work = []
-    for group in groups:
-        prints = [
-            each.fingerprint(streams[each.stream_id], rule_set_of(settings, streams[each.stream_id])) for each in group
-        ]
-        ids = tuple(sorted({each.stream_id for each in group}))
-        work.append(Work(group[0].arrival_date, group[-1].arrival_date, _identity(prints), ids))
-    return work
+            groups.append([(day, stream.id, change)])
+    return [
+        Work(
+            group[0][0], group[-1][0], _identity([change for *_, change in group]),
+            tuple(sorted({stream_id for _, stream_id, _ in group})),
+        )
+        for group in groups
+    ]  # fmt: skip
+
+
+def given_up_arrivals(settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival]) -> list[str]:
+    """What is wrong with pending arrivals that nobody tries again by himself."""
+    with connect(settings) as connection:
+        failed = failures(connection)
+    said = []
+    for arrival in pending:
+        stream, failure = streams[arrival.stream_id], failed.get((arrival.stream_id, arrival.arrival_date))
+        if failure and failure.is_given_up(tried_as(stream, arrival, rule_set_of(settings, stream))):
+            said.append(str(failure))
+    return said
+
+
+def forget_mended(settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival]) -> None:
+    """Drops what is said of arrivals that are pending no more, as their change was taken back."""
+    with connect(settings) as connection:
+        forget_others(connection, streams, [(each.stream_id, each.arrival_date) for each in pending])
 
 
 def touch_elapsed_days(settings: Settings, streams: Iterable[Stream], now: dt.datetime) -> None:

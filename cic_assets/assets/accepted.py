@@ -1,12 +1,11 @@
 """Accepted and quarantined rows of every kind: ingest as assets, partitioned by arrival date."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from dagster import (
     AssetCheckResult,
-    AssetCheckSeverity,
     AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
@@ -24,26 +23,39 @@ from dagster import (
 )
 from pydantic import Field
 
-from cic_assets.assets.raw import OWNERS, raw_key
+from cic_assets.assets.keys import ACCEPTED, accepted_key, raw_key
+from cic_assets.assets.raw import OWNERS
+from cic_assets.assets.stream_checks import NAMED, check_specs, count_checks, ingested
+from cic_assets.assets.windows import ALL_STREAMS, no_stream_is_missing
+from cic_assets.calendar import is_in_calendar
 from cic_assets.lake import catalogue, tables
+from cic_assets.lake.attempt import Attempt, attempt_all, fail
 from cic_assets.lake.catalogue import Arrival
-from cic_assets.lake.decode import DecodeError
-from cic_assets.lake.digests import LakeDamagedError
-from cic_assets.lake.ingest import IngestCount, ingest, rule_set_of
+from cic_assets.lake.failures import IngestFailure, failures, tried_as
+from cic_assets.lake.ingest import IngestCount, rule_set_of
 from cic_assets.lake.kinds import KINDS
+from cic_assets.liveness import of_run
 from cic_assets.partitions import DAYS, day_range
-from cic_assets.quality.expectations import BATCH_CHECKS, BLOCKING_BATCH_CHECKS, CheckOutcome, validate
-from cic_assets.quality.rules import RULES, rules_of
 from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 
-ACCEPTED = {kind: AssetKey(["accepted", kind]) for kind in KINDS}
 INGEST_OP = "accepted"
 QUARANTINE = AssetKey(["quality", "quarantine"])
 INGEST_COUNT = AssetKey(["quality", "ingest_count"])
 RULE_COUNT = AssetKey(["quality", "rule_count"])
+# On a run that failed for these streams' sake alone: everything else of it is in place.
+FAILED_STREAMS_TAG = "cic/failed_streams"
+# In the failure's metadata: a line for each of them.
+FAILED_STREAMS = "failed streams"
+
+
+def ingest_keys(streams: Iterable[Stream]) -> list[AssetKey]:
+    """What an ingest of some streams writes."""
+    mine = sorted(streams, key=lambda stream: stream.id)
+    kinds = sorted({stream.kind for stream in mine})
+    return [*map(accepted_key, mine), *(ACCEPTED[kind] for kind in kinds), QUARANTINE, INGEST_COUNT, RULE_COUNT]
 
 
 class IngestConfig(Config):
@@ -52,10 +64,12 @@ class IngestConfig(Config):
     Attributes:
         streams: ids; none for all.
         pending_only: leave out arrivals whose objects, stream file and rules are as at their last ingest.
+        given_up_too: try also what failed so often that it waits for a person.
     """
 
     streams: list[str] = Field(default_factory=list)
     pending_only: bool = False
+    given_up_too: bool = True
 
 
 def _table_schema(names_and_types: Sequence[Any]) -> TableSchema:
@@ -72,37 +86,55 @@ _DESCRIPTIONS = {
 
 
 def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
-    """What an ingest writes, each downstream of every raw stream."""
+    """What an ingest writes: each stream's rows, and the tables that all streams share."""
+    common: dict[str, Any] = {"owners": OWNERS}
+    of_all = [accepted_key(stream) for stream in streams]
     return [
+        *(
+            # Without partitions: an event for each day of a range and stream cost more than the ingest.
+            AssetSpec(
+                accepted_key(stream),
+                deps=[raw_key(stream.id)],
+                description=f"Rows of {stream.id} that no row rule rejects. Red: the last ingest could not take all of "
+                "its arrivals; it keeps the rows that it had. Its checks are of the arrivals of its last ingest.",
+                group_name="lake",
+                kinds={"spark", "deltalake"},
+                **common,
+            )
+            for stream in streams
+        ),
         *(
             AssetSpec(
                 key,
-                deps=[raw_key(stream.id) for stream in streams if stream.kind == kind],
+                deps=[accepted_key(stream) for stream in streams if stream.kind == kind],
                 description=_DESCRIPTIONS[kind] + " Partition: arrival date (UTC).",
                 group_name="lake",
-                owners=OWNERS,
                 kinds={"spark", "deltalake"},
                 metadata={"dagster/column_schema": _table_schema(KINDS[kind].schema)},
+                partitions_def=DAYS,
+                **common,
             )
             for kind, key in ACCEPTED.items()
         ),
         AssetSpec(
             QUARANTINE,
-            deps=[raw_key(stream.id) for stream in streams],
+            deps=of_all,
             description="Rows that a rule rejects, with all reasons and their text. Nothing is ever deleted.",
             group_name="quality",
-            owners=OWNERS,
             kinds={"postgres", "deltalake"},
             metadata={"dagster/column_schema": _table_schema(tables.QUARANTINE)},
+            partitions_def=DAYS,
+            **common,
         ),
         *(
             AssetSpec(
                 key,
-                deps=[raw_key(stream.id) for stream in streams],
+                deps=of_all,
                 description=description,
                 group_name="quality",
-                owners=OWNERS,
                 kinds={"postgres"},
+                partitions_def=DAYS,
+                **common,
             )
             for key, description in (
                 (INGEST_COUNT, "Rows in, accepted and quarantined, per stream and arrival."),
@@ -113,39 +145,128 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
 
 
 def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
-    """The multi-asset of ingest, with one check per rule and kind."""
+    """The multi-asset of ingest: an asset per stream, with its checks, and the tables of all."""
+    missing = [
+        AssetCheckSpec(ALL_STREAMS, asset=key, description=f"ingest could take all arrivals of all {kind} streams")
+        for kind, key in ACCEPTED.items()
+    ]
 
     @multi_asset(
         name=INGEST_OP,
         specs=_specs(streams),
-        partitions_def=DAYS,
         backfill_policy=BackfillPolicy.single_run(),
-        check_specs=_check_specs(),
-        # So that a run may leave out checks of kinds of which nothing came: their last result stays.
+        check_specs=[*(spec for stream in streams for spec in check_specs(stream)), *missing],
+        # So that a run is of some streams, and the others' checks stay as they are.
         can_subset=True,
     )
     def accepted(
         context: AssetExecutionContext, config: IngestConfig, platform: ResourceParam[Platform], spark: SparkResource
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         chosen = set(context.selected_asset_keys)
-        kinds = [kind for kind, key in ACCEPTED.items() if key in chosen] or list(KINDS)
-        counts, failures = _ingest_window(context, config, platform, spark, kinds)
-        checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-        for result in _results(platform, counts):
-            if (result.asset_key, result.check_name) in checks:
-                yield result
-        if failures:
-            raise Failure("; ".join(failures))
-        for day in {count.arrival_date for count in counts}:
-            of_day = [count for count in counts if count.arrival_date == day]
-            for key, rows in _row_counts(platform, of_day).items():
-                if key in chosen:
-                    context.add_asset_metadata({"dagster/partition_row_count": rows}, key, day.isoformat())
+        wanted = _wanted(context, config, platform)
+        attempts = _attempts(context, config, platform, spark, wanted)
+        results = [result for each in attempts for result in _count_checks(context, platform, each)]
+        with connect(platform.settings) as connection:
+            failed = list(failures(connection).values())
+        results += _failure_checks(platform, wanted, failed)
+        selected = {(check.asset_key, check.name) for check in context.selected_asset_check_keys}
+        yield from (each for each in results if (each.asset_key, each.check_name) in selected)
+        counts = [count for each in attempts for count in each.replaced]
+        _add_days(context, platform, counts, chosen)
+        red = {each.stream.id for each in attempts if each.failures}
+        yield from _materialized([stream for stream in wanted if stream.id not in red], counts, chosen)
         for key, rows in _row_counts(platform, counts).items():
             if key in chosen:
                 yield MaterializeResult(asset_key=key, metadata={"rows in run": rows, "arrivals in run": len(counts)})
+        if red:
+            context.instance.add_run_tags(context.run_id, {FAILED_STREAMS_TAG: of_run(context.run_id, ",".join(red))})
+            raise _failure([failure for failure in failed if failure.run_id == context.run_id])
 
     return accepted
+
+
+def _failure(failed: Sequence[IngestFailure]) -> Failure:
+    """What the run ends with, when everything that could be taken is in place."""
+    lines = [str(failure) for failure in failed]
+    text = "; ".join(lines[:NAMED]) + (f" and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
+    return Failure(text, metadata={FAILED_STREAMS: MetadataValue.json(lines)}, allow_retries=False)
+
+
+def _attempts(
+    context: AssetExecutionContext,
+    config: IngestConfig,
+    platform: Platform,
+    spark: SparkResource,
+    streams: Sequence[Stream],
+) -> list[Attempt]:
+    """Ingests the streams' arrivals, each stream by itself."""
+    settings, found = platform.settings, _arrivals_of(context, config, platform, streams)
+
+    def session() -> Any:
+        return spark.session
+
+    due = [(stream, found[stream.id]) for stream in streams if stream.id in found]
+    attempts = attempt_all(settings, session, due, context.run_id)
+    for each in attempts:
+        done = each.replaced
+        context.log.info(
+            f"{each.stream.id}, {len(done)} arrivals: {sum(c.rows_in for c in done)} in, "
+            f"{sum(c.accepted for c in done)} accepted, {sum(c.quarantined for c in done)} quarantined, "
+            f"{sum(c.skipped for c in done)} skipped"
+        )
+        for trace in each.traces:
+            context.log.error(f"{each.stream.id} failed by itself:\n{trace}")
+    return attempts
+
+
+def _count_checks(context: AssetExecutionContext, platform: Platform, each: Attempt) -> list[AssetCheckResult]:
+    """The checks of a stream of which something came."""
+    if not each.counts:
+        return []
+    rule_set, docs = rule_set_of(platform.settings, each.stream), platform.settings.home / "data_docs" / each.stream.id
+    try:
+        return count_checks(each.stream, rule_set, each.counts, docs)
+    except Exception as error:
+        fail(platform.settings, each, each.counts[-1].arrival_date, error, context.run_id)
+        context.log.error(f"{each.stream.id}: its checks failed:\n{each.traces[-1]}")
+        return []
+
+
+def _failure_checks(
+    platform: Platform, streams: Sequence[Stream], failed: Sequence[IngestFailure]
+) -> list[AssetCheckResult]:
+    """Of each stream what ingest could not take, and of each table who is missing."""
+    kinds = {stream_id: stream.kind for stream_id, stream in platform.streams.items()}
+    return [
+        *(ingested(stream, [each for each in failed if each.stream_id == stream.id]) for stream in streams),
+        *(
+            no_stream_is_missing(key, [each for each in failed if kinds.get(each.stream_id) == kind])
+            for kind, key in ACCEPTED.items()
+        ),
+    ]
+
+
+def _materialized(
+    streams: Iterable[Stream], counts: Sequence[IngestCount], chosen: set[AssetKey]
+) -> Iterator[MaterializeResult[Any]]:
+    for stream in streams:
+        if accepted_key(stream) in chosen:
+            mine = [count for count in counts if count.stream_id == stream.id]
+            days = ", ".join(str(count.arrival_date) for count in mine[:NAMED])
+            yield MaterializeResult(
+                asset_key=accepted_key(stream),
+                metadata={"rows in run": sum(count.accepted for count in mine), "arrivals": days or "none was due"},
+            )
+
+
+def _add_days(
+    context: AssetExecutionContext, platform: Platform, counts: Sequence[IngestCount], chosen: set[AssetKey]
+) -> None:
+    for day in {count.arrival_date for count in counts}:
+        of_day = [count for count in counts if count.arrival_date == day]
+        for key, rows in _row_counts(platform, of_day).items():
+            if key in chosen:
+                context.add_asset_metadata({"dagster/partition_row_count": rows}, key, day.isoformat())
 
 
 def _row_counts(platform: Platform, counts: Sequence[IngestCount]) -> dict[AssetKey, int]:
@@ -158,231 +279,59 @@ def _row_counts(platform: Platform, counts: Sequence[IngestCount]) -> dict[Asset
     }
 
 
-def _results(platform: Platform, counts: Sequence[IngestCount]) -> Iterator[AssetCheckResult]:
-    """The checks of every kind of which something came."""
-    outcomes = _validate(platform, counts)
-    for kind in KINDS:
-        mine = [each for each in outcomes if platform.streams[each.stream_id].kind == kind]
-        if mine:
-            yield from _check_results(kind, mine)
-            yield _unreadable(kind, mine, _of_kind(platform, counts, kind))
-            yield from _incomplete(kind, _of_kind(platform, counts, kind))
-    status = _of_kind(platform, counts, "status")
-    if status:
-        yield _unmapped(status)
-
-
 def _of_kind(platform: Platform, counts: Sequence[IngestCount], kind: str) -> list[IngestCount]:
     return [count for count in counts if platform.streams[count.stream_id].kind == kind]
 
 
-UNMAPPED = "unmapped_status"
-INCOMPLETE = {
-    "held": "every delivery has the stream file's personal fields; one that lacks some is held: nothing of it is "
-    "decoded until the stream file is mended",
-    "kept_as_decoded": "of deliveries whose originals were purged, the stream file asks for what was decoded of them",
-}
-# Deliveries that a check names; it counts all.
-_NAMED = 20
-# The rule whose check also says what could not be read.
-UNREADABLE = "U01"
-
-
-def _check_specs() -> list[AssetCheckSpec]:
-    rules = [
-        AssetCheckSpec(rule.id, asset=ACCEPTED[kind], description=f"{rule.severity}: {rule.message} ({rule.source})")
-        for rule in RULES
-        for kind in rule.kinds
+def _wanted(context: AssetExecutionContext, config: IngestConfig, platform: Platform) -> list[Stream]:
+    """The streams that a run is about; locations first: the registry is there when states and sessions are flagged."""
+    unknown = sorted(set(config.streams) - set(platform.streams))
+    if unknown:
+        raise Failure(f"no stream {', '.join(unknown)}; `cic streams list` shows all")
+    streams = platform.streams.values()
+    chosen = set(context.selected_asset_keys)
+    named = chosen | {check.asset_key for check in context.selected_asset_check_keys}
+    mine = [
+        each for each in streams if each.id in config.streams or (not config.streams and accepted_key(each) in named)
     ]
-    batch = [
-        AssetCheckSpec(name, asset=key, description=text, blocking=name in BLOCKING_BATCH_CHECKS)
-        for name, text in BATCH_CHECKS.items()
-        for key in ACCEPTED.values()
-    ]
-    unmapped = AssetCheckSpec(
-        UNMAPPED, asset=ACCEPTED["status"], description="every word for a state is in its stream's vocabulary"
-    )
-    incomplete = [
-        AssetCheckSpec(name, asset=key, description=text)
-        for name, text in INCOMPLETE.items()
-        for key in ACCEPTED.values()
-    ]
-    return [*rules, *batch, unmapped, *incomplete]
-
-
-def _incomplete(kind: str, counts: Sequence[IngestCount]) -> Iterator[AssetCheckResult]:
-    """Names the deliveries that are held, and those of which the stream file asks for more than is left."""
-    for name in INCOMPLETE:
-        mine = [each for count in counts for each in count.incomplete if bool(each.held) == (name == "held")]
-        yield AssetCheckResult(
-            check_name=name,
-            asset_key=ACCEPTED[kind],
-            passed=not mine,
-            severity=AssetCheckSeverity.WARN,
-            description="; ".join(map(str, mine[:_NAMED])) if mine else None,
-            metadata={"id": name, "count": len(mine)},
-        )
-
-
-def _unmapped(counts: Sequence[IngestCount]) -> AssetCheckResult:
-    """Names the words that no vocabulary knows, and whose they are; their rows count as UNKNOWN."""
-    found: Counter[tuple[str, str]] = Counter()
-    for count in counts:
-        found.update({(count.stream_id, word): rows for word, rows in count.unmapped.items()})
-    words = ", ".join(f"{word!r} {rows} times in {stream}" for (stream, word), rows in sorted(found.items()))
-    return AssetCheckResult(
-        check_name=UNMAPPED,
-        asset_key=ACCEPTED["status"],
-        passed=not found,
-        severity=AssetCheckSeverity.WARN,
-        description=f"no vocabulary knows {words}: add to vocabulary.words of the stream file" if found else None,
-        metadata={"id": "E03", "count": sum(found.values()), "words": words},
-    )
-
-
-def _unreadable(kind: str, outcomes: Sequence[CheckOutcome], counts: Sequence[IngestCount]) -> AssetCheckResult:
-    """Names the columns of which values are there and were not read, and how many; the rule's own audit with it."""
-    found: Counter[tuple[str, str]] = Counter()
-    there: Counter[tuple[str, str]] = Counter()
-    for count in counts:
-        found.update({(count.stream_id, name): unread for name, (_, unread) in count.unreadable.items() if unread})
-        there.update({(count.stream_id, name): present for name, (present, _) in count.unreadable.items()})
-    said = ", ".join(
-        f"{name} of {stream} {rows} of {there[stream, name]}" for (stream, name), rows in sorted(found.items())
-    )
-    broken = [outcome for outcome in outcomes if outcome.check == UNREADABLE and not outcome.passed]
-    return AssetCheckResult(
-        check_name=UNREADABLE,
-        asset_key=ACCEPTED[kind],
-        passed=not found and not broken,
-        severity=AssetCheckSeverity.ERROR if broken else AssetCheckSeverity.WARN,
-        description=f"values that are there can't be read: {said}: mend the expressions of the stream file or the feed"
-        if found
-        else None,
-        metadata={
-            "id": UNREADABLE,
-            "count": sum(found.values()),
-            "columns": said,
-            "found": MetadataValue.text("; ".join(f"{outcome.stream_id}: {outcome.detail}" for outcome in broken)),
-        },
-    )
-
-
-def _ingest_window(
-    context: AssetExecutionContext,
-    config: IngestConfig,
-    platform: ResourceParam[Platform],
-    spark: SparkResource,
-    kinds: Sequence[str],
-) -> tuple[list[IngestCount], list[str]]:
-    """Ingests the window's arrivals; those with a defect or a damage are left as they were, the others go on.
-
-    Returns:
-        (counts, what went wrong).
-    """
-    settings, streams = platform.settings, platform.streams
-    found = _arrivals_of(context, config, platform)
-    counts: list[IngestCount] = []
-    defects: list[str] = []
-
-    def audit(count: IngestCount) -> bool:
-        counts.append(count)
-        wrong = _defects_of(count)
-        defects.extend(wrong)
-        return not wrong
-
-    def ingest_stream(stream: Stream) -> None:
-        mine = found.get(stream.id)
-        if not mine:
-            return
-        counts[:] = [count for count in counts if count.stream_id != stream.id]
-        replaced = ingest(settings, spark.session, stream, mine, context.run_id, audit)
-        context.log.info(
-            f"{stream.id}, {len(replaced)} arrivals: {sum(c.rows_in for c in replaced)} in, "
-            f"{sum(c.accepted for c in replaced)} accepted, {sum(c.quarantined for c in replaced)} quarantined, "
-            f"{sum(c.skipped for c in replaced)} skipped"
-        )
-
-    # Locations first: the registry is there when states and sessions are flagged.
-    mine_first = sorted(streams.values(), key=lambda each: (each.kind != "locations", each.id))
-    damages = _each([each for each in mine_first if each.kind in kinds], ingest_stream)
-    # The registry is made of all locations: what one stream lacked, another one may have mended since.
-    damages = _each([streams[stream_id] for stream_id in damages], ingest_stream)
-    failures = ["rules contradict themselves or records got lost, nothing was replaced: " + "; ".join(defects)]
-    return counts, [*(failures if defects else []), *damages.values()]
+    if not mine and chosen:
+        kinds = {kind for kind, key in ACCEPTED.items() if key in chosen} or set(KINDS)
+        mine = [each for each in streams if each.kind in kinds]
+    return sorted(mine, key=lambda each: (each.kind != "locations", each.id))
 
 
 def _arrivals_of(
-    context: AssetExecutionContext, config: IngestConfig, platform: ResourceParam[Platform]
+    context: AssetExecutionContext, config: IngestConfig, platform: Platform, streams: Sequence[Stream]
 ) -> dict[str, list[Arrival]]:
-    """The window's arrivals that the run covers, by stream."""
-    settings, streams = platform.settings, platform.streams
-    unknown = sorted(set(config.streams) - set(streams))
-    if unknown:
-        raise Failure(f"no stream {', '.join(unknown)}; `cic streams list` shows all")
+    """The arrivals that the run covers, by stream: those of its window; without a window all.
+
+    Where somebody executes a check alone, the newest of its stream.
+    """
+    settings = platform.settings
+    with connect(settings) as connection:
+        found = catalogue.arrivals(connection, [stream.id for stream in streams])
+        done, failed = catalogue.ingested(connection), failures(connection)
+    is_covered = _window_of(context, config)
+    by_stream: dict[str, list[Arrival]] = {stream.id: [] for stream in streams}
+    for arrival in found:
+        stream, key = platform.streams[arrival.stream_id], (arrival.stream_id, arrival.arrival_date)
+        rule_set = rule_set_of(settings, stream)
+        if not is_covered(arrival.arrival_date):
+            continue
+        if config.pending_only and done.get(key) == arrival.fingerprint(stream, rule_set):
+            continue
+        if not config.given_up_too and key in failed and failed[key].is_given_up(tried_as(stream, arrival, rule_set)):
+            continue
+        by_stream[stream.id].append(arrival)
+    if not context.selected_asset_keys:
+        by_stream = {stream_id: arrivals[-1:] for stream_id, arrivals in by_stream.items()}
+    return {stream_id: arrivals for stream_id, arrivals in by_stream.items() if arrivals}
+
+
+def _window_of(context: AssetExecutionContext, config: IngestConfig) -> Callable[[dt.date], bool]:
+    """Says of an arrival date whether the run covers it; of named streams also what is beyond the calendar."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return lambda day: True
     keys = context.partition_key_range
     start, end = day_range(keys.start, keys.end)
-    with connect(settings) as connection:
-        found = catalogue.arrivals(connection, config.streams or list(streams), start, end)
-        done = catalogue.ingested(connection)
-    chosen: dict[str, list[Arrival]] = {}
-    for arrival in found:
-        stream = streams[arrival.stream_id]
-        last = done.get((stream.id, arrival.arrival_date))
-        if not config.pending_only or last != arrival.fingerprint(stream, rule_set_of(settings, stream)):
-            chosen.setdefault(stream.id, []).append(arrival)
-    return chosen
-
-
-def _defects_of(count: IngestCount) -> list[str]:
-    """Why an arrival may not be replaced: rules that contradict themselves, records that got lost."""
-    wrong = [f"{rule} on {rows} rows" for rule, rows in count.disagreements.items() if rows]
-    said = [", ".join(wrong)] if wrong else []
-    if count.unaccounted:
-        said.append(f"{count.unaccounted} of {count.rows_in} decoded records are nowhere")
-    return [f"{count.stream_id}, arrival {count.arrival_date}: {each}" for each in said]
-
-
-def _each(streams: Sequence[Stream], work: Callable[[Stream], None]) -> dict[str, str]:
-    """Does something for each stream; of whom the lake has lost something, and what."""
-    damages: dict[str, str] = {}
-    for stream in streams:
-        try:
-            work(stream)
-        except (LakeDamagedError, DecodeError) as error:
-            damages[stream.id] = str(error)
-    return damages
-
-
-def _validate(platform: Platform, counts: Sequence[IngestCount]) -> list[CheckOutcome]:
-    outcomes: list[CheckOutcome] = []
-    for stream_id in sorted({count.stream_id for count in counts}):
-        stream = platform.streams[stream_id]
-        rules = rules_of(rule_set_of(platform.settings, stream), stream.kind)
-        mine = [count for count in counts if count.stream_id == stream_id]
-        outcomes += validate(stream, rules, mine, platform.settings.home / "data_docs" / stream_id)
-    return outcomes
-
-
-def _check_results(kind: str, outcomes: Sequence[CheckOutcome]) -> Iterator[AssetCheckResult]:
-    """One result per check, over all streams of the run; a check that no stream has is passed and says so."""
-    messages = {rule.id: rule.message for rule in RULES if kind in rule.kinds} | BATCH_CHECKS
-    warnings = set(BATCH_CHECKS) - set(BLOCKING_BATCH_CHECKS)
-    messages.pop(UNREADABLE)
-    for name, message in messages.items():
-        mine = [outcome for outcome in outcomes if outcome.check == name]
-        failed = [outcome for outcome in mine if not outcome.passed]
-        count = sum(outcome.count for outcome in failed)
-        yield AssetCheckResult(
-            check_name=name,
-            asset_key=ACCEPTED[kind],
-            passed=not failed,
-            severity=AssetCheckSeverity.WARN if name in warnings else AssetCheckSeverity.ERROR,
-            description=f"{name}: {count} against: {message}" if failed else None,
-            metadata={
-                "id": name,
-                "count": count,
-                "streams checked": len(mine),
-                "found": MetadataValue.text("; ".join(f"{outcome.stream_id}: {outcome.detail}" for outcome in failed)),
-            },
-        )
+    return lambda day: start <= day < end or (bool(config.streams) and not is_in_calendar(day))

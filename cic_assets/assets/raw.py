@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dagster import AssetKey, AssetSpec
+from dagster import AssetSpec
 
+from cic_assets.assets.keys import raw_key
 from cic_assets.partitions import DAYS
 from cic_assets.streams.model import Stream
 
 OWNERS = ["team:data-engineering"]
 # What Dagster takes for an address; another one ended the loading of all definitions.
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
-
-
-def raw_key(stream_id: str) -> AssetKey:
-    """The asset of a stream's landed objects."""
-    return AssetKey(["raw", stream_id])
 
 
 def raw_assets(streams: Iterable[Stream]) -> list[AssetSpec]:

@@ -23,8 +23,8 @@ from dagster import (
     multi_asset,
 )
 
-from cic_assets.assets.accepted import ACCEPTED
 from cic_assets.assets.expected import demand_expected
+from cic_assets.assets.keys import ACCEPTED
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
 from cic_assets.facts.identity import identified

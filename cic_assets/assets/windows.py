@@ -1,16 +1,19 @@
 """What the assets of all facts say of a window that they swapped: rows, columns, and what is still stale."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult, TableColumn, TableSchema
 
+from cic_assets.lake.failures import IngestFailure
 from cic_assets.lake.rows import Rows
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
 
 SHOWN = 12
+# On tables that all streams of a kind fill, and on the facts made of them.
+ALL_STREAMS = "no_stream_is_missing"
 
 
 def materialized(tables: Mapping[AssetKey, Rows], start: dt.date, end: dt.date) -> Iterator[MaterializeResult[Any]]:
@@ -69,4 +72,18 @@ def nothing_unresolved(settings: Settings, fact: str, kind: str, asset: AssetKey
         passed=not rows,
         description=f"accepted rows became nothing: {named}; ingest their arrivals again" if rows else None,
         metadata={"streams": len(rows)},
+    )
+
+
+def no_stream_is_missing(asset: AssetKey, failed: Sequence[IngestFailure]) -> AssetCheckResult:
+    """Warns of streams with arrivals that ingest could not take: what they had before is in the table."""
+    streams = sorted({failure.stream_id for failure in failed})
+    said = "; ".join(map(str, failed[:SHOWN])) + (f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else "")
+    return AssetCheckResult(
+        check_name=ALL_STREAMS,
+        asset_key=asset,
+        passed=not failed,
+        severity=AssetCheckSeverity.WARN,
+        description=f"arrivals of {', '.join(streams)} are missing: {said}" if failed else None,
+        metadata={"streams": len(streams), "arrivals": len(failed)},
     )

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from psycopg import sql
 
@@ -163,6 +164,27 @@ def ingested(connection: Connection) -> dict[tuple[str, dt.date], str]:
     """Fingerprint of the last finished ingest, by (stream, arrival date)."""
     rows = connection.execute("select stream_id, arrival_date, fingerprint from catalogue.ingest").fetchall()
     return {(stream, day): fingerprint for stream, day, fingerprint in rows}
+
+
+def moment(connection: Connection) -> dt.datetime:
+    """Now, by the warehouse's clock."""
+    row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    return cast(dt.datetime, row[0])
+
+
+def done_since(connection: Connection, stream_id: str, moment: dt.datetime) -> set[dt.date]:
+    """The arrivals of a stream whose ingest finished after a moment of the warehouse's clock."""
+    rows = connection.execute(
+        "select arrival_date from catalogue.ingest where stream_id = %s and ingested_at >= %s", [stream_id, moment]
+    ).fetchall()
+    return {day for (day,) in rows}
+
+
+def ingesting_runs(connection: Connection) -> dict[tuple[str, dt.date], str]:
+    """Whose the last finished ingest was, by (stream, arrival date)."""
+    rows = connection.execute("select stream_id, arrival_date, run_id from catalogue.ingest").fetchall()
+    return {(stream, day): run_id for stream, day, run_id in rows}
 
 
 class ArrivalLostError(PlatformError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.errors import PySparkException
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
@@ -23,6 +24,7 @@ from cic_assets.lake import accepted_files, accounted, catalogue, identity, publ
 from cic_assets.lake.catalogue import Arrival, Incomplete
 from cic_assets.lake.decode import DecodeError, decode, decoded_schema, other_decodings
 from cic_assets.lake.digests import LakeDamagedError
+from cic_assets.lake.engine_errors import engine_failure
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.rows import Rows, bring_back, distinct, rows_of, write
@@ -279,8 +281,11 @@ def _judged(
     objects = tables.hand_over(spark, origin, staging)
     named = records.withColumn("object", F.col("`cic.sha256`")).join(objects, "object").drop("object")
     rules = rules_of(rule_set_of(settings, stream), stream.kind)
-    judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)
-    return write_and_read(spark, judged, staging.uri("judged"))
+    try:
+        judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)
+        return write_and_read(spark, judged, staging.uri("judged"))
+    except PySparkException as error:
+        raise IngestError(engine_failure(stream, error, named)) from error
 
 
 def _counted(

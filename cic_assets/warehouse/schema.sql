@@ -119,6 +119,18 @@ create table if not exists catalogue.ingest (
   primary key (stream_id, arrival_date)
 );
 
+-- Arrivals that the last ingest could not take, with what it tried and how often: their streams keep what they had.
+create table if not exists catalogue.ingest_failure (
+  stream_id text not null,
+  arrival_date date not null,
+  fingerprint text not null,
+  attempt_count integer not null,
+  message text not null,
+  run_id text not null,
+  failed_at timestamptz not null default now(),
+  primary key (stream_id, arrival_date)
+);
+
 -- Which ingest may replace a stream's arrival: the newest claim.
 create table if not exists catalogue.arrival_claim (
   stream_id text not null,

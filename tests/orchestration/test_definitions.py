@@ -44,10 +44,9 @@ def test_every_asset_has_an_owner_a_description_and_a_group(definitions):
 
 def test_raw_streams_are_external_and_upstream_of_accepted(definitions):
     graph = definitions.resolve_asset_graph()
-    accepted = graph.get(AssetKey(["accepted", "sessions"]))
-    raw = {key for key in accepted.parent_keys if key.path[0] == "raw"}
-    assert AssetKey(["raw", "dundee_sessions"]) in raw
-    assert not any(graph.get(key).is_materializable for key in raw)
+    mine, raw = AssetKey(["accepted", "sessions", "dundee_sessions"]), AssetKey(["raw", "dundee_sessions"])
+    assert graph.get(mine).parent_keys == {raw} and not graph.get(raw).is_materializable
+    assert mine in graph.get(AssetKey(["accepted", "sessions"])).parent_keys
 
 
 def test_a_contact_that_is_no_address_ends_no_command():
@@ -71,13 +70,13 @@ def test_dimensions_are_upstream_of_no_mart(definitions):
             assert not graph.get(key).child_keys
 
 
-def test_each_rule_has_a_check_of_its_own(definitions):
+def test_each_rule_has_a_check_of_its_own_on_each_stream(definitions):
     from cic_assets.quality.rules import RULES
 
     keys = definitions.resolve_asset_graph().asset_check_keys
-    for kind in ("sessions", "status", "locations"):
-        names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", kind])}
-        assert {rule.id for rule in RULES if kind in rule.kinds} <= names
+    for stream in load_streams((SHIPPED_STREAMS,)).values():
+        names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", stream.kind, stream.id])}
+        assert {rule.id for rule in RULES if stream.kind in rule.kinds} <= names
     assert {kind for rule in RULES for kind in rule.kinds} == {"sessions", "status", "locations"}
 
 

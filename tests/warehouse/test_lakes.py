@@ -14,12 +14,11 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 import pytest
-from dagster import PartitionKeyRange, build_asset_context
 from deltalake import DeltaTable, write_deltalake
 
-from cic_assets.assets.accepted import ACCEPTED, IngestConfig, _ingest_window
 from cic_assets.lake import catalogue
 from cic_assets.lake.accepted_files import read_accepted
+from cic_assets.lake.attempt import attempt_all
 from cic_assets.lake.decode import DecodeError
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.ingest import ingest
@@ -28,7 +27,6 @@ from cic_assets.lake.landing import adopt_foreign, land
 from cic_assets.lake.touch import renew_registry
 from cic_assets.lake.verify import verify
 from cic_assets.lake.zones import LakeError
-from cic_assets.resources.platform import Platform
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
@@ -251,12 +249,16 @@ def test_what_is_lost_is_made_again_from_raw(settings, name):
 
 
 def ingest_window(settings: Settings) -> tuple[list[str], list[str]]:
-    """As the asset does, all arrivals of April: streams that were counted, and what went wrong."""
-    context = build_asset_context(partition_key_range=PartitionKeyRange("2025-04-01", "2025-04-30"))
-    platform = Platform(settings, load_streams(settings.streams))
-    spark = SparkResource(engine=settings.spark)
-    counts, failures = _ingest_window(context, IngestConfig(), platform, spark, list(ACCEPTED))
-    return sorted({counted.stream_id for counted in counts}), failures
+    """As the asset does, all arrivals of April: streams that were replaced, and what went wrong."""
+    streams = sorted(load_streams(settings.streams).values(), key=lambda each: (each.kind != "locations", each.id))
+    with connect(settings) as connection:
+        found = catalogue.arrivals(
+            connection, [stream.id for stream in streams], dt.date(2025, 4, 1), dt.date(2025, 5, 1)
+        )
+    due = [(stream, [each for each in found if each.stream_id == stream.id]) for stream in streams]
+    attempts = attempt_all(settings, lambda: SparkResource(engine=settings.spark).session, due, common.owner())
+    counted = sorted({count.stream_id for each in attempts for count in each.replaced})
+    return counted, [message for each in attempts for message in each.failures.values()]
 
 
 def test_the_registry_waits_for_all_locations_and_one_run_brings_them(settings, tmp_path):
@@ -278,12 +280,12 @@ def test_the_registry_waits_for_all_locations_and_one_run_brings_them(settings, 
     assert pending_arrivals(settings, load_streams(settings.streams)) == []
 
 
-def test_one_streams_damage_is_its_own(settings, raw, decoded):
+def test_an_arrivals_damage_is_its_own(settings, raw, decoded):
     before = facts(settings)
     flip(raw)
     decoded.unlink()
     ingested, failures = ingest_window(settings)
-    assert "north_sessions" not in ingested and len(ingested) == 3
+    assert len(ingested) == 4, "the other arrivals of the stream go on too"
     assert len(failures) == 1 and f"{raw.name} holds other bytes" in failures[0]
     assert facts(settings) == before
 
