@@ -76,7 +76,7 @@ ends as (
   select charge_point_id, (%(end)s::date::timestamp at time zone zone) as end_at from zones
 ),
 declared as (
-  select charge_point_id, provider_id, authority_id, valid_from, valid_to,
+  select charge_point_id, provider_id, authority_id, valid_from, valid_to, ended_at,
     min(valid_from) over (partition by charge_point_id) as first_from
   from facts.charge_point
 ),
@@ -112,10 +112,10 @@ registry as (
   -- The first version holds since the first word, if that came before it.
   select d.charge_point_id, d.provider_id, d.authority_id,
     case when d.valid_from = d.first_from then least(d.valid_from, s.first_at) else d.valid_from end as valid_from,
-    d.valid_to
+    d.valid_to, d.ended_at
   from declared as d left join spoken as s using (charge_point_id)
   union all
-  select o.charge_point_id, o.provider_id, o.authority_id, s.first_at, null
+  select o.charge_point_id, o.provider_id, o.authority_id, s.first_at, null, null
   from owners as o join spoken as s using (charge_point_id) join heard_until as h using (provider_id)
   where h.month_date >= %(start)s
     and not exists (select from facts.charge_point as c where c.provider_id = o.provider_id)
@@ -146,6 +146,7 @@ from registry as r join ends as e using (charge_point_id)
 left join facts.charge_point_rating as p on p.charge_point_id = r.charge_point_id
   and p.from_month <= %(start)s and (p.to_month is null or p.to_month > %(start)s)
 where r.valid_from < e.end_at and (r.valid_to is null or r.valid_to >= e.end_at)
+  and (r.ended_at is null or r.ended_at >= e.end_at)
   and r.charge_point_id not in (select charge_point_id from removed)
 """
 # Heard from: an event, a poll or a session within the month. A state that is carried over from before is no word.

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 REGISTRY_COLUMNS = (
     "charge_point_id", "charge_point_alias", "provider_id", "authority_id", "stream_id", "location_id",
-    "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "valid_to", "flags",
-    "also_at", "sources",
+    "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "valid_to", "ended_at",
+    "flags", "also_at", "sources",
 )  # fmt: skip
 # What rows say of a charge point, and of these what belongs to the site: another site's is not kept.
 _OF_SITE = ("location_name", "latitude", "longitude")
@@ -27,14 +27,15 @@ def registry(locations: DataFrame) -> DataFrame:
     Of a site's rows in one delivery, the strongest connector rates the charge point. Of two sites in one delivery, one
     holds, as a whole. What a delivery does not say, an earlier one may have said: each column keeps its last known
     value, and `sources` says whose. Several words about one instant are decided by the last arrival, and a charge
-    point's rows that say the same one after the other are one version.
+    point's rows that say the same one after the other are one version. `ended_at` is when the charge point was no more:
+    the end that the last words about it say, or the time of those that call it REMOVED.
     """
     words = _one_site(_per_site(locations))
     known = _carried(words)
     newest = Window.partitionBy("charge_point_id", "valid_from").orderBy(F.desc("arrived_at"), F.desc("stream_id"))
     one = known.withColumn("rank", F.row_number().over(newest)).where("rank = 1")
     history = Window.partitionBy("charge_point_id").orderBy("valid_from")
-    said = ("provider_id", "authority_id", *_SAID)
+    said = ("provider_id", "authority_id", *_SAID, "valid_to", "is_removed")
     text = [F.coalesce(F.col(name).cast("string"), F.lit("~")) for name in said]
     content = F.concat_ws("|", *text, F.concat_ws(",", "also_at"), F.concat_ws(",", "flags"))
     changed = (
@@ -42,7 +43,15 @@ def registry(locations: DataFrame) -> DataFrame:
         .withColumn("before", F.lag("content").over(history))
         .where(F.col("before").isNull() | (F.col("before") != F.col("content")))
     )
-    return changed.withColumn("valid_to", F.lead("valid_from").over(history)).select(*REGISTRY_COLUMNS)
+    ended = F.least("valid_to", F.when(F.col("is_removed") == 1, F.col("valid_from")))
+    whole = history.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    ends = changed.withColumn("ended", ended)
+    return ends.withColumns(
+        {
+            "ended_at": F.least("ended", F.last("ended").over(whole)),
+            "valid_to": F.lead("valid_from").over(history),
+        }
+    ).select(*REGISTRY_COLUMNS)
 
 
 def _per_site(locations: DataFrame) -> DataFrame:
@@ -57,6 +66,8 @@ def _per_site(locations: DataFrame) -> DataFrame:
         *(last(name) for name in ("provider_id", "authority_id", *names)),
         F.max("rated_power_kw").alias("rated_power_kw"),
         F.min((F.coalesce("status", F.lit("")) == "REMOVED").cast("int")).alias("is_removed"),
+        # A charge point is there as long as one of its connectors is.
+        F.when(F.count("valid_to") == F.count(F.lit(1)), F.max("valid_to")).alias("valid_to"),
         F.max(F.struct("source_file", "source_line")).alias("place"),
         F.array_distinct(F.flatten(F.collect_list("flags"))).alias("flags"),
     )

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from cic_assets.streams.columns import COLUMNS, CUT_TEXTS, NUMBERS, OWNERS, TEXTS
-from cic_assets.streams.expressions import INSTANTS, failing_reads, reads_wall_clock
+from cic_assets.streams.expressions import DATED, INSTANTS, failing_reads, reads_wall_clock
 from cic_assets.streams.model import PARTY_ID, Numbers, StatusStream, Stream, referenced_fields
 from cic_assets.streams.safe import safe, safe_condition
 
@@ -299,12 +299,12 @@ def _moment(name: str, kind: T.DataType, stream: Stream) -> tuple[Column, Column
     if isinstance(kind, T.StringType):
         return _moment_of_text(name)
     if isinstance(kind, T.DateType):
-        return nothing, value.cast("timestamp") if name == "valid_from" else nothing
+        return nothing, value.cast("timestamp") if name in DATED else nothing
     if isinstance(kind, T.TimestampNTZType):
         return nothing, value.cast("timestamp")
     if not isinstance(kind, T.TimestampType):
         return nothing, nothing
-    is_wall = name.endswith("_local") or (name == "valid_from" and reads_wall_clock(expression))
+    is_wall = name.endswith("_local") or (name in DATED and reads_wall_clock(expression))
     return (nothing, value) if is_wall else (value, nothing)
 
 
@@ -313,7 +313,7 @@ def _moment_of_text(name: str) -> tuple[Column, Column]:
     east = F.col(f"{name}_east").cast("bigint") * F.lit(60_000_000)
     instant = F.when(has_offset, F.timestamp_micros(F.unix_micros(clock) - east))
     wall = F.when(~has_offset, clock)
-    if name == "valid_from":
+    if name in DATED:
         # A registry's date alone says the day's beginning.
         wall = F.coalesce(wall, F.when(text_of(name).rlike(_DATE), text_of(name).try_cast(T.TimestampType())))
     return instant, wall

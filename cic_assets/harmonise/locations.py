@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -25,6 +27,7 @@ from cic_assets.harmonise.common import (
 from cic_assets.harmonise.countries import ANYWHERE, box_of
 from cic_assets.quality.rules import THRESHOLDS
 from cic_assets.streams.columns import KW_PER, PLATFORM_FIELDS
+from cic_assets.streams.expressions import DATED
 from cic_assets.streams.model import LocationsStream, referenced_fields
 from cic_assets.streams.vocabulary import STATES
 
@@ -56,6 +59,7 @@ _READ = {
     "longitude": "longitude",
     "status": "status",
     "valid_from": "valid_from_given",
+    "valid_to": "valid_to",
 }
 # Column of a stream file → column that is null where it was not read.
 _VALUES = {
@@ -65,6 +69,7 @@ _VALUES = {
     "longitude": "longitude",
     "status": "status",
     "valid_from": "valid_from_given",
+    "valid_to": "valid_to",
     "connector_id": "connector_given",
     "location_id": "location_id",
     "device_id": "device_given",
@@ -72,7 +77,7 @@ _VALUES = {
 
 
 # What is no text of any kind.
-_FIGURES = ("rated_power", "latitude", "longitude", "valid_from")
+_FIGURES = ("rated_power", "latitude", "longitude", "valid_from", "valid_to")
 # What a sum has not, whatever its numbers are.
 _SAID_OF_A_POINT = {
     name: _READ[name] for name in ("location_name", "device_id", "latitude", "longitude", "valid_from")
@@ -90,7 +95,7 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
         Provenance and the common model; what makes a row no charge point (`is_header`, `is_remark`, `is_alone`,
         `is_unplaced`); `is_misplaced`, its coordinates can't be meant; a value that can't be read is null.
     """
-    wall = F.to_utc_timestamp(F.col("valid_from_wall"), stream.zone)
+    since, until = (F.to_utc_timestamp(F.col(f"{name}_wall"), stream.zone) for name in DATED)
     frame = given(records, stream, _is_header(stream).alias("is_header")).select(
         *PROVENANCE,
         (F.col("is_header") | _is_words(stream)).alias("is_header"),
@@ -104,8 +109,9 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
         number_of("rated_power", KW_PER[stream.units.power]).alias("rated_power_kw"),
         number_of("latitude", kind=_DEGREES).alias("latitude"),
         number_of("longitude", kind=_DEGREES).alias("longitude"),
-        F.coalesce(instant_of("valid_from"), wall).alias("valid_from_given"),
-        F.when(_status().isin(*STATES), _status()).alias("status"),
+        F.coalesce(instant_of("valid_from"), since).alias("valid_from_given"),
+        F.coalesce(instant_of("valid_to"), until).alias("valid_to"),
+        _status(stream).alias("status"),
     )
     box = box_of(stream.zone) or ANYWHERE
     frame = frame.withColumns(
@@ -202,8 +208,13 @@ def _is_plausible(stream: LocationsStream) -> Column:
     return F.unix_micros("valid_from_given").between(F.lit(_FIRST_MICROS), latest)
 
 
-def _status() -> Column:
-    return F.upper(text_of("status"))
+def _status(stream: LocationsStream) -> Column:
+    """OCPI's state, of a feed with words of its own by its vocabulary; null for a word that nobody knows (U01)."""
+    word = F.upper(text_of("status"))
+    if stream.vocabulary is None:
+        return F.when(word.isin(*STATES), word)
+    pairs = chain.from_iterable(stream.vocabulary.states.items())
+    return F.try_element_at(F.create_map(*(F.lit(text) for text in pairs)), word)
 
 
 def _is_at_two_places(stream: LocationsStream) -> Column:

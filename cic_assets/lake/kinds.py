@@ -72,8 +72,8 @@ KINDS: dict[str, Kind] = {
         None,
         (
             "source_file", "source_line", "charge_point_id", "charge_point_alias", "connector_id", "location_id",
-            "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "authority_id",
-            "status", "flags",
+            "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "valid_to",
+            "authority_id", "status", "flags",
         ),
     ),
 }  # fmt: skip

@@ -97,6 +97,8 @@ ACCEPTED_LOCATIONS = pa.schema(
         ("latitude", pa.decimal128(9, 6)),
         ("longitude", pa.decimal128(9, 6)),
         ("valid_from", _INSTANT),
+        # From when on the row itself says that the charge point is no more.
+        ("valid_to", _INSTANT),
         ("status", pa.string()),
         ("flags", pa.list_(pa.string())),
     ]

@@ -59,8 +59,10 @@ LOCATION_COLUMNS: dict[str, str] = {
     "rated_power": "rated power of the connector, in units.power",
     "latitude": "degrees north, WGS 84",
     "longitude": "degrees east, WGS 84",
-    "status": "OCPI's state, where the list tells it: of one id at two sites, one that is REMOVED loses",
+    "status": "the state, in OCPI's words or those of vocabulary: what is REMOVED has left the registry, and of one id "
+    "at two sites loses",
     "valid_from": "since when this is so (an instant, or a date of the stream's zone); the arrival if not said",
+    "valid_to": "from when on the charge point is no more, where the list says it (an instant, or a date's beginning)",
     "provider": "whose the charge point is, where the rows of a registry or hub say it: the provider's id, in place of "
     "provider.id; a row without one is rejected",
     "authority": "which authority answers for it, in place of authority.id; a row without one is rejected",

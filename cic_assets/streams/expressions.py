@@ -16,8 +16,10 @@ from cic_assets.streams.columns import SEEN_AT
 
 # Columns of instants, without their way (`_local`, `_at`); those of which a date alone says nothing.
 TIMED = ("started", "ended", "changed", "confirmed")
+# Columns of a registry, of which a date alone says the day's beginning, by the zone's wall clock.
+DATED = ("valid_from", "valid_to")
 INSTANTS = frozenset(
-    {*(f"{edge}_{way}" for edge in TIMED for way in ("local", "at")), "covers_until", "last_updated", "valid_from"}
+    {*(f"{edge}_{way}" for edge in TIMED for way in ("local", "at")), "covers_until", "last_updated", *DATED}
 )
 _TIME_TYPES = {"TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ", "TIMESTAMPNTZ", "DATETIME", "DATE", "DATE32"}
 _TEXT_TYPES = {"TEXT", "VARCHAR", "CHAR", "NVARCHAR", "NCHAR"}
@@ -130,7 +132,7 @@ def _pattern_faults(name: str, node: exp.Expression, pattern: str) -> Iterator[s
     if name.endswith("_local") and _OFFSET.search(letters):
         yield f"reads an offset, so the time is an instant: name the column {name.removesuffix('_local')}_at"
     # A registry's dates are the zone's wall clock.
-    if not name.endswith("_local") and name != "valid_from" and _is_naive(node, pattern):
+    if not name.endswith("_local") and name not in DATED and _is_naive(node, pattern):
         local = f"name the column {name.removesuffix('_at')}_local if the time is the zone's wall clock, or "
         yield (
             f"has no offset: {local if name.removesuffix('_at') in TIMED else ''}wrap it in "

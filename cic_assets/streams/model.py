@@ -611,6 +611,11 @@ class LocationsStream(Stream):
 
     kind: Literal["locations"]
     units: Units = Units()
+    vocabulary: Vocabulary | None = later(
+        None,
+        description="the feed's words for `status`, where they are not OCPI's own",
+        examples=[{"words": {"Außer Betrieb": "OUTOFORDER", "abgebaut": "REMOVED"}}],
+    )
     numbers: Numbers | None = later(
         None,
         description="how the feed writes numbers, if not as 1234.5",

@@ -420,6 +420,8 @@ create table if not exists facts.charge_point (
 );
 
 alter table facts.charge_point add column if not exists charge_point_alias text;
+-- When the charge point was no more, as its registry says; null while it is there.
+alter table facts.charge_point add column if not exists ended_at timestamptz;
 -- Marks of the rows (L02 to L04), and `two_places` (E08): one delivery lists the charge point at other sites too.
 alter table facts.charge_point add column if not exists flags text[] not null default '{}';
 alter table facts.charge_point add column if not exists also_at text[] not null default '{}';

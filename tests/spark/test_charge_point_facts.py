@@ -26,7 +26,7 @@ def listed(day: int, kw: str | None = "7", **values: Any) -> dict[str, Any]:
         "source_line": 1, "arrived_at": noon(day), "provider_id": "p", "authority_id": "a", "charge_point_id": "p/1",
         "connector_id": "1", "location_id": "L1", "location_name": "High Street", "device_id": "P1",
         "rated_power_kw": kw and Decimal(kw), "latitude": None, "longitude": None, "valid_from": noon(day),
-        "status": None, "charge_point_alias": None, "flags": [],
+        "status": None, "charge_point_alias": None, "flags": [], "valid_to": None,
     }  # fmt: skip
     return row | values
 
@@ -53,6 +53,23 @@ def test_the_registry_keeps_versions_and_not_repetitions(spark):
         ("p/1", Decimal(22), noon(1), noon(3)), ("p/1", Decimal(50), noon(3), noon(9)),
         ("p/1", Decimal(300), noon(9), None), ("p/2", Decimal(11), noon(4), None),
     ]  # fmt: skip
+
+
+def ends(spark, *rows):
+    return [(row["valid_from"].day, row["ended_at"] and row["ended_at"].day) for row in versions(spark, *rows)]
+
+
+def test_a_charge_point_ends_when_its_registry_says_so(spark):
+    # Listed with its end: while both connectors end, and until a newer word lists it without one.
+    assert ends(spark, listed(1, valid_to=noon(20))) == [(1, 20)]
+    assert ends(spark, listed(1, valid_to=noon(20)), listed(1, connector_id="2")) == [(1, None)]
+    assert ends(spark, listed(1, valid_to=noon(20)), listed(1, connector_id="2", valid_to=noon(22))) == [(1, 22)]
+    assert ends(spark, listed(1), listed(5, valid_to=noon(3))) == [(1, 3), (5, 3)]
+    assert ends(spark, listed(1, valid_to=noon(3)), listed(5)) == [(1, 3), (5, None)]
+    # REMOVED since the first word that says so; a word after it opens it again.
+    gone = [listed(day, status="REMOVED") for day in (5, 6, 7)]
+    assert ends(spark, listed(1), *gone) == [(1, 5), (5, 5)]
+    assert ends(spark, listed(1), *gone, listed(9)) == [(1, None), (5, 5), (9, None)]
 
 
 def test_of_two_sites_in_one_delivery_one_holds_as_a_whole_and_both_are_shown(spark):

@@ -159,6 +159,23 @@ def test_what_is_there_and_can_not_be_read_is_flagged_and_counted(spark):
     assert counts["started_at"] == (len(rows), 0)
 
 
+def test_a_registry_has_its_own_words_for_states_and_ends_of_charge_points(spark):
+    content = {**COMMON, "kind": "locations", "zone": "Europe/Berlin"}
+    content["columns"] = {"charge_point": "cp", "location_id": "'x'", "status": "word", "valid_to": "gone"}
+    content["vocabulary"] = {"words": {"In Betrieb": "AVAILABLE", "abgebaut": "REMOVED"}}
+    rows = [
+        {"cp": "1", "word": "in betrieb", "gone": None}, {"cp": "2", "word": "Abgebaut", "gone": "2026-06-01"},
+        {"cp": "3", "word": "AVAILABLE", "gone": "2026-06-01T10:00:00Z"}, {"cp": "4", "word": "", "gone": "soon"},
+    ]  # fmt: skip
+    found = judged(spark, content, rows)
+    assert [(row["status"], row["valid_to"]) for row in found] == [
+        ("AVAILABLE", None), ("REMOVED", utc(2026, 5, 31, 22)), (None, TEN), (None, None),
+    ]  # fmt: skip
+    assert [row["flags"] for row in found] == [[], [], ["unreadable:status"], ["unreadable:valid_to"]]
+    del content["vocabulary"]
+    assert [row["status"] for row in judged(spark, content, rows)] == [None, None, "AVAILABLE", None]
+
+
 def test_a_plain_cast_ends_no_ingest_and_its_value_is_unreadable(spark):
     """The shipped char.gy registry once ended `cic run daily` on `230.5` volts."""
     content = {**COMMON, "kind": "locations", "units": {"power": "W"}}
