@@ -33,6 +33,25 @@ def list_streams() -> None:
     print_table(("stream", "kind", "provider", "authority", "zone", "format", "claims"), rows)
 
 
+@streams_app.command("accept")
+def accept_stream(stream_id: Annotated[str, typer.Argument(metavar="STREAM", help="Its id.")]) -> None:
+    """Say that accepted rows may leave with the stream file as it is now; the next edit asks again.
+
+    An edit that takes more than 1 % of an arrival's accepted rows is not applied to it until then: they stay.
+    """
+    from cic_assets.lake.change import accept_change
+    from cic_assets.warehouse.connect import connect, set_up
+
+    settings = load_settings()
+    streams = load_streams(settings.streams)
+    if stream_id not in streams:
+        raise wrong_call(f"no stream {stream_id!r}; there are {', '.join(streams)}")
+    set_up(settings)
+    with connect(settings) as connection:
+        accept_change(connection, streams[stream_id])
+    say(f"{stream_id}: rows may leave with its file as it is now; `cic run daily` or the daemon applies it")
+
+
 @streams_app.command("functions")
 def list_functions() -> None:
     """The functions that expressions of stream files may call, each with an example over text fields."""

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from cic_assets.calendar import month_of, nearest
 from cic_assets.lake import catalogue
 from cic_assets.lake.catalogue import Arrival
+from cic_assets.lake.change import accepted_changes
 from cic_assets.lake.failures import failures, forget_others, tried_as
 from cic_assets.lake.ingest import rule_set_of
 from cic_assets.lake.timeline import feeds_of
@@ -63,6 +64,7 @@ def ingest_work(
     """
     with connect(settings) as connection:
         failed, runs = failures(connection), catalogue.ingesting_runs(connection)
+        said = accepted_changes(connection)
     groups: list[list[tuple[dt.date, str, str]]] = []
     for arrival in sorted(pending, key=lambda each: (nearest(each.arrival_date), each.stream_id)):
         stream, key = streams[arrival.stream_id], (arrival.stream_id, arrival.arrival_date)
@@ -71,8 +73,10 @@ def ingest_work(
         if failure and not asked_for and failure.is_given_up(tried):
             continue
         attempts = failure.attempts if failure and failure.fingerprint == tried else 0
-        # From what to what, so that a change that is taken back, and made again, is other work each time.
-        change = f"{stream.id}:{arrival.arrival_date}:{runs.get(key, '')}:{tried}:{attempts}"
+        # From what to what, so that a change that is taken back, and made again, is other work each time; and so is
+        # one that somebody has accepted since.
+        consent = said.get((stream.id, stream.fingerprint()), "")
+        change = f"{stream.id}:{arrival.arrival_date}:{runs.get(key, '')}:{tried}:{attempts}:{consent}"
         day = nearest(arrival.arrival_date)
         if groups and (day - groups[-1][-1][0]).days <= MAX_GAP_DAYS:
             groups[-1].append((day, stream.id, change))

@@ -183,7 +183,10 @@ def _is_taken(
 
 
 def _defects_of(count: IngestCount) -> str:
-    """Why an arrival may not be replaced: rules that contradict themselves, records that got lost; empty if it may."""
+    """Why an arrival may not be replaced; empty if it may.
+
+    Rules contradict themselves, records got lost, or the stream file was changed and takes accepted rows away.
+    """
     wrong = [f"{rule} on {rows} rows" for rule, rows in count.disagreements.items() if rows]
     wrong = [f"rules contradict themselves: {', '.join(wrong)}"] if wrong else []
     if count.unaccounted:
@@ -191,6 +194,8 @@ def _defects_of(count: IngestCount) -> str:
     said = (
         f"arrival {count.arrival_date}: {', '.join(wrong)}: a defect of the rules or the engine; nothing was replaced"
     )
+    if not wrong and count.doubt:
+        return f"arrival {count.arrival_date}: {count.doubt}"
     return said if wrong else ""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from cic_assets.errors import PlatformError
 from cic_assets.lake import accepted_files, accounted, catalogue, identity, published, tables, touch
 from cic_assets.lake.catalogue import Arrival, Incomplete
+from cic_assets.lake.change import Loss, losses
 from cic_assets.lake.decode import DecodeError, decode, decoded_schema, other_decodings
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.engine_errors import engine_failure
@@ -74,6 +75,7 @@ class IngestCount:
         entries: of a status stream, its accepted entries by date (UTC).
         unreadable: column of the stream file → (values that are there, of these not read).
         incomplete: its deliveries that are held, or of which the stream file asks for more than is left.
+        loss: accepted rows that would leave as the stream file was changed: then nothing is replaced.
     """
 
     stream_id: str
@@ -93,11 +95,18 @@ class IngestCount:
     unreadable: dict[str, tuple[int, int]] = field(default_factory=dict)
     entries: tuple[Entries, ...] = ()
     incomplete: tuple[Incomplete, ...] = ()
+    loss: Loss | None = None
 
     @property
     def unaccounted(self) -> int:
         """Decoded records that are neither about to be written nor left out; negative if there are too many."""
         return self.rows_in - self.accepted - self.quarantined - self.skipped
+
+    @property
+    def doubt(self) -> str:
+        """Why a changed stream file may not replace the arrival's rows, and what it gives; empty if it may."""
+        gives = f"it gives {self.accepted} accepted, {self.quarantined} rejected, {self.skipped} skipped"
+        return f"{self.loss} ({gives})" if self.loss else ""
 
 
 # Says whether an arrival may be replaced.
@@ -120,7 +129,8 @@ def ingest(
         stream: whose arrivals they are.
         arrivals: of that stream.
         run_id: kept beside the result.
-        audit: called for each arrival before the swap; an arrival that it refuses stays as it was.
+        audit: called for each arrival before the swap; an arrival that it refuses stays as it was, and so does one of
+            which a changed stream file would take accepted rows (`IngestCount.loss`).
 
     Returns:
         The counts of the arrivals that were replaced.
@@ -143,7 +153,8 @@ def ingest(
             judged = _judged(settings, spark, stream, batch, decoded, staging)
             rows = _outcome(judged, stream, staging)
             counts = _counted(judged, rows, settings, stream, batch, decoded)
-            kept = [count for count in counts if audit(count)]
+            counts = _asking(settings, stream, counts, rows.accepted)
+            kept = [count for count in counts if audit(count) and count.loss is None]
             _demand_identity(kept)
             if kept:
                 mine = rows.of([count.arrival_date for count in kept])
@@ -165,6 +176,12 @@ class Outcome:
         """Those of some arrivals."""
         wanted = pc.field("arrival_date").isin(pa.array(days, pa.date32()))
         return Outcome(self.accepted.filter(wanted), self.quarantined.filter(wanted))
+
+
+def _asking(settings: Settings, stream: Stream, counts: Sequence[IngestCount], new: Rows) -> list[IngestCount]:
+    """The counts, with what a changed stream file would take away."""
+    found = losses(settings, open_lake(settings), stream, [count.arrival_date for count in counts], new)
+    return [replace(count, loss=found.get(count.arrival_date)) for count in counts]
 
 
 def _by_arrival(rows: Rows) -> dict[dt.date, int]:
@@ -519,8 +536,16 @@ def _record(
             key = [stream.id, count.arrival_date]
             cursor.execute(
                 "insert into quality.ingest_count (stream_id, arrival_date, rows_in, accepted, quarantined, skipped,"
-                " first_date, last_date) values (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [*key, count.rows_in, count.accepted, count.quarantined, count.skipped, *(count.dates or (None, None))],
+                " first_date, last_date, stream_fingerprint) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    *key,
+                    count.rows_in,
+                    count.accepted,
+                    count.quarantined,
+                    count.skipped,
+                    *(count.dates or (None, None)),
+                    stream.fingerprint(),
+                ],
             )
             cursor.executemany(
                 "insert into quality.unreadable_value values (%s, %s, %s, %s, %s)",

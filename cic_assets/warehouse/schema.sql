@@ -622,6 +622,8 @@ alter table quality.ingest_count add column if not exists skipped bigint not nul
 alter table quality.ingest_count
   add column if not exists first_date date,
   add column if not exists last_date date;
+-- The version of the stream file that made them.
+alter table quality.ingest_count add column if not exists stream_fingerprint text;
 alter table quality.ingest_count drop constraint if exists ingest_count_check;
 do $$
 begin
@@ -633,6 +635,13 @@ begin
       check (rows_in = accepted + quarantined + skipped);
   end if;
 end $$;
+
+-- The version of a stream file with which accepted rows may leave, because somebody said so.
+create table if not exists catalogue.accepted_change (
+  stream_id text primary key,
+  fingerprint text not null,
+  accepted_at timestamptz not null default now()
+);
 
 -- How often each rule fired at ingest, per stream and arrival (rules that fired never have no row).
 create table if not exists quality.rule_count (
