@@ -340,7 +340,10 @@ def _problems(trial: _Trial, handle: BinaryIO, count: IngestCount, profile: Prof
         would = "hold the file" if each.name in stream.delivery.hold else "warn"
         yield f"ingest would {would}: {each.text}"
     for bound, value in broken(stream, rules_of(rule_set_of(trial.settings, stream), stream.kind), count):
-        yield f"ingest would warn: {bound.check}: {bound.note}; here it is {value:g}"
+        limits = [f"at least {bound.min_value:g}"] if bound.min_value is not None else []
+        limits += [f"at most {bound.max_value:g}"] if bound.max_value is not None else []
+        said = f"{bound.column} is {value:.4g}, {' and '.join(limits)}"
+        yield f"ingest would warn: {bound.check}: {bound.note}: {said}"
     if count.rows_in > count.skipped and not count.accepted:
         yield "no row is accepted"
 

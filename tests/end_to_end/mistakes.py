@@ -262,6 +262,10 @@ MISTAKES = (
         stream={"personal_fields": []}, columns={"connector_id": "Card"},
     ),
     Mistake(
+        "an escape sequence in a cell", as_csv([{**row, "Charge point": "E1\x1b[2J"} for row in _PLAIN]),
+        ("charge_point_id=acme/E1\\x1b[2J, ",), 0,
+    ),
+    Mistake(
         "claims", as_csv(_PLAIN), ("no pattern of claims matches export.csv",), 0, stream={"claims": ["report_*.csv"]},
     ),
     Mistake(
