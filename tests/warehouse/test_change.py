@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from cic_assets import cli, cli_streams
+from cic_assets.assets.stream_checks import ingested
+from cic_assets.lake.attempt import attempt_all
 from cic_assets.lake.change import Loss, accept_change, loss
+from cic_assets.lake.failures import MAX_ATTEMPTS, IngestFailure, failures
 from cic_assets.lake.ingest import IngestCount, ingest
 from cic_assets.lake.landing import adopt_foreign, land
 from cic_assets.lake.tables import arrival_rows
@@ -19,7 +22,7 @@ from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
-from cic_assets.work import pending_arrivals
+from cic_assets.work import ingest_work, pending_arrivals
 
 CAME = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)
 COLUMNS = {
@@ -148,6 +151,34 @@ def test_the_share_that_may_leave_is_of_the_files_that_are_the_same():
     assert loss("s", {"a": 100}, {"a": 98, "b": 900}) == Loss("s", 100, 2, "a")
     assert loss("s", {"a": 1}, {}) == Loss("s", 1, 1, "a")
     assert loss("s", {"a": 500, "b": 500}, {"a": 480, "b": 700}) == Loss("s", 1000, 20, "a")
+
+
+def test_the_streams_check_is_red_and_the_daemon_asks_again_once_somebody_said_yes(landed):
+    asked: list[str] = []
+
+    def attempt() -> list[str]:
+        """What an ingest that the daemon asks for says is wrong."""
+        work = ingest_work(landed, {"porto": WRONG}, pending := pending_arrivals(landed, {"porto": WRONG}))
+        asked.extend(item.identity for item in work)
+        if work:
+            session = SparkResource(engine=landed.spark).session
+            attempt_all(landed, lambda: session, [(WRONG, pending)], f"run {len(asked)}")
+        with connect(landed) as connection:
+            return [failure.message for failure in failures(connection).values()]
+
+    (message,) = attempt()
+    assert (
+        message.startswith("arrival 2026-03-02: the stream file was changed, and 200 of 200")
+        and accepted(landed) == 200
+    )
+    assert ingested(WRONG, [IngestFailure("porto", CAME.date(), "", 1, message, "")]).passed is False
+    for _ in range(MAX_ATTEMPTS):
+        attempt()
+    assert len(asked) == len(set(asked)) == MAX_ATTEMPTS, "then it waits for somebody"
+    with connect(landed) as connection:
+        accept_change(connection, WRONG)
+    assert attempt() == [] and accepted(landed) == 0
+    assert len(asked) == len(set(asked)) == MAX_ATTEMPTS + 1, "what was asked for before is not asked for again"
 
 
 def test_the_command_says_yes_for_the_file_as_it_is(landed, monkeypatch, capsys):
