@@ -45,6 +45,11 @@ def later(default: Any, **said: Any) -> Any:
 PARTY_ID = r"^[A-Za-z0-9*_.-]+$"
 
 
+def told(description: str, example: Any = None) -> Any:
+    """What `docs/streams.md` says of a key, and an example of it in YAML."""
+    return Field(description=description, examples=[] if example is None else [example])
+
+
 class Part(BaseModel):
     """A part of a stream file: unknown keys are errors, values don't change after loading."""
 
@@ -54,8 +59,14 @@ class Part(BaseModel):
 class Party(Part):
     """A provider or an authority: id as DEFINITIONS 1 says, and the name that people read."""
 
-    id: Annotated[str, Field(pattern=PARTY_ID)]
-    name: Text
+    id: Annotated[
+        str,
+        Field(pattern=PARTY_ID),
+        told(
+            "OCPI `country_code*party_id`, an ONS code, or a slug; `/` parts it from the ids of charge points", "GB*CHG"
+        ),
+    ]
+    name: Annotated[Text, told("what people call it", "Chargewell")]
 
 
 class Unpivot(Part):
@@ -81,18 +92,39 @@ class Unpivot(Part):
 class FeedFormat(Part):
     """How the bytes are read. gzip is recognised by its first bytes, whatever the name says."""
 
-    type: Literal["csv", "json", "jsonl", "xlsx"]
-    encoding: Text = "utf-8"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    # JSON documents: the dotted path of the array of records; empty if the document is the array.
-    records: str = ""
-    # JSON: lists inside a record, outer to inner; each element of the innermost is a record of its own, and its fields
-    # stand under the lists' names (`evses.uid`).
-    each: tuple[Text, ...] = ()
-    # JSON documents: fields beside the records, such as the response's time; they stand under `document.`.
-    document: tuple[Text, ...] = ()
-    # XLSX: name of the one sheet to read; if not said, the first that is not empty and all under the same header.
-    sheet: str | None = None
+    type: Annotated[Literal["csv", "json", "jsonl", "xlsx"], told("what the bytes are; gzip is known by itself", "csv")]
+    encoding: Annotated[Text, told("of text", "latin-1")] = "utf-8"
+    delimiter: Annotated[
+        str,
+        Field(min_length=1, max_length=1),
+        told("CSV: the sign between cells; a first line `sep=;` must say the same and is no row", ";"),
+    ] = ","
+    records: Annotated[
+        str, told("JSON: the dotted path of the array of records; empty if the document is the array", "data.locations")
+    ] = ""
+    each: Annotated[
+        tuple[Text, ...],
+        told(
+            "JSON: lists inside a record, outer to inner; each element of the innermost is a "
+            "record of its own, and its fields stand under the names of the lists "
+            "(`evses.uid`)",
+            ["evses", "connectors"],
+        ),
+    ] = ()
+    document: Annotated[
+        tuple[Text, ...],
+        told(
+            "JSON: fields beside the records, such as the time of the response; they stand under `document.`",
+            ["timestamp"],
+        ),
+    ] = ()
+    sheet: Annotated[
+        str | None,
+        told(
+            "XLSX: the one sheet to read; else the first that is not empty, and all under the same header",
+            "Sessions 2026",
+        ),
+    ] = None
     names: tuple[Text, ...] = later(
         (),
         description="CSV and XLSX without a header: the columns' names, from the left",
@@ -158,10 +190,11 @@ class FeedFormat(Part):
 class Units(Part):
     """Units of the feed's figures; the common model is in kWh and kW."""
 
-    energy: Literal["Wh", "kWh", "MWh"] = "kWh"
-    power: Literal["W", "kW", "MW"] = "kW"
-    # Of the column duration where it is a number; `h:mm:ss` says it itself.
-    duration: Literal["s", "min", "h"] = "s"
+    energy: Annotated[Literal["Wh", "kWh", "MWh"], told("of `energy`", "Wh")] = "kWh"
+    power: Annotated[Literal["W", "kW", "MW"], told("of `rated_power`", "W")] = "kW"
+    duration: Annotated[
+        Literal["s", "min", "h"], told("of `duration` where it is a number; `h:mm:ss` says it itself", "min")
+    ] = "s"
 
 
 class Numbers(Part):
@@ -187,10 +220,15 @@ class Numbers(Part):
 class DateRepair(Part):
     """DEFINITIONS 4, S15: which files have day and month exchanged wherever both readings exist."""
 
-    kind: Literal["day_month_swap"]
-    files: tuple[Text, ...] = ()
-    # Each file that shows the swap, whatever its name; `date_repair: auto` says so.
-    auto: bool = later(False)
+    kind: Annotated[
+        Literal["day_month_swap"], told("day and month exchanged wherever both readings exist (S15)", "day_month_swap")
+    ]
+    files: Annotated[
+        tuple[Text, ...], told("patterns of the names of files that hold such dates", ["council_2016-17.*"])
+    ] = ()
+    auto: Annotated[
+        bool, told("each file that shows the swap, whatever its name; `date_repair: auto` says so", True)
+    ] = later(False)
 
     @model_validator(mode="before")
     @classmethod
@@ -219,18 +257,25 @@ class Expected(Part):
     """The feed must have arrived for each event date from..to, at most `by` days later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    start: dt.date = Field(alias="from")
-    end: dt.date | None = Field(default=None, alias="to")
-    by: Annotated[int, Field(ge=0, le=MAX_DAYS)]
+    start: Annotated[dt.date, told("the first event date for which the feed must have come", "2026-01-01")] = Field(
+        alias="from"
+    )
+    end: Annotated[dt.date | None, told("the last one; for ever if not said", "2026-12-31")] = Field(
+        default=None, alias="to"
+    )
+    by: Annotated[int, Field(ge=0, le=MAX_DAYS), told("at most so many days after the event date", 2)]
 
 
 class Batch(Part):
     """Expectations of an arrival as a whole; what breaks one is a warning, not a rejection."""
 
-    min_rows: Annotated[int, Field(ge=0)] = 1
-    max_rejected_pct: Annotated[float, Field(ge=0, le=100)] = 20.0
-    # Days between the newest start and the arrival; none for archives.
-    max_age_days: int | None = None
+    min_rows: Annotated[int, Field(ge=0), told("fewer rows in an arrival are a warning", 100)] = 1
+    max_rejected_pct: Annotated[
+        float, Field(ge=0, le=100), told("more rejected rows, in per cent, are a warning", 5)
+    ] = 20.0
+    max_age_days: Annotated[
+        int | None, told("more days between the newest event and the arrival are a warning; none for archives", 3)
+    ] = None
 
 
 FindingName = Literal[
@@ -252,28 +297,38 @@ class Delivery(Part):
     beyond the ranges from wherever it comes.
     """
 
-    # Findings that hold a delivery until it is released; all others warn.
-    hold: tuple[FindingName, ...] = HOLDING
-    # Smaller deliveries of an arrival are looked at together, and not at all where they have fewer rows together.
-    min_rows: Annotated[int, Field(ge=1)] = 20
-    median_kwh: Range = (0.2, 1000.0)
-    median_kw: Range = (0.1, 500.0)
-    # Median mean power over the median rating.
-    power_to_rating: Range = (0.002, 10.0)
-    # Of the medians to those of at least five earlier arrivals, either way.
-    max_change_factor: Annotated[float, Field(gt=1)] = 30.0
-    max_rejected_pct: Pct = 50.0
-    # Of the values of a column that are there (U01).
-    max_unreadable_pct: Pct = 50.0
-    max_unmapped_pct: Pct = 20.0
-    max_reused_ids_pct: Pct = 5.0
-    max_repeated_pct: Pct = 50.0
-    # Starts from midnight to five, local time.
-    max_nights_pct: Pct = 60.0
-    # Charge points, in per cent of the fewest that an earlier delivery had.
-    min_coverage_pct: Pct = 50.0
-    # Rule or flag → per cent of rows.
-    max_flagged_pct: dict[str, Pct] = {}
+    hold: Annotated[
+        tuple[FindingName, ...],
+        told("findings that hold a delivery until it is released; all others warn", ["dates", "energy"]),
+    ] = HOLDING
+    min_rows: Annotated[
+        int,
+        Field(ge=1),
+        told(
+            "smaller deliveries of an arrival are looked at together, and not at all where "
+            "they have fewer rows together",
+            50,
+        ),
+    ] = 20
+    median_kwh: Annotated[Range, told("the median energy of its sessions lies within", [1.0, 100.0])] = (0.2, 1000.0)
+    median_kw: Annotated[Range, told("their median mean power lies within", [1.0, 350.0])] = (0.1, 500.0)
+    power_to_rating: Annotated[Range, told("median mean power over the median rating lies within", [0.01, 1.5])] = (
+        0.002,
+        10.0,
+    )
+    max_change_factor: Annotated[
+        float, Field(gt=1), told("medians to those of at least five earlier arrivals, either way", 10.0)
+    ] = 30.0
+    max_rejected_pct: Annotated[Pct, told("rejected rows", 20.0)] = 50.0
+    max_unreadable_pct: Annotated[Pct, told("of the values of a column that are there (U01)", 10.0)] = 50.0
+    max_unmapped_pct: Annotated[Pct, told("states that no vocabulary knows", 5.0)] = 20.0
+    max_reused_ids_pct: Annotated[Pct, told("sessions whose ids are none (S16)", 1.0)] = 5.0
+    max_repeated_pct: Annotated[Pct, told("rows that repeat others", 20.0)] = 50.0
+    max_nights_pct: Annotated[Pct, told("starts from midnight to five, local time", 40.0)] = 60.0
+    min_coverage_pct: Annotated[
+        Pct, told("charge points, in per cent of the fewest that an earlier delivery had", 80.0)
+    ] = 50.0
+    max_flagged_pct: Annotated[dict[str, Pct], told("rule or flag → per cent of rows", {"S06": 30.0})] = {}
 
     def limit_of(self, mark: str) -> float:
         """Most rows with a flag, in per cent; 100 for flags that may stand on all."""
@@ -283,34 +338,78 @@ class Delivery(Part):
 class Stream(Part):
     """One feed of one kind from one provider for one authority; `parse_stream` makes the class of its kind."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    kind: Literal["sessions", "status", "locations"]
-    description: Text
-    provider: Party
-    authority: Party
-    zone: Text
-    format: FeedFormat
-    # Shell patterns of the file names (without folder) that belong to this stream.
-    claims: Annotated[tuple[Text, ...], Field(min_length=1)]
-    columns: dict[str, Text]
-    # Spark SQL over the feed's fields: records for which it is not true are left out, and counted as skipped.
-    where: Text | None = None
-    # Fields that a delivery may lack. A personal one that it lacks and that is not named here holds the delivery.
-    optional_fields: tuple[Text, ...] = ()
-    # Fields that become keyed hashes. In a stream that has some, `raw` shows only fields that the stream file names.
-    personal_fields: tuple[Text, ...] = ()
-    # Fields that look personal, or that no expression reads, and that `raw` may show.
-    not_personal: tuple[Text, ...] = ()
-    # Fields that number a file's rows and say nothing of what the rows are about: equal rows are equal without them.
-    row_number_fields: tuple[Text, ...] = ()
-    raw_retention_days: Annotated[int, Field(ge=1, le=MAX_DAYS)] | None = None
-    rule_set: Text = "default"
-    overrides: dict[str, FiniteFloat] = {}
-    batch: Batch = Batch()
-    delivery: Delivery = later(Delivery())
-    expected: Expected | None = None
-    licence: Text
-    contact: Text
+    id: Annotated[
+        str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$"), told("of the stream, in paths and tables", "ashbourne_sessions")
+    ]
+    kind: Annotated[
+        Literal["sessions", "status", "locations"],
+        told("sessions, status or locations: which columns there are", "sessions"),
+    ]
+    description: Annotated[Text, told("what the feed is", "Weekly export of charging sessions")]
+    provider: Annotated[Party, told("whose charge points they are", {"id": "GB*ASH", "name": "Ashbourne Charging"})]
+    authority: Annotated[
+        Party,
+        told("the local authority that answers for them", {"id": "E10000000", "name": "Wealdshire County Council"}),
+    ]
+    zone: Annotated[Text, told("IANA zone of wall-clock times and of local days", "Europe/London")]
+    format: Annotated[FeedFormat, told("how the bytes are read", {"type": "csv", "delimiter": ";"})]
+    claims: Annotated[
+        tuple[Text, ...],
+        Field(min_length=1),
+        told(
+            "shell patterns of the names of files that belong to the stream", ["ashbourne_*.csv", "ashbourne_*.csv.gz"]
+        ),
+    ]
+    columns: Annotated[
+        dict[str, Text], told("column of the common model → Spark SQL over the fields of the feed; below")
+    ]
+    where: Annotated[
+        Text | None,
+        told(
+            "Spark SQL: records for which it is not true are left out, and counted as skipped",
+            "message_type = 'StatusNotification'",
+        ),
+    ] = None
+    optional_fields: Annotated[
+        tuple[Text, ...],
+        told(
+            "fields that a delivery may lack; a personal one that it lacks and that is not "
+            "named here holds the delivery",
+            ["note"],
+        ),
+    ] = ()
+    personal_fields: Annotated[
+        tuple[Text, ...],
+        told(
+            "fields that become keyed hashes; in a stream that has some, `raw` shows only "
+            "fields that the stream file names",
+            ["rfid"],
+        ),
+    ] = ()
+    not_personal: Annotated[
+        tuple[Text, ...],
+        told("fields that look personal, or that no expression reads, and that `raw` may show", ["card_type"]),
+    ] = ()
+    row_number_fields: Annotated[
+        tuple[Text, ...], told("fields that number the rows of a file and say nothing of what they are about", ["_id"])
+    ] = ()
+    raw_retention_days: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_DAYS)] | None,
+        told("originals of a stream with personal fields are kept so long; else for ever", 400),
+    ] = None
+    rule_set: Annotated[Text, told("thresholds of the rules, by name", "academic")] = "default"
+    overrides: Annotated[
+        dict[str, FiniteFloat], told("thresholds that are others in this stream", {"max_energy_kwh": 400})
+    ] = {}
+    batch: Annotated[Batch, told("what is expected of an arrival as a whole", {"min_rows": 100})] = Batch()
+    delivery: Annotated[Delivery, told("what holds a delivery, or is warned of", {"min_coverage_pct": 80})] = later(
+        Delivery()
+    )
+    expected: Annotated[
+        Expected | None, told("days of facts fail while the feed has not come", {"from": "2026-01-01", "by": 2})
+    ] = None
+    licence: Annotated[Text, told("of the data", "Open Government Licence v3.0")]
+    contact: Annotated[Text, told("who answers questions about the feed", "data@ashbourne.example")]
 
     @field_validator("zone")
     @classmethod
@@ -476,7 +575,13 @@ class Stream(Part):
 class SessionWords(Part):
     """The feed's words for the status of a session, beside OCPI's own. Case does not matter."""
 
-    words: dict[str, SessionStatus] = {}
+    words: Annotated[
+        dict[str, SessionStatus],
+        told(
+            "the feed's words for the status of a session, beside OCPI's own; case does not matter",
+            {"Beendet": "COMPLETED"},
+        ),
+    ] = {}
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -488,18 +593,27 @@ class SessionsStream(Stream):
     """Charging sessions or CDRs (DEFINITIONS 3)."""
 
     kind: Literal["sessions"]
-    vocabulary: SessionWords = SessionWords()
-    units: Units = Units()
+    vocabulary: Annotated[
+        SessionWords, told("the feed's words for the status of a session", {"words": {"Beendet": "COMPLETED"}})
+    ] = SessionWords()
+    units: Annotated[
+        Units, told("of the feed's figures; the common model is in kWh, kW and seconds", {"energy": "Wh"})
+    ] = Units()
     numbers: Numbers | None = later(
         None,
         description="how the feed writes numbers, if not as 1234.5",
         examples=[{"decimal": ",", "thousands": ".", "signs": ["€", "kWh"]}],
     )
-    date_repair: DateRepair | None = None
-    vat_basis: Literal["excluded", "included", "unknown"]
-    vat_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
-    # The feed's ids are no ids (DEFINITIONS 3): charge point, connector and start identify. Said here or in `columns`.
-    session_id: Literal["none"] | None = None
+    date_repair: Annotated[DateRepair | None, told("which files have day and month exchanged", "auto")] = None
+    vat_basis: Annotated[
+        Literal["excluded", "included", "unknown"],
+        told("whether `cost` has VAT in it: excluded, included or unknown", "included"),
+    ]
+    vat_rate: Annotated[Annotated[float, Field(ge=0, lt=1)] | None, told("of included VAT", 0.2)] = None
+    session_id: Annotated[
+        Literal["none"] | None,
+        told("`none`: ids of the feed are none; charge point, connector and start identify", "none"),
+    ] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -525,8 +639,11 @@ class SessionsStream(Stream):
 class Vocabulary(Part):
     """The feed's words: a standard's, a list of its own, or a standard's with additions. Case does not matter."""
 
-    standard: Standard | None = None
-    words: dict[str, State] = {}
+    standard: Annotated[Standard | None, told("a standard whose words the feed uses", "OCPP 1.6")] = None
+    words: Annotated[
+        dict[str, State],
+        told("the feed's own words, or additions to the standard's; case does not matter", {"Kaputt": "OUTOFORDER"}),
+    ] = {}
 
     @property
     def states(self) -> dict[str, State]:
@@ -550,15 +667,25 @@ class StatusStream(Stream):
     """States of charge points (DEFINITIONS 2)."""
 
     kind: Literal["status"]
-    vocabulary: Vocabulary
-    # False where the feed only says whether a point works: its charging share is null, not 0.
-    reports_use: bool = True
-    # How often a polled feed lists all charge points (ISO 8601, such as PT10M); none for feeds that report on change.
-    period: dt.timedelta | None = None
-    # ISO 8601 too; `none`: a state holds until the next event or the feed's last cover.
-    max_silence: dt.timedelta | Literal["none"] | None = None
-    # The last local day of a feed that has ended; without it, its charge points have days until yesterday.
-    ends: dt.date | None = None
+    vocabulary: Annotated[Vocabulary, told("the feed's words for states", {"standard": "OCPI 2.2.1"})]
+    reports_use: Annotated[
+        bool, told("false where the feed only says whether a point works: its charging share is null, not 0", False)
+    ] = True
+    period: Annotated[
+        dt.timedelta | None,
+        told(
+            "how often a polled feed lists all charge points (ISO 8601); none for feeds that report on change", "PT10M"
+        ),
+    ] = None
+    max_silence: Annotated[
+        dt.timedelta | Literal["none"] | None,
+        told(
+            "so long after the last word a state is believed (ISO 8601); 7 days, or three "
+            "periods, if not said; `none`: until the next event",
+            "P7D",
+        ),
+    ] = None
+    ends: Annotated[dt.date | None, told("the last local day of a feed that has ended", "2026-06-30")] = None
 
     @property
     def is_polled(self) -> bool:
@@ -610,7 +737,7 @@ class LocationsStream(Stream):
     """Which charge points there are, where, and how strong: what the registry is built from."""
 
     kind: Literal["locations"]
-    units: Units = Units()
+    units: Annotated[Units, told("of the feed's figures; the common model is in kW", {"power": "W"})] = Units()
     vocabulary: Vocabulary | None = later(
         None,
         description="the feed's words for `status`, where they are not OCPI's own",
