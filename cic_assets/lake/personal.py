@@ -24,6 +24,7 @@ from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.settings import Settings
 from cic_assets.streams.model import FeedFormat, Stream
 from cic_assets.streams.personal import is_uid, looks_personal, mentions_person
+from cic_assets.streams.vocabulary import folded
 
 # Stands in `raw` for what the stream file does not name.
 MASKED = "(not shown)"
@@ -156,7 +157,20 @@ class Guard:
     def values(self, values: dict[str, str | None]) -> dict[str, str | None]:
         """The record's fields that are decoded as text; personal ones hashed, so are lists around personal ones."""
         return {
-            name: text if (text := values.get(name)) is None else self.value(name, text) for name in self.stream.fields
+            name: text if (text := values.get(name)) is None or self._shows(name, values) else self.value(name, text)
+            for name in self.stream.fields
+        }
+
+    def _shows(self, name: str, values: dict[str, str | None]) -> bool:
+        """Whether a record says, by the words that the stream file names, that a personal field of it is none."""
+        said = self._open_words.get(name)
+        return said is not None and all(folded(values.get(field) or "") in words for field, words in said.items())
+
+    @cached_property
+    def _open_words(self) -> dict[str, dict[str, set[str]]]:
+        return {
+            name: {field: {*map(folded, words)} for field, words in said.items()}
+            for name, said in self.stream.personal_unless.items()
         }
 
     def value(self, name: str, text: str) -> str:

@@ -38,6 +38,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "expected.to": {"from": "2026-01-01", "by": 2},
     "expected.by": {"from": "2026-01-01"},
     "numbers.thousands": {"decimal": ","},
+    "personal_unless": {"personal_fields": ["rfid"]},
     "raw_retention_days": {"personal_fields": ["rfid"]},
 }
 _HEAD = """# Stream files

@@ -386,6 +386,14 @@ class Stream(Part):
             ["rfid"],
         ),
     ] = ()
+    personal_unless: Annotated[
+        dict[Text, dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]]],
+        told(
+            "personal field → field → words with which a record shows it: in all others it is hashed, also where they "
+            "say nothing, and `raw` shows hashes only",
+            {"rfid": {"site_type": ["public", "on-street"]}},
+        ),
+    ] = later({})
     not_personal: Annotated[
         tuple[Text, ...],
         told("fields that look personal, or that no expression reads, and that `raw` may show", ["card_type"]),
@@ -484,6 +492,9 @@ class Stream(Part):
         both = sorted({*self.personal_fields} & {*self.not_personal})
         if both:
             raise ValueError(f"not_personal: {', '.join(both)} stands in personal_fields too; choose one")
+        strange = sorted(set(self.personal_unless) - set(self.personal_fields))
+        if strange:
+            raise ValueError(f"personal_unless: {', '.join(strange)} is not in personal_fields; name it there too")
         if self.raw_retention_days is not None and not self.personal_fields:
             raise ValueError(
                 "raw_retention_days: only for streams with personal_fields; all others keep what they sent"
@@ -502,8 +513,10 @@ class Stream(Part):
     # Cached: decoding asks for each record, and parsing expressions took 98 % of its time (34 s for 53,000 records).
     @cached_property
     def read_fields(self) -> tuple[str, ...]:
-        """The feed's fields that expressions read, in order."""
-        return tuple(name for name in self._referenced if name not in PLATFORM_FIELDS)
+        """The feed's fields that expressions read, in order, and those that say whether others are personal."""
+        decisive = [name for said in self.personal_unless.values() for name in said]
+        names = [name for name in self._referenced if name not in PLATFORM_FIELDS]
+        return tuple(dict.fromkeys([*names, *decisive]))
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -554,7 +567,7 @@ class Stream(Part):
 
     def decode_fingerprint(self) -> str:
         """Changes when decoding would give other records."""
-        kept = {"format", "optional_fields", "personal_fields", "not_personal", "row_number_fields"}
+        kept = {"format", "optional_fields", "personal_fields", "personal_unless", "not_personal", "row_number_fields"}
         parts = self.model_dump_json(include=kept)
         # The key of the hashes is the authority's.
         authority = self.authority.id if self.personal_fields else ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 
 import pytest
 import yaml
@@ -8,7 +9,7 @@ from sqlglot.errors import SqlglotError
 
 from cic_assets.lake.decode import decoded_row
 from cic_assets.lake.personal import Guard, Keys
-from cic_assets.lake.records import Reading, Record
+from cic_assets.lake.records import Reading, Record, read_records
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
 from cic_assets.streams.model import parse_stream, referenced_fields
@@ -105,6 +106,26 @@ def test_personal_values_leave_as_a_keyed_hash_and_unreadable_text_is_withheld()
         guard(stream, Reading(iter(()), columns), b"key"), "x", Record(3, "SECRET;", None, "SECRET is odd")
     )
     assert broken["cic.fault"] == "D01" and "SECRET" not in str(broken)
+
+
+def test_an_id_is_hashed_unless_the_record_says_that_nobody_lives_there():
+    columns = {**GOOD["columns"], "charge_point": "post"}
+    said = {"personal_fields": ["post"], "personal_unless": {"post": {"kind": ["public", "On-Street"]}}}
+    stream = parse_stream({**GOOD, "format": {"type": "csv"}, "columns": columns, **said})
+    header = ",".join(stream.required_fields) + ",post"
+    rows = ["Public", " on-street", "private", "", "unknown"]
+    place = stream.required_fields.index("kind")
+    text = "\n".join(",".join([*["x"] * place, word, *["x"] * (header.count(",") - 1 - place), "P1"]) for word in rows)
+    reading = read_records(io.BytesIO(f"{header}\n{text}\n".encode()), stream.format)
+    hashes = guard(stream, reading, b"k")
+    found = [decoded_row(hashes, "s", record) for record in reading.records]
+    assert [row["post"] for row in found] == ["P1", "P1", *[hashes.pseudonym("P1")] * 3]
+    # Quarantine shows the hash, whatever the record says.
+    assert all("P1" not in row["cic.raw"] for row in found)
+    plain = parse_stream({**GOOD, "format": {"type": "csv"}, "columns": columns, "personal_fields": ["post"]})
+    assert stream.decode_fingerprint() != plain.decode_fingerprint()
+    with pytest.raises(ValueError, match="is not in personal_fields"):
+        parse_stream({**GOOD, "personal_unless": {"energy": {"kind": ["public"]}}})
 
 
 def test_a_whole_personal_object_is_replaced():
