@@ -277,6 +277,8 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
         _warn(f"{fault}: restore it, or move it away")
     if not reports:
         out.print("nothing pending")
+    for line in _orphans(settings, streams):
+        _warn(line)
     for line in _incomplete_deliveries(settings):
         out.print(f"[yellow]![/yellow] {marked(line)}", highlight=False, soft_wrap=True)
     _end_with_troubles(reports)
@@ -289,6 +291,14 @@ def _end_with_troubles(reports: Iterable[RunReport]) -> None:
         err.print(f"[red]error[/red] {marked(line)}", highlight=False)
     if troubles:
         raise typer.Exit(1)
+
+
+def _orphans(settings: Settings, streams: Iterable[str]) -> list[str]:
+    from cic_assets.lake.change import orphans
+    from cic_assets.warehouse.connect import connect
+
+    with connect(settings) as connection:
+        return orphans(connection, streams)
 
 
 def _incomplete_deliveries(settings: Settings) -> list[str]:

@@ -37,19 +37,22 @@ def list_streams() -> None:
 def accept_stream(stream_id: Annotated[str, typer.Argument(metavar="STREAM", help="Its id.")]) -> None:
     """Say that accepted rows may leave with the stream file as it is now; the next edit asks again.
 
-    An edit that takes more than 1 % of an arrival's accepted rows is not applied to it until then: they stay.
+    An edit that takes more than 1 % of an arrival's accepted rows is not applied to it until then: they stay. Of a
+    stream whose file is gone: give it up, so that a status feed has no days any more.
     """
-    from cic_assets.lake.change import accept_change
+    from cic_assets.lake.change import accept_change, give_up
     from cic_assets.warehouse.connect import connect, set_up
 
     settings = load_settings()
     streams = load_streams(settings.streams)
-    if stream_id not in streams:
-        raise wrong_call(f"no stream {stream_id!r}; there are {', '.join(streams)}")
     set_up(settings)
     with connect(settings) as connection:
-        accept_change(connection, streams[stream_id])
-    say(f"{stream_id}: rows may leave with its file as it is now; `cic run daily` or the daemon applies it")
+        if stream_id in streams:
+            accept_change(connection, streams[stream_id])
+        elif not give_up(connection, stream_id):
+            raise wrong_call(f"no stream {stream_id!r}; there are {', '.join(streams)}")
+    said = "rows may leave with its file as it is now" if stream_id in streams else "given up, as it has no file"
+    say(f"{stream_id}: {said}; `cic run daily` or the daemon applies it")
 
 
 @streams_app.command("functions")

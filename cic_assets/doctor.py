@@ -14,6 +14,7 @@ import psycopg
 from cic_assets.edge import of_system
 from cic_assets.errors import PlatformError
 from cic_assets.lake.catalogue import incomplete
+from cic_assets.lake.change import orphans
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.zones import LakeError
 from cic_assets.settings import Settings, SettingsError, load_settings
@@ -163,6 +164,7 @@ def _deliveries(settings: Settings) -> Finding:
     try:
         with warehouse.connect(settings) as connection:
             found = [str(each) for each in incomplete(connection)]
+            found += orphans(connection, load_streams(settings.streams))
     except (WarehouseDownError, psycopg.Error):
         return Finding("deliveries", "optional", "unknown while the warehouse is down")
     return Finding("deliveries", "optional" if found else "ok", "; ".join(found) or "none is held or incomplete")

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from psycopg import sql
@@ -20,6 +20,7 @@ from cic_assets.facts.identity import identified
 from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
 from cic_assets.lake import tables
 from cic_assets.lake.accepted_files import read_accepted
+from cic_assets.lake.change import GONE
 from cic_assets.lake.identity import alias_frame, aliases
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.rows import Rows, bring_back
@@ -122,8 +123,14 @@ def early_entries(settings: Settings, streams: Iterable[Stream]) -> dict[str, li
 
 
 def feeds_of(settings: Settings, streams: Iterable[Stream]) -> list[Feed]:
-    """The status streams, with the span of time that their deliveries cover."""
+    """The status streams, with the span of time that their deliveries cover.
+
+    A feed whose stream file is gone, or broken, goes on as it was at its last ingest until somebody gives it up
+    (`lake/change.py`): a renamed file must not take an operator's days out of the marts.
+    """
+    streams = list(streams)
     with connect(settings) as connection:
+        orphans = _orphans(connection, [stream.id for stream in streams])
         spans = {
             stream_id: (first_at, cover_at)
             for stream_id, first_at, cover_at in connection.execute(
@@ -140,7 +147,24 @@ def feeds_of(settings: Settings, streams: Iterable[Stream]) -> list[Feed]:
         )
         for stream in streams
         if isinstance(stream, StatusStream)
+    ] + [
+        Feed(
+            stream_id, provider, authority, zone, silence, spans.get(stream_id, (None, None))[1],
+            spans.get(stream_id, (None, None))[0], reports_use, ends, opens.get(stream_id),
+        )
+        for stream_id, provider, authority, zone, silence, reports_use, ends in orphans
     ]  # fmt: skip
+
+
+def _orphans(connection: Connection, known: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Status streams without a file, as they were last: id, provider, authority, zone, silence, use, end."""
+    return connection.execute(
+        "select stream_id, provider_id, authority_id, zone, max_silence, coalesce(reports_use, true), ends"
+        " from catalogue.stream as s where kind = 'status' and stream_id <> all(%s) and not exists ("
+        " select from catalogue.accepted_change as c where c.stream_id = s.stream_id and c.fingerprint = %s)"
+        " order by 1",
+        [list(known), GONE],
+    ).fetchall()
 
 
 def mark_edges(settings: Settings, dates: Iterable[dt.date]) -> None:

@@ -32,6 +32,7 @@ alter table catalogue.stream alter column vat_basis drop not null;
 -- Of status streams: how long a state is believed (null: for ever), and whether states tell of use.
 alter table catalogue.stream add column if not exists max_silence interval;
 alter table catalogue.stream add column if not exists reports_use boolean;
+alter table catalogue.stream add column if not exists ends date;
 -- Whether its rows are of several providers, and say of which.
 alter table catalogue.stream add column if not exists is_hub boolean not null default false;
 
@@ -636,7 +637,7 @@ begin
   end if;
 end $$;
 
--- The version of a stream file with which accepted rows may leave, because somebody said so.
+-- The version of a stream file with which accepted rows may leave, because somebody said so; `gone`: without any file.
 create table if not exists catalogue.accepted_change (
   stream_id text primary key,
   fingerprint text not null,

@@ -13,6 +13,7 @@ from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_con
 from cic_assets.assets.charge_point_facts import compute_charge_points, online_were_heard
 from cic_assets.assets.status_facts import _early
 from cic_assets.assets.windows import nothing_unresolved
+from cic_assets.lake.change import give_up, orphans
 from cic_assets.lake.landing import land
 from cic_assets.lake.timeline import early_entries
 from cic_assets.lake.touch import CHARGE_POINTS, STATUS
@@ -25,7 +26,7 @@ from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
 from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import Window
+from cic_assets.warehouse.load import Window, mark_stale
 from cic_assets.work import stale_days, stale_months, touch_elapsed_days
 from tests.end_to_end.steps import checksum, compute_status, run_days, run_ingest
 from tests.orchestration.test_runs import instance, rows, runner
@@ -528,11 +529,22 @@ def test_nothing_landed_makes_no_month_due(settings):
     assert stale_months(settings, D(2026, 11, 25), asked_for=True) == ([], [])
 
 
-def test_a_feed_whose_file_is_gone_has_no_days_any_more(settings, feed):
+def test_a_feed_whose_file_is_gone_keeps_its_days_until_somebody_gives_it_up(settings, feed):
     feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "AVAILABLE", at(9)))
     feed.ingest()
     run_days(settings, feed.streams)
     other = Feed(settings, feed.folder, {**PUSH, "id": "other_status", "claims": ["other*"]})
+    days = rows(settings, "select count(*), sum(available_seconds) from facts.charge_point_status_day")
+    assert days[0][0] > 0
+    with connect(settings) as connection:
+        # Whatever else makes a day stale, such as another feed of it.
+        mark_stale(connection, "other", {(STATUS, D(2026, 1, 9))})
+    run_days(settings, other.streams)
+    assert rows(settings, "select count(*), sum(available_seconds) from facts.charge_point_status_day") == days
+    with connect(settings) as connection:
+        (said,) = orphans(connection, other.streams)
+        assert said.startswith("acme_status has no stream file any more") and not give_up(connection, "nobody")
+        assert give_up(connection, "acme_status") and orphans(connection, other.streams) == []
     run_days(settings, other.streams)
     assert rows(settings, "select count(*) from facts.charge_point_status_day") == [(0,)]
 
