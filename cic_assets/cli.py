@@ -16,6 +16,7 @@ import typer
 from rich.table import Table
 
 from cic_assets.calendar import Span
+from cic_assets.cli_deliveries import held, release
 from cic_assets.cli_quarantine import quarantine_app
 from cic_assets.cli_streams import streams_app
 from cic_assets.console import err, out, print_table, say_error, wrong_call
@@ -35,6 +36,8 @@ app = typer.Typer(
 )
 app.add_typer(streams_app, name="streams")
 app.add_typer(quarantine_app, name="quarantine")
+app.command()(held)
+app.command()(release)
 lake_app = typer.Typer(no_args_is_help=True, help="The lake: raw, decoded and accepted files.")
 app.add_typer(lake_app, name="lake")
 
@@ -302,11 +305,11 @@ def _orphans(settings: Settings, streams: Iterable[str]) -> list[str]:
 
 
 def _incomplete_deliveries(settings: Settings) -> list[str]:
-    from cic_assets.lake.catalogue import incomplete
+    from cic_assets.lake import deliveries
     from cic_assets.warehouse.connect import connect
 
     with connect(settings) as connection:
-        return [str(each) for each in incomplete(connection)]
+        return [str(each) for each in deliveries.held(connection)]
 
 
 def _print_report(report: RunReport) -> None:

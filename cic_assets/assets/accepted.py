@@ -23,12 +23,13 @@ from dagster import (
 )
 from pydantic import Field
 
+from cic_assets.assets.delivery_checks import delivery_results
 from cic_assets.assets.keys import ACCEPTED, accepted_key, raw_key
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.stream_checks import NAMED, check_specs, count_checks, ingested
 from cic_assets.assets.windows import ALL_STREAMS, no_stream_is_missing
 from cic_assets.calendar import is_in_calendar
-from cic_assets.lake import catalogue, tables
+from cic_assets.lake import catalogue, deliveries, tables
 from cic_assets.lake.attempt import Attempt, attempt_all, fail
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.failures import IngestFailure, failures, tried_as
@@ -225,7 +226,10 @@ def _count_checks(context: AssetExecutionContext, platform: Platform, each: Atte
         return []
     rule_set, docs = rule_set_of(platform.settings, each.stream), platform.settings.home / "data_docs" / each.stream.id
     try:
-        return count_checks(each.stream, rule_set, each.counts, docs)
+        with connect(platform.settings) as connection:
+            incomplete = deliveries.held(connection, each.stream.id)
+        results = delivery_results(accepted_key(each.stream), each.counts, incomplete)
+        return [*count_checks(each.stream, rule_set, each.counts, docs), *results]
     except Exception as error:
         fail(platform.settings, each, each.counts[-1].arrival_date, error, context.run_id)
         context.log.error(f"{each.stream.id}: its checks failed:\n{each.traces[-1]}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
+from cic_assets.assets.delivery_checks import DELIVERY_CHECKS
 from cic_assets.assets.keys import accepted_key
 from cic_assets.lake.failures import IngestFailure
 from cic_assets.lake.ingest import IngestCount
@@ -21,11 +22,6 @@ from cic_assets.streams.model import Stream
 # Nothing is outstanding: every arrival was taken.
 INGESTED = "ingested"
 UNMAPPED = "unmapped_status"
-INCOMPLETE = {
-    "held": "every delivery has the stream file's personal fields; one that lacks some is held: nothing of it is "
-    "decoded until the stream file is mended",
-    "kept_as_decoded": "of deliveries whose originals were purged, the stream file asks for what was decoded of them",
-}
 # Arrivals or deliveries that a message names; it counts all.
 NAMED = 20
 # The rule whose check also says what could not be read.
@@ -41,7 +37,7 @@ def check_specs(stream: Stream) -> list[AssetCheckSpec]:
         INGESTED: "ingest could take every arrival; what it could not is named, and the stream keeps what it had",
         **{r.id: f"{r.severity}: {r.message} ({r.source})" for r in RULES if stream.kind in r.kinds},
         **BATCH_CHECKS,
-        **INCOMPLETE,
+        **DELIVERY_CHECKS,
     }
     if stream.kind == "status":
         texts[UNMAPPED] = "every word for a state is in the stream's vocabulary"
@@ -62,7 +58,6 @@ def count_checks(stream: Stream, rule_set: str, counts: Sequence[IngestCount], d
     return [
         *_results(stream, outcomes),
         _unreadable(stream, outcomes, counts),
-        *_incomplete(stream, counts),
         *unmapped,
     ]
 
@@ -127,20 +122,6 @@ def _unreadable(stream: Stream, outcomes: Sequence[CheckOutcome], counts: Sequen
             "found": MetadataValue.text("; ".join(outcome.detail for outcome in broken)),
         },
     )
-
-
-def _incomplete(stream: Stream, counts: Sequence[IngestCount]) -> Iterator[AssetCheckResult]:
-    """Names the deliveries that are held, and those of which the stream file asks for more than is left."""
-    for name in INCOMPLETE:
-        mine = [each for count in counts for each in count.incomplete if bool(each.held) == (name == "held")]
-        yield AssetCheckResult(
-            check_name=name,
-            asset_key=accepted_key(stream),
-            passed=not mine,
-            severity=AssetCheckSeverity.WARN,
-            description="; ".join(map(str, mine[:NAMED])) if mine else None,
-            metadata={"id": name, "count": len(mine)},
-        )
 
 
 def _unmapped(stream: Stream, counts: Sequence[IngestCount]) -> AssetCheckResult:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from psycopg import sql
@@ -36,11 +36,15 @@ class LandedObject:
 
 @dataclass(frozen=True)
 class Arrival:
-    """One stream's objects of one arrival date: the unit of ingest."""
+    """One stream's objects of one arrival date: the unit of ingest.
+
+    `released`: SHA-256 of each object that a person released → findings that hold it no more.
+    """
 
     stream_id: str
     arrival_date: dt.date
     objects: tuple[LandedObject, ...]
+    released: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def fingerprint(self, stream: Stream, rule_set: str) -> str:
         """Changes when an ingest would give other rows: new objects, another stream file, another rule set or rule."""
@@ -48,6 +52,7 @@ class Arrival:
         parts = [stream.fingerprint(), rule_set, rules, *sorted(landed.sha256 for landed in self.objects)]
         if stream.reads_sightings:
             parts += [repr(landed.sightings) for landed in sorted(self.objects, key=lambda each: each.sha256)]
+        parts += [f"{sha256} released {names!r}" for sha256, names in sorted(self.released.items())]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -157,7 +162,61 @@ def arrivals(
     for landed in found:
         sightings = tuple(dict.fromkeys(seen.get((landed.stream_id, landed.sha256), ())))
         groups.setdefault((landed.arrival_date, landed.stream_id), []).append(replace(landed, sightings=sightings))
-    return [Arrival(stream, day, tuple(objects)) for (day, stream), objects in sorted(groups.items())]
+    passed = _released(connection, stream_ids)
+    return [
+        Arrival(
+            stream, day, tuple(objects),
+            {each.sha256: passed[stream, each.sha256] for each in objects if (stream, each.sha256) in passed},
+        )
+        for (day, stream), objects in sorted(groups.items())
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Release:
+    """An object that a person lets pass though it was held, for what was found in it then."""
+
+    stream_id: str
+    sha256: str
+    released_at: dt.datetime
+    released_by: str
+    reason: str
+    findings: tuple[str, ...]
+
+
+def put_releases(connection: Connection, releases: Sequence[Release]) -> None:
+    """Keeps releases, each once."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into catalogue.release values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [
+                [each.stream_id, each.sha256, each.released_at, each.released_by, each.reason, list(each.findings)]
+                for each in releases
+            ],
+        )
+
+
+def releases(connection: Connection) -> list[Release]:
+    """All of them, oldest first."""
+    rows = connection.execute(
+        "select stream_id, sha256, released_at, released_by, reason, findings from catalogue.release"
+        " order by released_at, stream_id, sha256"
+    ).fetchall()
+    return [
+        Release(stream, sha256, moment.astimezone(dt.UTC), by, why, tuple(found))
+        for stream, sha256, moment, by, why, found in rows
+    ]
+
+
+def _released(connection: Connection, stream_ids: Iterable[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(stream, SHA-256) → findings that hold it no more."""
+    rows = connection.execute(
+        "select stream_id, sha256, array_agg(distinct name order by name)"
+        " from catalogue.release, unnest(findings) as n (name)"
+        " where stream_id = any(%s) group by 1, 2",
+        [list(stream_ids)],
+    ).fetchall()
+    return {(stream, sha256): tuple(names) for stream, sha256, names in rows}
 
 
 def ingested(connection: Connection) -> dict[tuple[str, dt.date], str]:
@@ -311,6 +370,7 @@ class Incomplete:
     Attributes:
         held: personal fields that it lacks; nothing of it is decoded. Empty if it isn't held.
         missing: its original is gone, and these fields were not read before. None if that is not so.
+        findings: what is wrong with it as a whole, which holds it (`lake/deliveries.py`).
     """
 
     stream_id: str
@@ -318,10 +378,21 @@ class Incomplete:
     original_name: str
     held: tuple[str, ...]
     missing: tuple[str, ...] | None
+    findings: tuple[str, ...] = ()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether none of its rows is accepted."""
+        return bool(self.held or self.findings)
 
     def __str__(self) -> str:
         """What it lacks and what to do."""
         where = f"{self.original_name} of {self.stream_id}, arrival {self.arrival_date},"
+        if self.findings:
+            return (
+                f"{where} is held: {'; '.join(self.findings)}. Mend the stream file, or let it pass as it is: "
+                f"`cic release {self.stream_id} --arrival {self.arrival_date} --why …`"
+            )
         if self.held:
             return (
                 f"{where} is held, as it has no field {', '.join(self.held)}, which may stand there under another "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,11 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from cic_assets.errors import PlatformError
-from cic_assets.lake import accepted_files, accounted, catalogue, identity, published, tables, touch
+from cic_assets.lake import accepted_files, accounted, catalogue, deliveries, identity, published, tables, touch
 from cic_assets.lake.catalogue import Arrival, Incomplete
 from cic_assets.lake.change import Loss, losses
 from cic_assets.lake.decode import DecodeError, decode, decoded_schema, other_decodings
+from cic_assets.lake.deliveries import Looked
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.engine_errors import engine_failure
 from cic_assets.lake.kinds import KINDS
@@ -32,6 +33,7 @@ from cic_assets.lake.rows import Rows, bring_back, distinct, rows_of, write
 from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.timeline import Entries, mark_all_edges, mark_edges
 from cic_assets.lake.zones import Lake
+from cic_assets.quality.delivery import Key
 from cic_assets.quality.judge import EVERY, SKIPPED, count_by_rule, count_unreadable, is_accepted, is_quarantined, judge
 from cic_assets.quality.rules import rules_of
 from cic_assets.settings import Settings
@@ -74,8 +76,9 @@ class IngestCount:
         dates: the first and last local date of accepted records; None where their kind has no days.
         entries: of a status stream, its accepted entries by date (UTC).
         unreadable: column of the stream file → (values that are there, of these not read).
-        incomplete: its deliveries that are held, or of which the stream file asks for more than is left.
+        incomplete: its deliveries that lack a personal field, or of which the stream file asks for more than is left.
         loss: accepted rows that would leave as the stream file was changed: then nothing is replaced.
+        deliveries: what each of its deliveries is like as a whole, and what holds it.
     """
 
     stream_id: str
@@ -96,6 +99,12 @@ class IngestCount:
     entries: tuple[Entries, ...] = ()
     incomplete: tuple[Incomplete, ...] = ()
     loss: Loss | None = None
+    deliveries: tuple[Looked, ...] = ()
+
+    @property
+    def held(self) -> int:
+        """Of the quarantined rows, those of deliveries that are held; they break no rule by themselves."""
+        return self.fired.get("D03", 0) + self.fired.get(deliveries.HELD, 0)
 
     @property
     def unaccounted(self) -> int:
@@ -150,9 +159,9 @@ def ingest(
         claim, arrivals = catalogue.claim_arrivals(connection, stream.id, [each.arrival_date for each in arrivals])
     for batch, decoded in _batches(settings, stream, arrivals, lost):
         with staging_folder(settings) as staging:
-            judged = _judged(settings, spark, stream, batch, decoded, staging)
+            judged, looked = _looked_at(settings, spark, stream, batch, decoded, staging)
             rows = _outcome(judged, stream, staging)
-            counts = _counted(judged, rows, settings, stream, batch, decoded)
+            counts = _counted(judged, rows, settings, stream, batch, decoded, looked)
             counts = _asking(settings, stream, counts, rows.accepted)
             kept = [count for count in counts if audit(count) and count.loss is None]
             _demand_identity(kept)
@@ -278,10 +287,29 @@ def _deliveries(stream: Stream, arrival: Arrival) -> list[tuple[str, str, dt.dat
     return [(landed.sha256, landed.original_name, landed.arrived_at) for landed in arrival.objects]
 
 
-def _judged(
+def _looked_at(
     settings: Settings, spark: SparkSession, stream: Stream, batch: Sequence[Arrival], decoded: Decoded, staging: Lake
+) -> tuple[DataFrame, list[Looked]]:
+    """The judged rows, and what each delivery is like."""
+    records = {sha256: count for sha256, (_, count) in decoded.items()}
+
+    def judged(swapped: Collection[Key]) -> DataFrame:
+        return _judged(settings, spark, stream, batch, decoded, staging, swapped)
+
+    return deliveries.judged_with(judged, settings, stream, batch, records)
+
+
+def _judged(
+    settings: Settings,
+    spark: SparkSession,
+    stream: Stream,
+    batch: Sequence[Arrival],
+    decoded: Decoded,
+    staging: Lake,
+    swapped: Collection[Key],
 ) -> DataFrame:
     """The judged rows, materialised once in staging."""
+    delivered = deliveries.keys(stream, batch, {sha256: count for sha256, (_, count) in decoded.items()})
     lake = open_lake(settings)
     # Sail skips a missing file in silence and gives no schema of its own: say the schema, count the rows.
     schema = tables.spark_schema(decoded_schema(stream))
@@ -293,6 +321,8 @@ def _judged(
             "object": [sha256 for _, sha256, _, _ in seen],
             "source_file": [name for _, _, name, _ in seen],
             "arrived_at": pa.array([moment for *_, moment in seen], pa.timestamp("us", tz="UTC")),
+            "cic.delivery": [delivered[day, sha256][1] for day, sha256, _, _ in seen],
+            "cic.shows_swap": [delivered[day, sha256] in swapped for day, sha256, _, _ in seen],
         }
     )
     objects = tables.hand_over(spark, origin, staging)
@@ -300,13 +330,19 @@ def _judged(
     rules = rules_of(rule_set_of(settings, stream), stream.kind)
     try:
         judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)
-        return write_and_read(spark, judged, staging.uri("judged"))
+        return write_and_read(spark, judged, staging.uri("repaired" if swapped else "judged"))
     except PySparkException as error:
         raise IngestError(engine_failure(stream, error, named)) from error
 
 
 def _counted(
-    judged: DataFrame, rows: Outcome, settings: Settings, stream: Stream, batch: Sequence[Arrival], decoded: Decoded
+    judged: DataFrame,
+    rows: Outcome,
+    settings: Settings,
+    stream: Stream,
+    batch: Sequence[Arrival],
+    decoded: Decoded,
+    looked: Sequence[Looked],
 ) -> list[IngestCount]:
     kind = KINDS[stream.kind]
     found = count_by_rule(judged, rules_of(rule_set_of(settings, stream), stream.kind))
@@ -335,6 +371,7 @@ def _counted(
                 newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()), first_at, skipped,
                 dates.get(day), unreadable.get(day, {}), entries.get(day, ()),
                 tuple(each for each in incomplete if each.arrival_date == day),
+                deliveries=tuple(each for each in looked if each.key[0] == day),
             )
         )  # fmt: skip
     return counts
@@ -531,18 +568,20 @@ def _record(
             [stream.id, days],
         )
     insert_staged(connection, "quality.quarantine", quarantined)
+    deliveries.record(connection, stream.id, days, [each for count in counts for each in count.deliveries])
     with connection.cursor() as cursor:
         for count in counts:
             key = [stream.id, count.arrival_date]
             cursor.execute(
                 "insert into quality.ingest_count (stream_id, arrival_date, rows_in, accepted, quarantined, skipped,"
-                " first_date, last_date, stream_fingerprint) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                " held, first_date, last_date, stream_fingerprint) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 [
                     *key,
                     count.rows_in,
                     count.accepted,
                     count.quarantined,
                     count.skipped,
+                    count.held,
                     *(count.dates or (None, None)),
                     stream.fingerprint(),
                 ],

@@ -2,6 +2,7 @@
 
     journal/stream_id=<id>/date=<seen>/<sha256>-<seen at>-<hash of the name>.json   when, and as what, bytes were seen
     journal/stream_id=<id>/date=<purged>/<sha256>-<purged at>-purged.json           an original that retention removed
+    journal/stream_id=<id>/date=<released>/<sha256>-<released at>-released.json     a held delivery that may pass
 
 A file's name follows from what it says, so that writing it again changes nothing and what is missing on either side is
 known from names alone. A sighting is written after the bytes and before the catalogue's row: an entry without a row is
@@ -18,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from cic_assets.lake.catalogue import LandedObject, put_objects, put_sightings
+from cic_assets.lake.catalogue import LandedObject, Release, put_objects, put_releases, put_sightings, releases
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
@@ -29,6 +30,7 @@ ROOT = "journal"
 _THREADS = 16
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _PURGED = "-purged.json"
+_RELEASED = "-released.json"
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -90,8 +92,32 @@ class Purge:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """A release, as the journal keeps it."""
+
+    release: Release
+
+    @property
+    def path(self) -> str:
+        """Where its entry lies."""
+        return _entry_path(self.release.stream_id, self.release.sha256, self.release.released_at, _RELEASED)
+
+    def content(self) -> dict[str, Any]:
+        """What its entry says."""
+        release = self.release
+        return {
+            "entry": "release", "stream_id": release.stream_id, "sha256": release.sha256,
+            "released_at": _text(release.released_at), "released_by": release.released_by, "reason": release.reason,
+            "findings": list(release.findings),
+        }  # fmt: skip
+
+
+Entry = Sighting | Purge | Passed
+
+
+@dataclass(frozen=True)
 class Agreement:
-    """What `agree` did: entries written, and objects, sightings and purges that the catalogue has taken up.
+    """What `agree` did: entries written, and objects, sightings, purges and releases that the catalogue has taken up.
 
     `unreadable`: files that are no entries, each with what is wrong.
     """
@@ -100,10 +126,11 @@ class Agreement:
     objects: int = 0
     sightings: int = 0
     purges: int = 0
+    releases: int = 0
     unreadable: tuple[str, ...] = ()
 
 
-def note(lake: Lake, entry: Sighting | Purge) -> None:
+def note(lake: Lake, entry: Entry) -> None:
     """Writes an entry, whole or not at all; once more changes nothing.
 
     Raises:
@@ -127,19 +154,23 @@ def agree(settings: Settings, limit: int | None = None) -> Agreement:
     # The listing first: a row that is younger than it has its entry, which is written once more.
     there = set(lake.files(ROOT))
     with connect(settings) as connection:
-        known: dict[str, Sighting | Purge] = {entry.path: entry for entry in _known(connection)}
+        known: dict[str, Entry] = {entry.path: entry for entry in _known(connection)}
         originals = _originals(connection)
     missing = [entry for path, entry in sorted(known.items()) if path not in there][:limit]
     _at_once(lambda entry: note(lake, entry), missing)
     unknown = sorted(path for path in there - known.keys() if _is_news(lake, path, originals))[:limit]
-    sightings, purges, unreadable = _read(lake, unknown)
+    found, unreadable = _read(lake, unknown)
+    sightings = [entry for entry in found if isinstance(entry, Sighting)]
+    purges = sorted((entry for entry in found if isinstance(entry, Purge)), key=lambda purge: purge.purged_at)
+    passed = [entry.release for entry in found if isinstance(entry, Passed)]
     with connect(settings) as connection:
         objects = _take_sightings(connection, lake, sightings)
         taken = sum(_take_purge(connection, lake, purge) for purge in purges)
-    return Agreement(len(missing), objects, len(sightings), taken, tuple(unreadable))
+        put_releases(connection, passed)
+    return Agreement(len(missing), objects, len(sightings), taken, len(passed), tuple(unreadable))
 
 
-def _known(connection: Connection) -> Iterable[Sighting | Purge]:
+def _known(connection: Connection) -> Iterable[Entry]:
     """What the catalogue knows, as entries."""
     rows = connection.execute(
         "select o.stream_id, o.sha256, o.arrival_date, o.first_seen_at, o.original_name, o.path, o.byte_count,"
@@ -153,6 +184,7 @@ def _known(connection: Connection) -> Iterable[Sighting | Purge]:
         " where purged_at is not null"
     ).fetchall()
     yield from (Purge(*row) for row in gone)
+    yield from (Passed(release) for release in releases(connection))
 
 
 def _originals(connection: Connection) -> dict[tuple[str, str], tuple[str, dt.datetime | None]]:
@@ -171,21 +203,19 @@ def _is_news(lake: Lake, path: str, originals: dict[tuple[str, str], tuple[str, 
     return not lake.exists(raw) if purged_at is None else _stamp(purged_at) < stamp
 
 
-def _read(lake: Lake, paths: Sequence[str]) -> tuple[list[Sighting], list[Purge], list[str]]:
-    entries = _at_once(lambda path: _parsed(lake, path), paths)
-    sightings = [entry for entry in entries if isinstance(entry, Sighting)]
-    purges = [entry for entry in entries if isinstance(entry, Purge)]
-    faults = [entry for entry in entries if isinstance(entry, str)]
-    return sightings, sorted(purges, key=lambda purge: purge.purged_at), faults
+def _read(lake: Lake, paths: Sequence[str]) -> tuple[list[Entry], list[str]]:
+    """(entries, what is wrong with the other files)."""
+    read = _at_once(lambda path: _parsed(lake, path), paths)
+    return [each for each in read if not isinstance(each, str)], [each for each in read if isinstance(each, str)]
 
 
-def _parsed(lake: Lake, path: str) -> Sighting | Purge | str:
+def _parsed(lake: Lake, path: str) -> Entry | str:
     """An entry, or what is wrong with its file."""
     with lake.read(path) as handle:
         text = handle.read()
     try:
         entry = json.loads(text)
-        found = _sighting(entry) if entry["entry"] == "sighting" else _purge(entry)
+        found = _ENTRIES[entry["entry"]](entry)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{path} is no entry of the journal ({type(error).__name__}: {error})"
     return found if found.path == path else f"{path} says what belongs to {found.path}"
@@ -203,6 +233,16 @@ def _purge(entry: dict[str, Any]) -> Purge:
     return Purge(
         entry["stream_id"], entry["sha256"], _instant(entry["purged_at"]), entry["feed_columns"], entry["record_count"]
     )
+
+
+def _passed(entry: dict[str, Any]) -> Passed:
+    moment, names = _instant(entry["released_at"]), tuple(entry["findings"])
+    return Passed(Release(entry["stream_id"], entry["sha256"], moment, entry["released_by"], entry["reason"], names))
+
+
+_ENTRIES: dict[str, Callable[[dict[str, Any]], Entry]] = {
+    "sighting": _sighting, "purge": _purge, "release": _passed,
+}  # fmt: skip
 
 
 def _take_sightings(connection: Connection, lake: Lake, sightings: Sequence[Sighting]) -> int:

@@ -106,7 +106,8 @@ def _rows(stream: Stream, counts: Iterable[IngestCount]) -> list[dict[str, Any]]
                 "unaccounted": count.unaccounted,
                 "missing_field_rows": count.fired.get("D02", 0),
                 "new_columns": len(count.new_columns),
-                "rejected_pct": 100 * count.quarantined / count.rows_in if count.rows_in else 0.0,
+                # What is held breaks no rule; another check names it.
+                "rejected_pct": 100 * (count.quarantined - count.held) / count.rows_in if count.rows_in else 0.0,
                 "age_days": float("nan") if newest is None else (arrival - newest).total_seconds() / 86_400,
                 **{f"contradictions_{rule}": wrong for rule, wrong in count.disagreements.items()},
             }

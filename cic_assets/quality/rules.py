@@ -89,6 +89,15 @@ RULES: tuple[Rule, ...] = (
         kinds=EVERY_KIND,
     ),
     Rule(
+        # Decided over a whole delivery, after its rows were judged: `lake/deliveries.py`.
+        "D04", "reject", "the delivery is held for what it is like as a whole, until it is released or the stream file"
+        " is mended; `cic held` shows why",
+        predicate="decode_fault = 'D04'",
+        holds="coalesce(decode_fault, '') <> 'D04'",
+        source="ours",
+        kinds=EVERY_KIND,
+    ),
+    Rule(
         "S01", "reject", "charge point or start is missing or unreadable, or the end of a closed session; an id has at"
         " most 255 bytes, an instant needs date, time and offset"
         " (`concat(field, 'Z')` where the feed means UTC, *_local for a wall clock)",

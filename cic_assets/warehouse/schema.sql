@@ -80,6 +80,17 @@ end $$;
 -- Of what another program put into `raw`: when it was written, by which a change is seen. Null: landed by us, once and for all.
 alter table catalogue.object add column if not exists modified_at timestamptz;
 
+-- Deliveries that a person lets pass though they were held, and for which findings. Only grows; the journal has the same.
+create table if not exists catalogue.release (
+  stream_id text not null,
+  sha256 text not null,
+  released_at timestamptz not null,
+  released_by text not null,
+  reason text not null,
+  findings text[] not null,
+  primary key (stream_id, sha256, released_at)
+);
+
 -- Which lake the rows below speak of (`lake.json` at its root), and where it was last.
 create table if not exists catalogue.lake (
   is_only boolean primary key default true check (is_only),
@@ -642,6 +653,28 @@ create table if not exists catalogue.accepted_change (
   stream_id text primary key,
   fingerprint text not null,
   accepted_at timestamptz not null default now()
+);
+
+-- Of the quarantined rows, those of deliveries that are held: D03 and D04.
+alter table quality.ingest_count add column if not exists held bigint not null default 0;
+-- What each delivery is like and what is wrong with it, as its last ingest found it. `delivery` is the object, or '' for all
+-- small ones of the arrival; `held_by` are those findings that hold it.
+create table if not exists quality.delivery (
+  stream_id text not null,
+  arrival_date date not null,
+  delivery text not null,
+  objects text[] not null,
+  file_names text[] not null,
+  row_count bigint not null,
+  charge_point_count bigint not null,
+  median_kwh double precision,
+  median_kw double precision,
+  hours bigint[] not null,
+  is_held boolean not null,
+  held_by text[] not null,
+  findings text[] not null,
+  finding_texts text[] not null,
+  primary key (stream_id, arrival_date, delivery)
 );
 
 -- How often each rule fired at ingest, per stream and arrival (rules that fired never have no row).

@@ -19,7 +19,7 @@ import yaml
 from cic_assets.lake.landing import land
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants, load_streams
-from cic_assets.streams.model import Stream, parse_stream
+from cic_assets.streams.model import Delivery, Stream, parse_stream
 from cic_assets.warehouse.connect import connect
 from tests.end_to_end.steps import checksum, run_facts, run_ingest
 
@@ -61,7 +61,9 @@ def test_dundee_academic(settings, data):
 
 def test_dundee_as_published(settings, data):
     streams = load_streams(settings.streams)
-    given = {"dundee_sessions": streams["dundee_sessions"].model_copy(update={"date_repair": None})}
+    # Otherwise the swapped files would be held.
+    as_it_is = {"date_repair": None, "delivery": Delivery(hold=())}
+    given = {"dundee_sessions": streams["dundee_sessions"].model_copy(update=as_it_is)}
     academic = replace(settings, rule_set="academic")
     compute(academic, given, sessions_of(data, "dundee*"))
     assert totals(academic) == (47_051, Decimal("431176.0080"))

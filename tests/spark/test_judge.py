@@ -210,7 +210,7 @@ def test_breaking_a_predicate_is_seen_by_its_own_audit(spark, rule, broken):
     rows += [{"source_file": "swapped.csv", **GOOD, "start": "2026-03-01 10:00:00", "stop": "2026-03-01 12:00:00"}]
     rows += [{"source_file": "f.csv", **GOOD, "start": "2025-10-26 01:30:00", "stop": "2025-10-26 03:00:00"}]
     rows += [{"source_file": "f.csv", "cic.fault": "D01"}, {"source_file": "f.csv", "cic.fault": "D02"}]
-    rows.append({"source_file": "f.csv", "cic.fault": "D03"})
+    rows += [{"source_file": "f.csv", "cic.fault": "D03"}, {"source_file": "f.csv", "cic.fault": "D04"}]
     rules = [replace(each, predicate=broken) if each.id == rule.id else each for each in rules_of(rule_set, "sessions")]
     (counts,) = count_by_rule(judge(harmonised(spark, rows, STREAM), rules, {}), rules).values()
     wrong = {name: found for name, (_, found) in counts.items() if name != "*" and found}

@@ -185,7 +185,8 @@ def test_breaking_a_predicate_is_seen_by_its_own_audit(spark, rule, broken):
     columns["changed_local"] = columns.pop("changed_at")
     stream = parse_stream({**STATUS, "columns": columns})
     rows = [{**GOOD, **changes} for changes, _, _ in CASES.values()]
-    rows += [{**GOOD, "since": "2026-10-25 01:30:00"}, {"cic.fault": "D01"}, {"cic.fault": "D02"}, {"cic.fault": "D03"}]
+    rows.append({**GOOD, "since": "2026-10-25 01:30:00"})
+    rows += [{"cic.fault": name} for name in ("D01", "D02", "D03", "D04")]
     rules = [replace(each, predicate=broken) if each.id == rule.id else each for each in rules_of("default", "status")]
     frame = judge(status.harmonise(records(spark, stream, rows), stream), rules, {})
     (counts,) = count_by_rule(frame, rules).values()
