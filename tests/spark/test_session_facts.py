@@ -10,7 +10,7 @@ from cic_assets.assets.session_facts import reused_ids
 from cic_assets.facts.restatement import affected_months
 from cic_assets.facts.sessions import session_facts
 from cic_assets.lake.tables import hand_over
-from cic_assets.streams.check import _reused_problems
+from cic_assets.streams.problems import reused_problems
 from tests.builders import NOON, accepted, frame, registry
 
 JANUARY = (dt.date(2026, 1, 1), dt.date(2026, 2, 1))
@@ -186,9 +186,9 @@ def test_a_cdr_at_another_charge_point_than_its_session_is_never_counted_beside_
 
 def test_a_sample_names_ids_that_are_none(spark):
     rows = [accepted("1"), accepted("1", charge_point_id="p/2"), accepted("2"), accepted("2", start=NOON + DAY)]
-    (problem,) = _reused_problems(frame(spark, *rows))
+    (problem,) = reused_problems(frame(spark, *rows))
     assert problem.startswith("1 session ids are no ids, such as '1' 2 times at p/1, p/2: ")
-    assert _reused_problems(frame(spark, *rows[1:])) == []
+    assert reused_problems(frame(spark, *rows[1:])) == []
 
 
 def test_the_check_names_ids_that_are_none():
