@@ -211,8 +211,13 @@ class Runner:
 def _troubles(result: Any) -> tuple[str, ...]:
     """What a run could not do for single streams; nothing if it failed for another reason."""
     from cic_assets.assets.accepted import FAILED_STREAMS
+    from cic_assets.assets.expected import EXPECTED
 
-    lines: list[str] = []
+    lines = [
+        str(check.description)
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == EXPECTED and not check.passed
+    ]
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data.user_failure_data

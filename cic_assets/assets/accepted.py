@@ -6,7 +6,6 @@ from typing import Any
 
 from dagster import (
     AssetCheckResult,
-    AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
     AssetsDefinition,
@@ -27,7 +26,7 @@ from cic_assets.assets.delivery_checks import delivery_results
 from cic_assets.assets.keys import ACCEPTED, accepted_key, raw_key
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.stream_checks import NAMED, check_specs, count_checks, ingested
-from cic_assets.assets.windows import ALL_STREAMS, no_stream_is_missing
+from cic_assets.assets.windows import missing_spec, no_stream_is_missing
 from cic_assets.calendar import is_in_calendar
 from cic_assets.lake import catalogue, deliveries, tables
 from cic_assets.lake.attempt import Attempt, attempt_all, fail
@@ -147,10 +146,7 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
 
 def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
     """The multi-asset of ingest: an asset per stream, with its checks, and the tables of all."""
-    missing = [
-        AssetCheckSpec(ALL_STREAMS, asset=key, description=f"ingest could take all arrivals of all {kind} streams")
-        for kind, key in ACCEPTED.items()
-    ]
+    missing = [missing_spec(key, kind) for kind, key in ACCEPTED.items()]
 
     @multi_asset(
         name=INGEST_OP,

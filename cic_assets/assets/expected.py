@@ -1,24 +1,42 @@
-"""Expected feeds: a fact of a day fails when a feed that a stream file promises for that day has not arrived."""
+"""Expected feeds: what a stream file promises for a day and has not arrived fails that stream's day, and no other's."""
+
+from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from dagster import Failure
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey
 
 from cic_assets.lake import catalogue
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 
+# A check of the facts.
+EXPECTED = "expected_feeds"
+_SHOWN = 10
 
-def demand_expected(settings: Settings, streams: Iterable[Stream], kind: str, start: dt.date, end: dt.date) -> None:
-    """Facts of a window fail, and say why, while a feed that was promised for one of its days has not been ingested.
 
-    Raises:
-        Failure: it names the feeds and the days.
-    """
+@dataclass(frozen=True)
+class Missing:
+    """A day of a stream for which nothing arrived up to the day on which it was due."""
+
+    stream_id: str
+    day: dt.date
+    due: dt.date
+
+    def __str__(self) -> str:
+        """Whose, which day, and what to do."""
+        return f"{self.stream_id}: nothing arrived for {self.day} by {self.due}"
+
+
+def missing_feeds(
+    settings: Settings, streams: Iterable[Stream], kind: str, start: dt.date, end: dt.date
+) -> list[Missing]:
+    """The days in [start, end) for which a stream of a kind promised a feed that has not been ingested."""
     today = dt.datetime.now(dt.UTC).date()
-    missing: list[str] = []
+    missing: list[Missing] = []
     with connect(settings) as connection:
         done = catalogue.ingested(connection)
     for stream in streams:
@@ -31,6 +49,31 @@ def demand_expected(settings: Settings, streams: Iterable[Stream], kind: str, st
         for day in (first + dt.timedelta(days=n) for n in range((last - first).days + 1)):
             due = day + grace
             if due <= today and not any(day <= there <= due for there in arrived):
-                missing.append(f"{stream.id}: nothing arrived for {day} by {due}")
-    if missing:
-        raise Failure(f"expected feeds are missing ({len(missing)} days): " + "; ".join(missing[:10]))
+                missing.append(Missing(stream.id, day, due))
+    return missing
+
+
+def spared(missing: Iterable[Missing]) -> set[tuple[str, dt.date]]:
+    """Streams and days whose rows stay as they are, and which stay due."""
+    return {(each.stream_id, each.day) for each in missing}
+
+
+def expected_spec(asset: AssetKey) -> AssetCheckSpec:
+    """The check that names missing feeds."""
+    return AssetCheckSpec(
+        EXPECTED, asset=asset, description="feeds that stream files promise (`expected`) have arrived"
+    )
+
+
+def expected_feeds(asset: AssetKey, missing: Sequence[Missing]) -> AssetCheckResult:
+    """Names the feeds and the days; those keep the rows that they had, everybody else's are new."""
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    said = "; ".join(map(str, missing[:_SHOWN])) + more
+    return AssetCheckResult(
+        check_name=EXPECTED,
+        asset_key=asset,
+        passed=not missing,
+        severity=AssetCheckSeverity.ERROR,
+        description=f"{said}: these days of theirs keep the rows that they had, and stay due" if missing else None,
+        metadata={"days": len(missing), "streams": ", ".join(sorted({each.stream_id for each in missing}))},
+    )

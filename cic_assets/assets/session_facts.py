@@ -23,10 +23,17 @@ from dagster import (
     multi_asset,
 )
 
-from cic_assets.assets.expected import demand_expected
+from cic_assets.assets.expected import expected_feeds, expected_spec, missing_feeds, spared
 from cic_assets.assets.keys import ACCEPTED
 from cic_assets.assets.raw import OWNERS
-from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
+from cic_assets.assets.windows import (
+    failed_of,
+    materialized,
+    missing_spec,
+    no_stream_is_missing,
+    nothing_unresolved,
+    pending_restatement,
+)
 from cic_assets.facts.identity import identified
 from cic_assets.facts.sessions import DISPOSITIONS, named_ids, session_facts
 from cic_assets.lake import tables
@@ -97,6 +104,8 @@ def _check_specs() -> list[AssetCheckSpec]:
             asset=SESSION,
             description="no computed month is older than the sessions accepted since",
         ),
+        expected_spec(SESSION),
+        missing_spec(SESSION, "sessions"),
     ]
 
 
@@ -127,7 +136,7 @@ def session_fact_assets() -> AssetsDefinition:
         settings = platform.settings
         keys = context.partition_key_range
         start, end = month_range(keys.start, keys.end)
-        demand_expected(settings, platform.streams.values(), "sessions", start, end)
+        missing = missing_feeds(settings, platform.streams.values(), "sessions", start, end)
         owner = f"{context.run_id}:{context.retry_number}"
         window = Window(FACT, start, end, monthly=True)
         touch_id = claim_window(settings, window, owner)
@@ -141,7 +150,10 @@ def session_fact_assets() -> AssetsDefinition:
             swap_window(
                 settings, window, owner, touch_id,
                 {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}, then=renew_ratings,
+                spared=spared(missing),
             )  # fmt: skip
+            yield expected_feeds(SESSION, missing)
+            yield no_stream_is_missing(SESSION, failed_of(settings, "sessions"))
             yield nothing_unresolved(settings, FACT, "sessions", DISPOSITION)
             yield reused_ids(computed.rows[SESSION])
             yield pending_restatement(settings, FACT, SESSION, "monthly")

@@ -1,7 +1,7 @@
 """How charge points spent their days, as assets: partitioned by local date, swapped whole, in one transaction."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,18 @@ from dagster import (
     multi_asset,
 )
 
-from cic_assets.assets.expected import demand_expected
+from cic_assets.assets.expected import expected_feeds, expected_spec, missing_feeds, spared
 from cic_assets.assets.keys import ACCEPTED
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.session_facts import registered
-from cic_assets.assets.windows import materialized, nothing_unresolved, pending_restatement
+from cic_assets.assets.windows import (
+    failed_of,
+    materialized,
+    missing_spec,
+    no_stream_is_missing,
+    nothing_unresolved,
+    pending_restatement,
+)
 from cic_assets.calendar import month_of
 from cic_assets.facts.status import DISPOSITIONS, SECONDS, Feed, StatusFacts, days_table, feeds_table, status_facts
 from cic_assets.lake.lake_id import open_lake
@@ -98,7 +105,7 @@ def status_fact_assets() -> AssetsDefinition:
         settings = platform.settings
         keys = context.partition_key_range
         start, end = day_range(keys.start, keys.end)
-        demand_expected(settings, platform.streams.values(), "status", start, end)
+        missing = missing_feeds(settings, platform.streams.values(), "status", start, end)
         window = Window(STATUS, start, end, monthly=False)
         owner = f"{context.run_id}:{context.retry_number}"
         touch_id = claim_window(settings, window, owner)
@@ -109,7 +116,9 @@ def status_fact_assets() -> AssetsDefinition:
             yield from results
             if failed:
                 raise Failure("; ".join(str(result.description) for result in failed) + "; nothing was replaced")
-            swap_days(settings, window, owner, touch_id, computed)
+            swap_days(settings, window, owner, touch_id, computed, spared(missing))
+            yield expected_feeds(STATUS_DAY, missing)
+            yield no_stream_is_missing(STATUS_DAY, failed_of(settings, "status"))
             yield _measures(settings, start, end)
             yield nothing_unresolved(settings, STATUS, "status", STATUS_DISPOSITION)
             yield pending_restatement(settings, STATUS, STATUS_DAY, "daily")
@@ -157,6 +166,8 @@ def _check_specs() -> list[AssetCheckSpec]:
             asset=STATUS_DAY,
             description="no feed has few entries a year or more before all others: they open no days",
         ),
+        expected_spec(STATUS_DAY),
+        missing_spec(STATUS_DAY, "status"),
         *flags,
     ]
 
@@ -227,8 +238,18 @@ def _joined(key: AssetKey, parts: list[Rows]) -> Rows:
     return union(parts, parts[0].schema if parts else nothing)
 
 
-def swap_days(settings: Settings, window: Window, owner: str, touch_id: int, computed: ComputedDays) -> None:
-    """Replaces the window's days; the months that count their charge points are stale after it."""
+def swap_days(
+    settings: Settings,
+    window: Window,
+    owner: str,
+    touch_id: int,
+    computed: ComputedDays,
+    spared: Collection[tuple[str, dt.date]] = (),
+) -> None:
+    """Replaces the window's days, but for those of streams that are spared.
+
+    The months that count their charge points are stale after it.
+    """
     months = {(CHARGE_POINTS, month_of(day)) for day in days_of(window.start, window.end)}
     day = computed.rows[STATUS_DAY]
     with connect(settings) as connection:
@@ -239,7 +260,7 @@ def swap_days(settings: Settings, window: Window, owner: str, touch_id: int, com
         since = silent_since(connection, providers, month_of(window.start))
         months |= {(CHARGE_POINTS, month) for month in counted_since(connection, since)}
     rows = {".".join(key.path): (TABLES[key], found) for key, found in computed.rows.items()}
-    swap_window(settings, window, owner, touch_id, rows, months if providers else ())
+    swap_window(settings, window, owner, touch_id, rows, months if providers else (), spared=spared)
 
 
 def _providers(connection: Connection, window: Window) -> set[str]:

@@ -4,9 +4,17 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey, MaterializeResult, TableColumn, TableSchema
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    MaterializeResult,
+    TableColumn,
+    TableSchema,
+)
 
-from cic_assets.lake.failures import IngestFailure
+from cic_assets.lake.failures import IngestFailure, failures
 from cic_assets.lake.rows import Rows
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
@@ -73,6 +81,17 @@ def nothing_unresolved(settings: Settings, fact: str, kind: str, asset: AssetKey
         description=f"accepted rows became nothing: {named}; ingest their arrivals again" if rows else None,
         metadata={"streams": len(rows)},
     )
+
+
+def missing_spec(asset: AssetKey, kind: str) -> AssetCheckSpec:
+    """The check that names streams whose arrivals are missing."""
+    return AssetCheckSpec(ALL_STREAMS, asset=asset, description=f"ingest could take all arrivals of all {kind} streams")
+
+
+def failed_of(settings: Settings, kind: str) -> list[IngestFailure]:
+    """What ingest could not take of the streams of a kind."""
+    with connect(settings) as connection:
+        return list(failures(connection, kind).values())
 
 
 def no_stream_is_missing(asset: AssetKey, failed: Sequence[IngestFailure]) -> AssetCheckResult:

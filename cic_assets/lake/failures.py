@@ -55,9 +55,8 @@ Failures = dict[tuple[str, dt.date], IngestFailure]
 def failures(connection: Connection, kind: str | None = None) -> Failures:
     """All of them, or those of the streams of one kind, by (stream, arrival date)."""
     rows = connection.execute(
-        "select f.stream_id, f.arrival_date, f.fingerprint, f.attempt_count, f.message, f.run_id"
-        " from catalogue.ingest_failure as f left join catalogue.stream as s using (stream_id)"
-        " where %(kind)s::text is null or s.kind = %(kind)s order by 1, 2",
+        "select stream_id, arrival_date, fingerprint, attempt_count, message, run_id from catalogue.ingest_failure"
+        " where %(kind)s::text is null or kind = %(kind)s order by 1, 2",
         {"kind": kind},
     ).fetchall()
     return {(row[0], row[1]): IngestFailure(*row) for row in rows}
@@ -70,14 +69,16 @@ def note_failures(
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into catalogue.ingest_failure as f"
-            " (stream_id, arrival_date, fingerprint, attempt_count, message, run_id) values (%s, %s, %s, 1, %s, %s)"
-            " on conflict (stream_id, arrival_date) do update set fingerprint = excluded.fingerprint,"
+            " (stream_id, arrival_date, kind, fingerprint, attempt_count, message, run_id)"
+            " values (%s, %s, %s, %s, 1, %s, %s)"
+            " on conflict (stream_id, arrival_date) do update set kind = excluded.kind,"
+            " fingerprint = excluded.fingerprint,"
             " message = excluded.message, run_id = excluded.run_id, failed_at = now(), attempt_count ="
             " case when f.fingerprint <> excluded.fingerprint then 1"
             # A run tries some arrivals twice: alone, or once another stream has mended what they lacked.
             " when f.run_id = excluded.run_id then f.attempt_count else f.attempt_count + 1 end",
             [
-                [stream.id, arrival.arrival_date, tried_as(stream, arrival, rule_set), message, run_id]
+                [stream.id, arrival.arrival_date, stream.kind, tried_as(stream, arrival, rule_set), message, run_id]
                 for arrival, message in found.items()
             ],
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -105,6 +105,7 @@ def swap_window(
     tables: Mapping[str, tuple[str, Rows]],
     makes_stale: Iterable[tuple[str, dt.date]] = (),
     then: Callable[[Connection], None] = lambda connection: None,
+    spared: Collection[tuple[str, dt.date]] = (),
 ) -> None:
     """Replaces the rows of start <= date < end in several tables at once; marts that read them are due from then on.
 
@@ -116,6 +117,8 @@ def swap_window(
         tables: table → (its date column, the window's rows).
         makes_stale: facts and their periods that look at these rows; marked in the same transaction.
         then: what else belongs to the transaction, such as what is made of these rows.
+        spared: (stream, date) whose rows stay as they are; of a table by month, those of the date's month. Their
+            periods stay due.
 
     Raises:
         WindowLostError: another run has claimed a period of the window since. Nothing was changed.
@@ -134,25 +137,45 @@ def swap_window(
             raise WindowLostError(
                 f"{window.fact}: {', '.join(map(str, lost or window.periods))} now belong to another run; not swapped"
             )
+        _stage_spared(connection, spared)
         changed = []
         for table, (date_column, rows) in tables.items():
+            is_replaced = _is_replaced(date_column) if spared else _EVERY_ROW
             gone = connection.execute(
-                sql.SQL("delete from {} where {} >= %s and {} < %s").format(
-                    _table(table), sql.Identifier(date_column), sql.Identifier(date_column)
+                sql.SQL("delete from {} as t where {} >= %s and {} < %s and {}").format(
+                    _table(table), sql.Identifier(date_column), sql.Identifier(date_column), is_replaced
                 ),
                 [window.start, window.end],
             )
-            insert_staged(connection, table, staged[table])
+            # What is spared may stand where another stream's row comes now: it stays until it is due no more.
+            insert_staged(connection, table, staged[table], is_replaced, passes_over=bool(spared))
             if gone.rowcount or rows.head(1).num_rows:
                 changed.append(table)
         mark_stale(connection, window.fact, makes_stale)
         then(connection)
         touch_readers(connection, changed, window.periods)
+        due = {day.replace(day=1) if window.monthly else day for _, day in spared}
+        # What stays due was computed nevertheless, but before all that has touched it.
         connection.execute(
-            "update catalogue.fact_window set computed_touch_id = %s, computed_at = now()"
+            "update catalogue.fact_window set computed_at = now(), computed_touch_id ="
+            " case when period_date = any(%s) then coalesce(computed_touch_id, 0) else %s end"
             " where fact = %s and period_date = any(%s)",
-            [touch_id, window.fact, window.periods],
+            [sorted(due), touch_id, window.fact, window.periods],
         )
+
+
+def _stage_spared(connection: Connection, spared: Collection[tuple[str, dt.date]]) -> None:
+    connection.execute("create temporary table spared (stream_id text, day date) on commit drop")
+    with connection.cursor() as cursor:
+        cursor.executemany("insert into spared values (%s, %s)", sorted(spared))
+
+
+def _is_replaced(date_column: str) -> sql.Composable:
+    """Of a row `t`: nobody spares its stream's date or, in a table by month, a date of its month."""
+    unit = "month" if date_column == "month_date" else "day"
+    return sql.SQL(
+        "not exists (select from spared as s where s.stream_id = t.stream_id and date_trunc({}, s.day)::date = t.{})"
+    ).format(sql.Literal(unit), sql.Identifier(date_column))
 
 
 @dataclass(frozen=True)
@@ -175,12 +198,22 @@ def stage_rows(connection: Connection, table: str, rows: Rows) -> Staged:
     return staged
 
 
-def insert_staged(connection: Connection, table: str, staged: Staged, condition: sql.Composable = _EVERY_ROW) -> None:
-    """Staged rows into their table, those that meet the condition."""
-    names = _names(staged.columns)
+def insert_staged(
+    connection: Connection,
+    table: str,
+    staged: Staged,
+    condition: sql.Composable = _EVERY_ROW,
+    *,
+    passes_over: bool = False,
+) -> None:
+    """Staged rows, as `t`, into their table: those that meet the condition.
+
+    `passes_over`: a row whose key is taken is left out, and is no error.
+    """
+    names, taken = _names(staged.columns), sql.SQL(" on conflict do nothing" if passes_over else "")
     connection.execute(
-        sql.SQL("insert into {} ({}) select {} from {} where {}").format(
-            _table(table), names, names, sql.Identifier(staged.table), condition
+        sql.SQL("insert into {} ({}) select {} from {} as t where {}{}").format(
+            _table(table), names, names, sql.Identifier(staged.table), condition, taken
         )
     )
 

@@ -135,6 +135,7 @@ create table if not exists catalogue.ingest (
 create table if not exists catalogue.ingest_failure (
   stream_id text not null,
   arrival_date date not null,
+  kind text not null,
   fingerprint text not null,
   attempt_count integer not null,
   message text not null,

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from dagster import AssetKey, DagsterInstance, RunRequest, SensorResult, build_sensor_context
+from dagster import AssetCheckKey, AssetKey, DagsterInstance, RunRequest, SensorResult, build_sensor_context
 
 from cic_assets.lake.landing import land
 from cic_assets.quality import rules
 from cic_assets.resources.platform import Platform
-from cic_assets.runner import RunFailedError, Runner
+from cic_assets.runner import Runner
 from cic_assets.sensors import build_sensors
 from cic_assets.settings import Settings
 from cic_assets.simulate import ASHBOURNE, BRACKENDALE, Simulation, simulate
@@ -79,8 +79,6 @@ def test_a_broken_predicate_turns_its_check_red_and_replaces_nothing(settings, i
     monkeypatch.setattr("cic_assets.lake.catalogue.RULES", broken)
     (report, *_) = runner.ingest()
     assert len(report.troubles) > 1 and all(re.search(r"S02 on \d+ rows", line) for line in report.troubles)
-    from dagster import AssetCheckKey
-
     latest = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ACCEPTED, "S02"), limit=1)
     evaluation = latest[0].event.dagster_event.asset_check_evaluation_data
     planted = county.truth[ASHBOURNE].fired["S02"]
@@ -105,14 +103,29 @@ def test_the_sensor_reports_arrivals_and_asks_once_per_content(settings, instanc
     assert {event.asset_key.path[-1] for event in results[0].asset_events} == set(county.truth)
 
 
-def test_a_month_fails_while_an_expected_feed_is_missing(settings, instance, county):
+def test_an_expected_feed_that_is_missing_fails_its_own_days_alone(settings, instance, county):
     from cic_assets.streams.model import Expected
 
     streams = load_streams(settings.streams)
     promise = Expected.model_validate({"from": "2026-10-01", "to": "2026-10-31", "by": 2})
-    streams["ashbourne_sessions"] = streams["ashbourne_sessions"].model_copy(update={"expected": promise})
-    runner = Runner(settings, streams, instance)
+    promised = {**streams, ASHBOURNE: streams[ASHBOURNE].model_copy(update={"expected": promise})}
+    runner = Runner(settings, promised, instance)
     runner.ingest()
-    with pytest.raises(RunFailedError, match="ashbourne_sessions: nothing arrived for 2026-10-01 by 2026-10-03"):
-        runner.run("monthly", dt.date(2026, 10, 1), dt.date(2026, 10, 1))
-    assert rows(settings, "select count(*) from facts.charging_session") == [(0,)]
+    days = "select distinct extract(day from start_date)::int from facts.charging_session where stream_id = '{}'"
+    october = dt.date(2026, 10, 1)
+    report = runner.run("monthly", october, october)
+    assert "ashbourne_sessions: nothing arrived for 2026-10-01 by 2026-10-03" in report.troubles[0]
+    check = instance.event_log_storage.get_asset_check_execution_history(
+        AssetCheckKey(AssetKey(["facts", "charging_session"]), "expected_feeds"), limit=1
+    )
+    assert check[0].event.dagster_event.asset_check_evaluation_data.passed is False
+    arrived = {file.arrived_at.date() for file in county.files if file.stream_id == ASHBOURNE}
+    kept = {day for day in range(1, 32) if any(0 <= (each - october).days + 1 - day <= 2 for each in arrived)}
+    there = {day for (day,) in rows(settings, days.format(ASHBOURNE))}
+    assert there and there <= kept and len(rows(settings, days.format(BRACKENDALE))) > 20
+    # What failed is due until its feed comes, or is not promised any more.
+    pending = "select period_date from catalogue.pending_period where fact = 'charging_session' and period_date = '{}'"
+    assert rows(settings, pending.format(october)) == [(october,)]
+    Runner(settings, streams, instance).run("monthly", october, october)
+    assert there < {day for (day,) in rows(settings, days.format(ASHBOURNE))}
+    assert rows(settings, pending.format(october)) == []

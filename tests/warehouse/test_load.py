@@ -52,6 +52,24 @@ def test_a_swap_replaces_exactly_the_window_and_postgres_divides(settings):
     assert found == [(dt.date(2026, 1, 5), Decimal("0.750000"), None)]
 
 
+def test_what_is_spared_stays_and_is_due_and_the_rest_is_replaced(settings):
+    touch = "insert into catalogue.touched_period values ('charging_session', 's', '2026-01-01', 7)"
+    with connect(settings) as connection:
+        connection.execute(touch)
+    claim_window(settings, JANUARY, "a")
+    swap(settings, "a", day_rows(1, 2))
+    spared = {("s", dt.date(2026, 1, 2)), ("other", dt.date(2026, 1, 1))}
+    tables = {"facts.charging_session_day": ("start_date", arrow_rows(day_rows(1, 2, energy="9")))}
+    swap_window(settings, JANUARY, "a", 7, tables, spared=spared)
+    found = "select extract(day from start_date)::int, energy_kwh_total from facts.charging_session_day order by 1"
+    assert rows_of(settings, found) == [(1, Decimal("9.0000")), (2, Decimal("1.5000"))]
+    due = "select period_date, computed_before from catalogue.pending_period"
+    assert rows_of(settings, due) == [(dt.date(2026, 1, 1), True)]
+    swap_window(settings, JANUARY, "a", 7, tables)
+    assert [energy for _, energy in rows_of(settings, found)] == [Decimal(9), Decimal(9)]
+    assert rows_of(settings, due) == []
+
+
 def test_a_run_that_lost_its_window_changes_nothing(settings):
     claim_window(settings, JANUARY, "old")
     swap(settings, "old", day_rows(1))
