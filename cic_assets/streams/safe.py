@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from zoneinfo import available_timezones
 
 from sqlglot import exp
 
@@ -28,6 +29,17 @@ _OF_A_TIME = (
     exp.DateTrunc, exp.TimestampTrunc, exp.TsOrDsAdd, exp.DateAdd, exp.DateSub, exp.TsOrDsToDate,
 )  # fmt: skip
 _SHIFTS = (exp.DateTrunc, exp.TimestampTrunc, exp.FromTimeZone, exp.AtTimeZone)
+# Where a whole number is given; of some a text can be read as one, of others the number must be written.
+_COUNTED = {
+    exp.Substring: ("start", "length"), exp.Left: ("expression",), exp.Right: ("expression",),
+    exp.TsOrDsAdd: ("expression",), exp.StrPosition: ("position",),
+}  # fmt: skip
+_WRITTEN = {
+    exp.Pad: ("expression",), exp.SplitPart: ("part_index",), exp.ArraySlice: ("start", "end"),
+    exp.Round: ("decimals",),
+}  # fmt: skip
+# A padded text is at most so long, and of a decimal Spark keeps so many digits.
+_MAX_PADDED, _MAX_DIGITS = 1_000, 38
 # Seconds and milliseconds of the years 1 to 9999.
 _UNIX = {"timestamp_seconds": (-62_135_596_800, 253_402_300_799)}
 _UNIX["timestamp_millis"] = (_UNIX["timestamp_seconds"][0] * 1000, _UNIX["timestamp_seconds"][1] * 1000 + 999)
@@ -137,6 +149,14 @@ def _written_arguments(node: exp.Expression) -> list[exp.Expression]:
 def _with_numbers(node: exp.Expression) -> exp.Expression:
     """Numbers where the engine would make some of texts, none by which nothing can be divided, none that overflow."""
     copy = node.copy()
+    texts = [place for name in _COUNTED.get(type(copy), ()) if (place := copy.args.get(name)) and _is_text(place)]
+    if texts:
+        # Of a part that begins at no place, Sail gives the beginning.
+        places = [_number(place, "int") for place in texts]
+        for text, place in zip(texts, places, strict=True):
+            text.replace(place)
+        are_there = exp.and_(*(place.copy().is_(exp.null()).not_() for place in places))
+        return exp.Case(ifs=[exp.If(this=are_there, true=copy)])
     if isinstance(copy, _SUMS) and not _is_of_times(copy):
         for side in (copy.this, copy.expression):
             side.replace(_wide(side))
@@ -255,12 +275,46 @@ def _node_faults(node: exp.Expression) -> Iterator[str]:
             yield f"{said} ends the ingest where a text has another form; write try_to_timestamp(text, 'pattern')"
     elif _takes_a_time(node) and isinstance(node.this, exp.Column) and _is_text(node.this):
         yield f"{said} reads a text as a time; write try_to_timestamp({node.this.sql('spark')}, 'pattern') in its place"
-    elif isinstance(node, exp.Coalesce | exp.Greatest | exp.Least | exp.Nullif | exp.Case | exp.If):
+    elif isinstance(node, exp.Coalesce | exp.Greatest | exp.Least | exp.Nullif | exp.Case | exp.If | exp.Array):
         mixed = [part for part in _alternatives(node) if not isinstance(part, exp.Null)]
         if any(map(_is_text, mixed)) and any(map(_is_number, mixed)):
             yield f"{said} mixes texts and numbers, and a text that is none ends the ingest; write all of them alike"
+    elif isinstance(node, exp.FromTimeZone | exp.AtTimeZone):
+        yield from _zone_faults(node)
+    elif isinstance(node, exp.Cast) and node.to.this is exp.DataType.Type.DECIMAL:
+        digits = [int(part.name) for part in node.to.expressions]
+        if digits and (not 0 < digits[0] <= _MAX_DIGITS or max(digits[1:], default=0) > digits[0]):
+            yield f"{said}: a decimal has at most {_MAX_DIGITS} digits, and no more behind the point than in all"
+    elif type(node) in _WRITTEN or (isinstance(node, exp.Bracket) and node.args.get("offset")):
+        yield from _place_faults(node)
     elif isinstance(node, exp.RegexpExtract | exp.RegexpReplace | exp.RegexpLike):
         yield from _regex_faults(node)
+
+
+def _zone_faults(node: exp.Expression) -> Iterator[str]:
+    """One zone that nobody knows ends the query of all rows."""
+    zone = node.args.get("zone")
+    places = _alternatives(zone) if isinstance(zone, exp.Case | exp.If | exp.Coalesce) else [zone]
+    for place in places:
+        if not isinstance(place, exp.Expression) or not _is_literal_text(place):
+            yield f"{node.sql('spark')}: write the zone itself; where rows have their own, `columns.zone` says it"
+        elif place.this not in available_timezones():
+            yield f"{place.this!r} is no IANA time zone, such as Europe/London"
+
+
+def _place_faults(node: exp.Expression) -> Iterator[str]:
+    """A place 0, or one that a row tells, raises; so long a text as a row tells takes all memory."""
+    parts = [node.args.get(name) for name in _WRITTEN.get(type(node), ())] or node.expressions
+    for part in parts:
+        number = part.this if isinstance(part, exp.Neg) else part
+        if not isinstance(number, exp.Expression) or _is_literal_text(number):
+            continue
+        if not isinstance(number, exp.Literal):
+            yield f"{node.sql('spark')}: write {number.sql('spark')} as a number itself"
+        elif isinstance(node, exp.Pad) and int(float(number.this)) > _MAX_PADDED:
+            yield f"{node.sql('spark')}: a text of at most {_MAX_PADDED} signs"
+        elif part in parts[:1] and number.this == "0" and not isinstance(node, exp.Pad | exp.Round):
+            yield f"{node.sql('spark')}: places count from 1"
 
 
 def _takes_a_time(node: exp.Expression) -> bool:

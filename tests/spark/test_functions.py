@@ -141,6 +141,8 @@ RAISING = {
     "condition": "if(word, 1, 2)",
     "element": "split(word, ' ')[7]",
     "element by its place": "element_at(split(word, ' '), 7)",
+    "part": "substring(word, word, 2)",
+    "beginning": "left(word, word)",
     "time": "to_timestamp(word, 'yyyy-MM-dd')",
     "date": "to_date(word, 'yyyy-MM-dd')",
     "unix time": "unix_timestamp(word, 'yyyy-MM-dd')",

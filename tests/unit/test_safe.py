@@ -49,6 +49,15 @@ REFUSED = {
     "to_timestamp(a, b)": "try_to_timestamp(text, 'pattern')",
     "regexp_extract(model, '[0-9]+ kW')": "asks for group 1 of 0",
     "regexp_extract(model, '([0-9]+', 1)": "no regular expression",
+    "array(model, 1)": "mixes texts and numbers",
+    "to_utc_timestamp(try_to_timestamp(t, 'yyyy-MM-dd'), 'Europe/Londn')": "'Europe/Londn' is no IANA time zone",
+    "to_utc_timestamp(try_to_timestamp(t, 'yyyy-MM-dd'), tz)": "`columns.zone` says it",
+    "try_cast(a as decimal(50, 2))": "at most 38 digits",
+    "try_cast(a as decimal(4, 6))": "no more behind the point",
+    "split_part(a, ' ', 0)": "places count from 1",
+    "slice(split(a, ' '), try_cast(n as int), 1)": "write TRY_CAST(n AS INT) as a number itself",
+    "element_at(split(a, ' '), 0)": "places count from 1",
+    "lpad(a, 100000, '0')": "at most 1000 signs",
     "try_to_timestamp(t, 'EEE dd/MM/yyyy')": "the letters E are not read",
     "try_to_timestamp(t, 'dd/MM/YYYY HH:mm')": "the letters Y are not read",
     "try_to_timestamp(t, 'dd/MM/yyyy hh:mm')": "12-hour clock (h) without AM or PM",
@@ -59,6 +68,16 @@ REFUSED = {
 @pytest.mark.parametrize(("expression", "said"), REFUSED.items())
 def test_what_cannot_be_made_safe_is_refused_with_what_to_write(expression, said):
     assert said in "; ".join(unsafe_faults(expression))
+
+
+def test_what_every_engine_reads_is_taken():
+    for expression in (
+        "slice(split(a, ' '), -1, 1)", "element_at(parts, 'key')", "round(try_cast(a as decimal(12, 4)), 1)",
+        "from_utc_timestamp(try_to_timestamp(t, 'yyyy-MM-dd'), case when a = 'x' then 'UTC' else 'Europe/Paris' end)",
+        "lpad(a, 8, '0')", "array(a, b)", "cast(a as decimal)", "cast(a as decimal(38, 6))",
+    ):  # fmt: skip
+        assert unsafe_faults(expression) == []
+    assert safe("left(a, b)") == "CASE WHEN NOT TRY_CAST(b AS INT) IS NULL THEN LEFT(a, TRY_CAST(b AS INT)) END"
 
 
 def test_a_division_by_zero_is_a_value_that_is_there_and_was_not_read():
