@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,9 +106,12 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     from cic_assets import server
     from cic_assets.demo import step
     from cic_assets.warehouse.connect import set_up
+    from cic_assets.warehouse.mart_sets import manifest_of
 
     settings, _ = _platform()
     if ui:
+        # Without it the UI comes up with an error in place of assets.
+        manifest_of()
         # At once, not after the warehouse's start.
         server.demand_startable(settings, port)
     with step(out, "warehouse"):
@@ -218,28 +221,51 @@ def land(
 ) -> None:
     """Put files into the lake's raw zone, atomically, once per content however often it is called.
 
-    With UI and daemon up, what is landed ends in the marts by itself.
+    With UI and daemon up, what is landed ends in the marts by itself. A file that can't be landed keeps no other one
+    out; the exit code is 1 then, and where no stream claims any of them.
     """
-    from cic_assets.lake.landing import land as land_file
-    from cic_assets.lake.landing import shown_name
+    from cic_assets.lake.landing import LandingError, demand_arrival
     from cic_assets.warehouse.connect import set_up
 
     settings, streams = _platform()
     if stream != "auto" and stream not in streams:
         raise wrong_call(f"no stream {stream!r}; there are {', '.join(streams)}")
-    set_up(settings)
     moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
     # One for all files of a call: they came together.
     now = dt.datetime.now(dt.UTC)
+    if moment:
+        demand_arrival(settings, moment.date(), now)
+    set_up(settings)
+    count = failed = 0
     for file in files:
         owners = claimants(streams.values(), file.name) if stream == "auto" else [streams[stream]]
-        if not owners:
-            out.print(f"{marked(shown_name(file))}: no stream claims it; left alone", highlight=False)
-        for owner in owners:
-            landing = land_file(settings, owner, file, moment, now)
-            said = "landed" if landing.new else f"known since {landing.landed.arrival_date}"
-            line = f"{marked(shown_name(file))} → {owner.id}: {said} ({landing.landed.path})"
-            out.print(line, highlight=False, soft_wrap=True)
+        try:
+            count += _land(settings, owners, file, moment, now)
+        except LandingError as error:
+            say_error(str(error))
+            failed += 1
+    if not failed and not count:
+        say_error("no file was landed: name the stream, or add a pattern to `claims` of its file (`cic streams list`)")
+    if failed or not count:
+        raise typer.Exit(1)
+
+
+def _land(
+    settings: Settings, owners: Sequence[Stream], file: Path, moment: dt.datetime | None, now: dt.datetime
+) -> int:
+    """Lands a file for all that claim it; how many did."""
+    from cic_assets.lake.landing import LandingError, land, shown_name
+
+    if not owners and not file.exists():
+        raise LandingError(f"{file}: no such file")
+    if not owners:
+        out.print(f"{marked(shown_name(file))}: no stream claims it; left alone", highlight=False)
+    for owner in owners:
+        landing = land(settings, owner, file, moment, now)
+        said = "landed" if landing.new else f"known since {landing.landed.arrival_date}"
+        line = f"{marked(shown_name(file))} → {owner.id}: {said} ({landing.landed.path})"
+        out.print(line, highlight=False, soft_wrap=True)
+    return len(owners)
 
 
 @app.command()

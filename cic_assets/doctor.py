@@ -21,7 +21,7 @@ from cic_assets.settings import Settings, SettingsError, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse.embedded import WarehouseDownError
-from cic_assets.warehouse.mart_sets import MONTHLY
+from cic_assets.warehouse.mart_sets import MONTHLY, NotSetUpError, manifest_of
 from cic_assets.warehouse.publication import due_by_set
 
 
@@ -149,7 +149,7 @@ def _runs(settings: Settings) -> Finding:
 def _due_marts(settings: Settings) -> Finding:
     try:
         found = {name: [each.period for each in due] for name, due in due_by_set(settings).items() if due}
-    except (WarehouseDownError, psycopg.Error, FileNotFoundError):
+    except (WarehouseDownError, psycopg.Error, NotSetUpError):
         return Finding("due marts", "optional", "unknown while the warehouse is down or dbt has no manifest")
     if not found:
         return Finding("due marts", "ok", "none")
@@ -171,12 +171,7 @@ def _deliveries(settings: Settings) -> Finding:
 
 
 def _dbt(settings: Settings) -> Finding:
-    from cic_assets.settings import PROJECT
-
-    manifest = PROJECT / "dbt_project" / "target" / "manifest.json"
-    if not manifest.exists():
-        return Finding("dbt manifest", "missing", f"{manifest}: run `make setup`")
-    return Finding("dbt manifest", "ok", str(manifest))
+    return Finding("dbt manifest", "ok", str(manifest_of()))
 
 
 _PARTS: dict[str, Callable[[Settings], Finding]] = {

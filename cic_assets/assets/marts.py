@@ -24,10 +24,8 @@ from cic_assets.partitions import DAYS, MONTHS, day_range, month_range
 from cic_assets.resources.platform import Platform
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect, dbt_environment
-from cic_assets.warehouse.mart_sets import ARRIVAL, DAILY, DBT_PROJECT, DIMENSION, MONTHLY, mart_sets
+from cic_assets.warehouse.mart_sets import ARRIVAL, DAILY, DIMENSION, MONTHLY, manifest_of, mart_sets
 from cic_assets.warehouse.publication import ALWAYS, building
-
-MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 
 
 def catalogue_assets() -> list[AssetSpec]:
@@ -81,7 +79,7 @@ def dbt_arguments(start: dt.date, end: dt.date) -> list[str]:
 
 def mart_assets() -> list[AssetsDefinition]:
     """Monthly marts, daily marts by local date and by arrival date, and the dimensions: views without partitions."""
-    common: dict[str, Any] = {"manifest": MANIFEST, "dagster_dbt_translator": Translator()}
+    common: dict[str, Any] = {"manifest": manifest_of(), "dagster_dbt_translator": Translator()}
     single = BackfillPolicy.single_run()
 
     @dbt_assets(name="monthly_marts", select="tag:monthly", partitions_def=MONTHS, backfill_policy=single, **common)

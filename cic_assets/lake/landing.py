@@ -71,7 +71,7 @@ def land(
     now = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     seen_at = (arrived_at or now).astimezone(dt.UTC)
     if arrived_at is not None:
-        _demand_arrival(settings, seen_at.date(), now)
+        demand_arrival(settings, seen_at.date(), now)
     name = shown_name(file)
     suffixes = [suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6]
     extension = "".join(suffix for suffix in suffixes if suffix.isascii()).lower()
@@ -97,8 +97,12 @@ def land(
     return Landing(landed, new=not landed.landed)
 
 
-def _demand_arrival(settings: Settings, day: dt.date, now: dt.datetime) -> None:
-    """A day on which a migration may say that something arrived."""
+def demand_arrival(settings: Settings, day: dt.date, now: dt.datetime) -> None:
+    """A day on which a migration may say that something arrived.
+
+    Raises:
+        LandingError: in production, for a day in the future, or before the calendar begins.
+    """
     if settings.environment == "prod":
         raise LandingError("--arrived-at is for local use and migrations, not for CIC_ENVIRONMENT=prod")
     if day > now.date():

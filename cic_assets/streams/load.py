@@ -29,7 +29,9 @@ def load_stream(path: Path) -> Stream:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise StreamFileError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         # PyYAML lets through what Python says of 2026-02-30, of 5,000 digits and of a thousand brackets.
         raise StreamFileError(f"{path}: {error}") from error
     if not isinstance(content, dict):

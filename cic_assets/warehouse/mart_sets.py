@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cic_assets.errors import PlatformError
 from cic_assets.settings import PROJECT
 
 DBT_PROJECT = PROJECT / "dbt_project"
@@ -22,6 +23,10 @@ NAMES = (ARRIVAL, DAILY, MONTHLY, DIMENSION)
 _CONFIG = ("materialized", "pre-hook", "post-hook", "indexes", "incremental_strategy", "on_schema_change", "contract")
 
 Node = Mapping[str, Any]
+
+
+class NotSetUpError(PlatformError):
+    """Something that `make setup` makes is not there."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,23 @@ def mart_sets(project: Path = DBT_PROJECT) -> dict[str, MartSet]:
     The manifest says what there is; the SQL itself is read anew, as dbt does it.
 
     Raises:
-        FileNotFoundError: dbt's manifest was never made (`make setup`).
+        NotSetUpError: dbt's manifest was never made.
     """
-    manifest = project / "target" / "manifest.json"
+    manifest = manifest_of(project)
     content = _manifest(manifest, manifest.stat().st_mtime_ns)
     return {name: _set(content, name, project) for name in NAMES}
+
+
+def manifest_of(project: Path = DBT_PROJECT) -> Path:
+    """Dbt's manifest.
+
+    Raises:
+        NotSetUpError: it was never made.
+    """
+    manifest = project / "target" / "manifest.json"
+    if not manifest.exists():
+        raise NotSetUpError(f"dbt's manifest {manifest} is missing: run `make setup` in {PROJECT}")
+    return manifest
 
 
 @lru_cache(maxsize=1)

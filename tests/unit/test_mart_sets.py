@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from cic_assets.warehouse.mart_sets import ARRIVAL, DAILY, DBT_PROJECT, DIMENSION, MONTHLY, NAMES, mart_sets
+from cic_assets.warehouse.mart_sets import (
+    ARRIVAL,
+    DAILY,
+    DBT_PROJECT,
+    DIMENSION,
+    MONTHLY,
+    NAMES,
+    NotSetUpError,
+    mart_sets,
+)
 from cic_assets.warehouse.publication import READERS
 
 
@@ -55,3 +64,8 @@ def test_whatever_marts_with_rows_of_their_own_read_makes_them_due():
         if not marts.is_only_views:
             read = {".".join(source) for source in marts.sources}
             assert read == {table for table, readers in READERS.items() if name in readers}, name
+
+
+def test_without_a_manifest_it_says_what_to_do(tmp_path):
+    with pytest.raises(NotSetUpError, match=r"manifest\.json is missing: run `make setup`"):
+        mart_sets(tmp_path)

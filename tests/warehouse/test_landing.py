@@ -220,6 +220,24 @@ def test_landing_looks_through_no_folder(settings, stream, tmp_path, monkeypatch
     assert land(settings, stream, file, FIRST).new
 
 
+def test_a_file_that_cannot_be_landed_keeps_no_other_one_out(settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_platform", lambda: (settings, load_streams(settings.streams)))
+    (tmp_path / "dundee_2019.csv").write_text("CP ID\n1\n")
+    (tmp_path / "other.csv").write_text("x")
+    calls = {
+        ("gone_before.csv", "dundee_2020.csv", "dundee_2019.csv", "other.csv"): (1, 2, "dundee_2020.csv: no such file"),
+        ("other.csv",): (1, 1, "add a pattern to `claims`"),
+        ("other.csv", "dundee_2019.csv"): (0, 0, ""),
+    }
+    for names, (code, errors, said) in calls.items():
+        monkeypatch.setattr("sys.argv", ["cic", "land", "auto", *(str(tmp_path / name) for name in names)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        shown = capsys.readouterr()
+        assert (ended.value.code or 0, shown.err.count("error")) == (code, errors) and said in shown.err
+    assert "known since" in shown.out and "other.csv: no stream claims it" in shown.out
+
+
 def test_files_of_one_call_come_at_one_moment(settings, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "_platform", lambda: (settings, load_streams(settings.streams)))
     names = [str(tmp_path / f"dundee_{year}.csv") for year in (2019, 2020)]
