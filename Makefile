@@ -53,7 +53,7 @@ test: setup lint types ## everything that CI runs
 # A target that finds something stops here and names the file of its input. SECONDS_EACH=10 for a quick look.
 SECONDS_EACH ?= 120
 fuzz: setup ## malformed input: each decoder SECONDS_EACH, then 100,000 payloads through the whole ingest
-	@for target in csv cdr status json xlsx sheet gzip stream; do echo "fuzz: $$target, $(SECONDS_EACH) s"; \
+	@for target in csv cdr status json xlsx sheet gzip shaped stream; do echo "fuzz: $$target, $(SECONDS_EACH) s"; \
 	$(BIN)/python -m tests.fuzz.targets $$target $(SECONDS_EACH) || exit 1; done
 	@$(BIN)/python -m tests.fuzz.bulk 100000
 	@if command -v java >/dev/null; then $(BIN)/python -m tests.fuzz.bulk 8000 'local[2]'; \

@@ -56,6 +56,26 @@ STREAMS: dict[str, Stream] = {
         stream("fuzz_xlsx", {**_SESSIONS, "columns": _TABLE}, "xlsx"),
     )
 }  # fmt: skip
+# The same, otherwise shaped: below other lines and without a header, side by side, in one document.
+_SIDE = {**_STATUS, "charge_point": "cp", "changed_at": "since"}
+SHAPED: dict[str, Stream] = {
+    each.id: each
+    for each in (
+        stream(
+            "fuzz_side", {**_STATES, "columns": _SIDE}, "csv", personal_fields=["rfid"], optional_fields=["seen_at"],
+            personal_unless={"rfid": {"cp": ["C1"]}},
+            form={
+                "names": ["cp", "since", "out1", "out2", "rfid"], "skip_lines": 1,
+                "unpivot": {"key": "n", "fields": {"status": "out#"}},
+            },
+        ),
+        stream(
+            "fuzz_single", {**_STATES, "columns": {**_STATUS, "charge_point": "concat(id, `cic.position`)",
+            "status": "`evses.status`", "changed_at": "`evses.last_updated`"}}, "json", optional_fields=["seen_at"],
+            form={"single": True, "each": ["evses"]},
+        ),
+    )
+}  # fmt: skip
 SECRET = "PERSONAL-SECRET"
 HEADER = "id,cp,connector,start,stop,kwh,cost,kw,rfid"
 # What programs of operators sent, and what breaks programs that read it.

@@ -1,6 +1,6 @@
 """What must hold for any bytes, one function per decoder; and the coverage-guided fuzzer on each.
 
-python -m tests.fuzz.targets csv|cdr|status|json|xlsx|sheet|gzip|stream SECONDS
+python -m tests.fuzz.targets csv|cdr|status|json|xlsx|sheet|gzip|shaped|stream SECONDS
 
 Found crashes are written to the folder that it names; each becomes a case of `tests/unit/test_fuzz.py`.
 """
@@ -26,9 +26,9 @@ from cic_assets.lake.records import Record, read_records
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
 from cic_assets.streams.model import Stream
-from tests.fuzz.payloads import HEADER, STREAMS, cdr, files, state, table_row
+from tests.fuzz.payloads import HEADER, SHAPED, STREAMS, cdr, files, state, table_row
 
-SCHEMAS = {name: decoded_schema(stream) for name, stream in STREAMS.items()}
+SCHEMAS = {name: decoded_schema(stream) for name, stream in {**STREAMS, **SHAPED}.items()}
 
 
 def decode_all(stream: Stream, content: bytes) -> list[Record]:
@@ -110,6 +110,17 @@ def both_csv(content: bytes) -> None:
     decode_all(STREAMS["fuzz_personal"], content)
 
 
+def shaped(content: bytes) -> None:
+    """A table without a header below another line, columns side by side; a document that is one record."""
+    decode_all(SHAPED["fuzz_side"], content)
+    decode_all(SHAPED["fuzz_single"], content)
+
+
+def _shaped() -> list[bytes]:
+    side = b'sep=,\nreport\nC1,2026-01-05T10:00:00Z,AVAILABLE,,t\nC2,"a\nb",CHARGING,BLOCKED,t\n'
+    return [side, b"report\nC1,x,y,z\n", *_documents(), b'{"id":"L","evses":[{"status":1},null,[]]}']
+
+
 def _valid(name: str) -> list[bytes]:
     return [content for content, _ in files(1, name, 30, 3)]
 
@@ -134,6 +145,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]]]] 
     "sheet": (any_sheet, lambda: [bytes([n]) + _part(name) for n, name in enumerate(_PARTS)
                                   if name in zipfile.ZipFile(io.BytesIO(WORKBOOK)).namelist()]),
     "gzip": (any_gzip, lambda: [gzip.compress(each) for each in _valid("fuzz_csv")[:3]]),
+    "shaped": (shaped, _shaped),
     "stream": (any_stream_file, lambda: [each.read_bytes() for each in sorted(SHIPPED_STREAMS.glob("*.yml"))]),
 }  # fmt: skip
 
