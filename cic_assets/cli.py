@@ -308,7 +308,7 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
         out.print("nothing pending")
     for line in _orphans(settings, streams):
         _warn(line)
-    for line in _incomplete_deliveries(settings):
+    for line in [*_incomplete_deliveries(settings), *_unwell_feeds(settings, streams)]:
         out.print(f"[yellow]![/yellow] {marked(line)}", highlight=False, soft_wrap=True)
     _end_with_troubles(reports)
 
@@ -336,6 +336,15 @@ def _incomplete_deliveries(settings: Settings) -> list[str]:
 
     with connect(settings) as connection:
         return [str(each) for each in deliveries.held(connection)]
+
+
+def _unwell_feeds(settings: Settings, streams: dict[str, Stream]) -> list[str]:
+    from cic_assets.lake.feeds import feed_states
+    from cic_assets.warehouse.connect import connect
+
+    with connect(settings) as connection:
+        states = feed_states(connection, streams.values(), dt.datetime.now(dt.UTC))
+    return [f"{state.stream_id}: {state.wrong}" for state in states if not state.passed]
 
 
 def _print_report(report: RunReport) -> None:

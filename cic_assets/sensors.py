@@ -29,6 +29,7 @@ from dagster import (
 )
 
 from cic_assets.assets.accepted import FAILED_STREAMS_TAG, INGEST_OP, IngestConfig, ingest_keys
+from cic_assets.assets.feed_checks import changed, feed_evaluations
 from cic_assets.assets.keys import raw_key
 from cic_assets.assets.marts import mart_keys
 from cic_assets.calendar import is_in_calendar
@@ -36,12 +37,14 @@ from cic_assets.jobs import DAILY, DIMENSIONS, INGEST, MONTHLY, range_tags
 from cic_assets.lake import journal
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.failures import MAX_ATTEMPTS
+from cic_assets.lake.feeds import feed_states
 from cic_assets.lake.landing import adopt_foreign, purge_originals, tidy
 from cic_assets.liveness import MAX_LOST, fail_dead_runs, is_lost, said_of_run
 from cic_assets.resources.platform import Platform
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse import mart_sets
+from cic_assets.warehouse.connect import connect
 from cic_assets.work import (
     Work,
     days_work,
@@ -204,7 +207,28 @@ def _said_before(instance: DagsterInstance, key: AssetKey, partitions: list[str]
 
 def build_sensors() -> list[SensorDefinition]:
     """All sensors, on unless somebody turned them off in the UI."""
-    return [_arrivals(), _stale_days(), _stale_months(), _dimensions()]
+    return [_arrivals(), _stale_days(), _stale_months(), _dimensions(), _feeds()]
+
+
+def _feeds() -> SensorDefinition:
+    @sensor(
+        name="feeds",
+        minimum_interval_seconds=300,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Reports which feeds are late, unknown or dead, without a run: what does not come causes none.",
+    )
+    def feeds(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
+        streams = platform.renewed().streams
+        with connect(platform.settings) as connection:
+            states = feed_states(connection, streams.values(), dt.datetime.now(dt.UTC))
+        news, cursor = changed(states, context.cursor)
+        for evaluation in feed_evaluations(streams, news):
+            context.instance.report_runless_asset_event(evaluation)
+        context.update_cursor(cursor)
+        wrong = [state.stream_id for state in states if not state.passed]
+        return SkipReason(f"{len(news)} checks changed; not well: {', '.join(dict.fromkeys(wrong)) or 'none'}")
+
+    return feeds
 
 
 def _arrivals() -> SensorDefinition:

@@ -23,6 +23,7 @@ from dagster import (
 from pydantic import Field
 
 from cic_assets.assets.delivery_checks import delivery_results
+from cic_assets.assets.feed_checks import feed_results
 from cic_assets.assets.keys import ACCEPTED, accepted_key, raw_key
 from cic_assets.assets.raw import OWNERS
 from cic_assets.assets.stream_checks import NAMED, check_specs, count_checks, ingested
@@ -32,6 +33,7 @@ from cic_assets.lake import catalogue, deliveries, tables
 from cic_assets.lake.attempt import Attempt, attempt_all, fail
 from cic_assets.lake.catalogue import Arrival
 from cic_assets.lake.failures import IngestFailure, failures, tried_as
+from cic_assets.lake.feeds import feed_states
 from cic_assets.lake.ingest import IngestCount, rule_set_of
 from cic_assets.lake.kinds import KINDS
 from cic_assets.liveness import of_run
@@ -165,6 +167,8 @@ def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
         results = [result for each in attempts for result in _count_checks(context, platform, each)]
         with connect(platform.settings) as connection:
             failed = list(failures(connection).values())
+            states = feed_states(connection, wanted, dt.datetime.now(dt.UTC))
+        results += feed_results(platform.streams, states)
         results += _failure_checks(platform, wanted, failed)
         selected = {(check.asset_key, check.name) for check in context.selected_asset_check_keys}
         yield from (each for each in results if (each.asset_key, each.check_name) in selected)

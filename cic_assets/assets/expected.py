@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey
 
 from cic_assets.lake import catalogue
+from cic_assets.lake.feeds import missing_days
 from cic_assets.settings import Settings
 from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
@@ -39,17 +40,10 @@ def missing_feeds(
     missing: list[Missing] = []
     with connect(settings) as connection:
         done = catalogue.ingested(connection)
-    for stream in streams:
-        if stream.expected is None or stream.kind != kind:
-            continue
+    for stream in (each for each in streams if each.kind == kind and each.expected):
         arrived = {day for stream_id, day in done if stream_id == stream.id}
-        first = max(start, stream.expected.start)
-        last = min(end - dt.timedelta(days=1), stream.expected.end or dt.date.max)
-        grace = dt.timedelta(days=stream.expected.by)
-        for day in (first + dt.timedelta(days=n) for n in range((last - first).days + 1)):
-            due = day + grace
-            if due <= today and not any(day <= there <= due for there in arrived):
-                missing.append(Missing(stream.id, day, due))
+        by = dt.timedelta(days=stream.expected.by if stream.expected else 0)
+        missing += [Missing(stream.id, day, day + by) for day in missing_days(stream, arrived, start, end, today)]
     return missing
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
 from cic_assets.assets.delivery_checks import DELIVERY_CHECKS
+from cic_assets.assets.feed_checks import feed_checks_of
 from cic_assets.assets.keys import accepted_key
 from cic_assets.lake.failures import IngestFailure
 from cic_assets.lake.ingest import IngestCount
@@ -38,6 +39,7 @@ def check_specs(stream: Stream) -> list[AssetCheckSpec]:
         **{r.id: f"{r.severity}: {r.message} ({r.source})" for r in RULES if stream.kind in r.kinds},
         **BATCH_CHECKS,
         **DELIVERY_CHECKS,
+        **feed_checks_of(stream),
     }
     if stream.kind == "status":
         texts[UNMAPPED] = "every word for a state is in the stream's vocabulary"

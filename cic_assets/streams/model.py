@@ -328,6 +328,9 @@ class Delivery(Part):
     min_coverage_pct: Annotated[
         Pct, told("charge points, in per cent of the fewest that an earlier delivery had", 80.0)
     ] = 50.0
+    max_unknown_pct: Annotated[
+        Pct, told("time of a local day that is UNKNOWN or unreported; more is a warning of the day's check", 20.0)
+    ] = 50.0
     max_flagged_pct: Annotated[dict[str, Pct], told("rule or flag → per cent of rows", {"S06": 30.0})] = {}
 
     def limit_of(self, mark: str) -> float:

@@ -773,6 +773,58 @@ left join catalogue.fact_window as w on w.fact = t.fact and w.period_date = t.pe
 where t.touch_id > coalesce(w.computed_touch_id, 0)
 group by t.fact, t.period_date;
 
+-- How each status feed was, by local day: what share of its charge points' time (D, DEFINITIONS 2) nobody knows, and whether
+-- it is dead: for a week its charge points were in no state at all but UNKNOWN and unreported; or, where it reports use, five or
+-- more of them in one and the same state (ours: five chargers that nobody uses, breaks or repairs for a week are a broken feed).
+create or replace view quality.feed_day as
+with days as (
+  select
+    stream_id, status_date,
+    count(*) as charge_point_count,
+    bool_and(reports_use) as reports_use,
+    sum(event_count + confirmation_count) as entry_count,
+    sum(day_seconds - unobserved_seconds - planned_seconds - removed_seconds) as observed_seconds,
+    sum(available_seconds) as available_seconds,
+    sum(blocked_seconds) as blocked_seconds,
+    sum(charging_seconds) as charging_seconds,
+    sum(inoperative_seconds) as inoperative_seconds,
+    sum(outoforder_seconds) as outoforder_seconds,
+    sum(reserved_seconds) as reserved_seconds,
+    sum(unknown_seconds) as unknown_seconds,
+    sum(unreported_seconds) as unreported_seconds
+  from facts.charge_point_status_day
+  group by stream_id, status_date
+),
+
+weeks as (
+  select
+    days.*,
+    count(*) over week as day_count,
+    bool_or(unknown_seconds > 0) over week as has_unknown,
+    array_remove(array[
+      case when bool_or(available_seconds > 0) over week then 'AVAILABLE' end,
+      case when bool_or(blocked_seconds > 0) over week then 'BLOCKED' end,
+      case when bool_or(charging_seconds > 0) over week then 'CHARGING' end,
+      case when bool_or(inoperative_seconds > 0) over week then 'INOPERATIVE' end,
+      case when bool_or(outoforder_seconds > 0) over week then 'OUTOFORDER' end,
+      case when bool_or(reserved_seconds > 0) over week then 'RESERVED' end
+    ], null) as states
+  from days
+  window week as (
+    partition by stream_id order by status_date range between interval '6 days' preceding and current row
+  )
+)
+
+select
+  stream_id, status_date, charge_point_count, entry_count, observed_seconds, unknown_seconds, unreported_seconds,
+  round(100 * (unknown_seconds + unreported_seconds) / nullif(observed_seconds, 0), 6) as unknown_pct,
+  case when cardinality(states) = 1 and not has_unknown then states[1] end as only_state,
+  day_count = 7 and observed_seconds > 0 and (
+    cardinality(states) = 0
+    or (cardinality(states) = 1 and not has_unknown and reports_use and charge_point_count >= 5)
+  ) as is_dead
+from weeks;
+
 -- Periods of mart sets (dbt's tags; months, local days, arrival dates, one for all dimensions): due while the touch is
 -- another than the built one, or made by other SQL. Never deleted.
 do $$

@@ -9,7 +9,8 @@ renamed as (
         rows_in,
         accepted,
         quarantined,
-        skipped
+        skipped,
+        held
     from source
 )
 

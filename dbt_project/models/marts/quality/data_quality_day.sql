@@ -59,7 +59,8 @@ select
     unmapped.unmapped_status_words,
     covers.cover_at as covers_until_at,
     new_columns.new_columns,
-    unreadable.unreadable_values
+    unreadable.unreadable_values,
+    ingested.held
 from ingested
 left join streams on ingested.stream_id = streams.stream_id
 left join unmapped

@@ -1,0 +1,23 @@
+-- A view: a day is well or not by the days before it, which may be restated.
+with days as (
+    select * from {{ ref('stg_feed_day') }}
+),
+
+streams as (
+    select * from {{ ref('stg_stream') }}
+)
+
+select
+    days.status_date,
+    days.stream_id,
+    streams.provider_id,
+    streams.authority_id,
+    days.charge_point_count,
+    days.entry_count,
+    {{ pct('days.unknown_seconds', 'days.observed_seconds') }} as unknown_state_pct,
+    {{ pct('days.unreported_seconds', 'days.observed_seconds') }} as unreported_pct,
+    days.unknown_pct,
+    days.only_state,
+    days.is_dead
+from days
+left join streams on days.stream_id = streams.stream_id
