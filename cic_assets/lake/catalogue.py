@@ -44,7 +44,7 @@ class Arrival:
     stream_id: str
     arrival_date: dt.date
     objects: tuple[LandedObject, ...]
-    released: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    released: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def fingerprint(self, stream: Stream, rule_set: str) -> str:
         """Changes when an ingest would give other rows: new objects, another stream file, another rule set or rule."""
