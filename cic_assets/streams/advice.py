@@ -32,9 +32,8 @@ _QUIET_HOURS = 9
 
 
 def shown_names(guard: Guard) -> list[str]:
-    """The names in a file's header or records; what looks like a value is none, and of a row that stands there none."""
-    hides_all = is_row(guard.reading.columns)
-    return [MASKED if hides_all or _VALUE.search(name) else name for name in guard.names(guard.reading.columns)]
+    """The names in a file's header or records; what looks like a value is none."""
+    return [MASKED if _VALUE.search(name) else name for name in guard.names(guard.reading.columns)]
 
 
 def is_row(names: Sequence[str]) -> bool:

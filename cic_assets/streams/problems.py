@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from cic_assets.facts.sessions import named_ids, told_apart
 from cic_assets.lake.decode import names_twice
 from cic_assets.lake.ingest import IngestCount, rule_set_of
-from cic_assets.lake.personal import held_reason
+from cic_assets.lake.personal import Guard, held_reason
 from cic_assets.quality.delivery import Profile, findings
 from cic_assets.quality.expectations import broken
 from cic_assets.quality.judge import is_accepted
@@ -62,11 +62,17 @@ def _missing(trial: Trial, handle: BinaryIO) -> Iterator[str]:
     if missing and not is_table(stream):
         yield f"no record of the sample has {', '.join(missing)}{advice.of_missing(missing, trial.guard, handle)}"
     elif missing:
-        names = advice.shown_names(trial.guard)
-        more = len(names) - _NAMES_SHOWN
-        there = ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        has = f"it has {there}" if names else "no field was read"
-        yield f"the sample has no field {', '.join(missing)}; {has}{advice.of_missing(missing, trial.guard, handle)}"
+        tried = advice.of_missing(missing, trial.guard, handle)
+        yield f"the sample has no field {', '.join(missing)}{_there(trial.guard)}{tried}"
+
+
+def _there(guard: Guard) -> str:
+    """The names that a table has, as far as they may be shown."""
+    if advice.is_row(guard.reading.columns):
+        return ""
+    names = advice.shown_names(guard)
+    more = f" and {len(names) - _NAMES_SHOWN} more" if names[_NAMES_SHOWN:] else ""
+    return f"; it has {', '.join(names[:_NAMES_SHOWN])}{more}" if names else "; no field was read"
 
 
 def _undecoded_pct(count: IngestCount) -> float:
@@ -85,7 +91,7 @@ def _unreadable_problems(trial: Trial, count: IngestCount) -> Iterator[str]:
             values, line = _first_unread(trial, name)
             yield (
                 f"{name}: {unread} of {present} values can't be read (U01), such as {values} in line {line}: mend the "
-                f"expression `{trial.stream.columns[name]}` or the feed{advice.of_values(trial.stream, name, values)}"
+                f"expression {trial.stream.columns[name]} or the feed{advice.of_values(trial.stream, name, values)}"
             )
 
 

@@ -109,6 +109,7 @@ class Mistake:
         content: the file of the feed.
         says: what the check must say.
         code: its exit code.
+        held: whether it says that ingest would hold the file.
         stream: keys of the stream file that differ from `RIGHT`.
         columns: its columns that do; None for one that is left out.
         file: name of the feed's file.
@@ -118,6 +119,7 @@ class Mistake:
     content: bytes
     says: tuple[str, ...]
     code: int = 1
+    held: bool = False
     stream: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str | None] = field(default_factory=dict)
     file: str = "export.csv"
@@ -158,23 +160,28 @@ MISTAKES = (
         "unit: Wh read as kWh", as_csv(changed(_PLAIN, Energy=lambda text: f"{float(text) * 1000:.0f}")),
         ("ingest would hold the file: the median session has", "is units.energy of the stream file right?"),
         columns={"rated_power": None},
+        held=True,
     ),
     Mistake(
         "unit: kWh read as Wh", as_csv(_PLAIN), ("is units.energy of the stream file right?",),
         stream={"units": {"energy": "Wh"}},
+        held=True,
     ),
     Mistake(
         "unit: minutes read as seconds", as_csv([{**row, "End": "35"} for row in _PLAIN]),
         ("ingest would hold the file", "rejected S05"),
         stream={"units": {"duration": "s"}}, columns={"ended_local": None, "duration": "End"},
+        held=True,
     ),
     Mistake(
         "rating: W read as kW", as_csv(changed(_PLAIN, Rating=lambda text: f"{text}000")),
         ("is one of units.energy and units.power wrong?",),
+        held=True,
     ),
     Mistake(
         "rating: kW read as W", as_csv(_PLAIN), ("ingest would hold the file: 120 of 120 rows are rejected", "S05"),
         stream={"units": {"power": "W"}},
+        held=True,
     ),
     Mistake(
         "zone: eight hours off", as_csv(_ISO), ("fewest sessions start at daytime, from ", "is zone right"), 0,
@@ -187,6 +194,7 @@ MISTAKES = (
     Mistake(
         "delimiter", as_csv(_PLAIN, delimiter=";"),
         ("the header is one cell with 9 ';' in it: say `format.delimiter: ';'`",), stream={"personal_fields": []},
+        held=True,
     ),
     Mistake(
         "sheet", as_xlsx(_PLAIN), ("sheet 2 of the workbook has the fields: say its name in format.sheet",),
@@ -194,15 +202,17 @@ MISTAKES = (
     ),
     Mistake(
         "date order in the stream file", as_csv(_PLAIN),
-        ("started_local: ", "values can't be read (U01), such as Start='13/03/2026", "mend the expression `try_to_"),
+        ("started_local: ", "values can't be read (U01), such as Start='13/03/2026", "mend the expression try_to_"),
         columns={
             "started_local": "try_to_timestamp(Start, 'MM/dd/yyyy HH:mm')",
             "ended_local": "try_to_timestamp(End, 'MM/dd/yyyy HH:mm')",
         },
+        held=True,
     ),
     Mistake(
         "day and month exchanged in the feed", as_csv(changed(_PLAIN, Start=swapped, End=swapped)),
         ("ingest would hold the file: day and month are swapped", "say `date_repair: auto` in the stream file"),
+        held=True,
     ),
     Mistake(
         "id: a counter per charge point", as_csv(_PLAIN),
@@ -218,6 +228,7 @@ MISTAKES = (
         "offset: a clock read as an instant", as_csv(_ISO),
         ("started_at: 120 of 120 values can't be read (U01), such as Start='2026-03-02", "no row is accepted"),
         columns=_at(),
+        held=True,
     ),
     Mistake(
         "offset: the local clock taken for UTC", as_csv(_ISO), ("✓ ingest would take the file",), 0,
@@ -227,13 +238,16 @@ MISTAKES = (
         "decimal comma", as_csv(changed(_PLAIN, Energy=lambda text: text.replace(".", ",")), delimiter=";"),
         ("energy: 120 of 120 values can't be read (U01), such as Energy='", 'or say `numbers: {decimal: ","}`'),
         stream={"format": {"type": "csv", "delimiter": ";"}},
+        held=True,
     ),
     Mistake(
         "currency sign", as_csv(changed(_PLAIN, Cost=lambda text: f"£{text}")), ('or say `numbers: {signs: ["£"]}`',),
+        held=True,
     ),
     Mistake(
         "encoding: windows-1252 read as UTF-8", as_csv(_PLAIN, encoding="cp1252"),
         ("120 of 120 records can't be decoded (D01): the bytes are no utf-8; say `format.encoding: cp1252`",),
+        held=True,
     ),
     Mistake(
         "encoding: UTF-8 read as windows-1252", as_csv(_PLAIN), ("letters beyond ASCII come out wrong",), 0,
@@ -242,19 +256,23 @@ MISTAKES = (
     Mistake(
         "a field's name", as_csv(_PLAIN), ("the sample has no field Enrgy; it has ", ": is it Energy for Enrgy?"),
         columns={"energy": "Enrgy"},
+        held=True,
     ),
     Mistake(
         "no header", as_csv(_PLAIN).partition(b"\n")[2], ("held: the delivery has no field Card",),
+        held=True,
     ),
     Mistake(
         "no header, no personal fields", as_csv(_PLAIN).partition(b"\n")[2],
         ("the first line looks like a row, not like names: say the columns' names in format.names",),
         stream={"personal_fields": []},
+        held=True,
     ),
     Mistake(
         "a personal field's name", as_csv(_PLAIN),
         ("held: the delivery has no field RFID card", "of its fields Card may be meant"),
         stream={"personal_fields": ["RFID card"]},
+        held=True,
     ),
     Mistake(
         "a personal field that nobody names", as_csv(_PLAIN),
@@ -296,19 +314,21 @@ def check(mistake: Mistake, folder: Path) -> Result:
 def said(result: Result) -> list[str]:
     """Problems, else hints, else that nothing is wrong."""
     lines = [*result.stderr.splitlines(), *result.stdout.splitlines()]
-    for sign in ("✗ ", "? ", "✓ ingest"):
-        if found := [line.removeprefix(sign) for line in lines if line.startswith(sign)]:
+    for sign in ("✗ ", "? ", "✓ ingest "):
+        if found := [line.partition(" ")[2] for line in lines if line.startswith(sign)]:
             return found
     return lines[-1:]
 
 
 def table(results: Mapping[str, Result]) -> Iterator[str]:
     """What each mistake gave, as Markdown."""
-    yield "| mistake | `cic streams check` | exit |"
+    yield "| mistake | `cic streams check` says | exit |"
     yield "|---|---|---|"
     for name, result in results.items():
-        text = "<br>".join(line.replace("|", "\\|") for line in said(result))
-        yield f"| {name} | {text} | {result.exit_code} |"
+        first, *others = said(result)
+        more = f" (and {len(others)} more)" if others else ""
+        text = first.replace("|", "\\|")
+        yield f"| {name} | {text}{more} | {result.exit_code} |"
 
 
 def _print() -> None:

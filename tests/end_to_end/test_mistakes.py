@@ -15,5 +15,6 @@ def test_the_check_says_what_to_do_and_fails_where_ingest_would_warn_or_hold(mis
     assert result.exit_code == mistake.code, (text, result.exception)
     for words in mistake.says:
         assert words in text, text
+    assert ("would hold the file" in text or "✗ held: " in text) == mistake.held, text
     assert RFID not in text and "\x1b" not in text
     assert list(table({mistake.name: result}))[-1].startswith(f"| {mistake.name} | ")

@@ -54,7 +54,7 @@ def test_a_sample_is_counted_and_told_in_the_order_of_the_file(spark, tmp_path):
     assert report.quantiles["energy, kWh"][0::2] == [0, 5, 8 * 2]
     assert report.profile.hours[10] == 5 and sum(report.profile.hours) == 5
     assert list(report.problems) == [
-        "energy: 1 of 5 values can't be read (U01), such as kwh='x' in line 6: mend the expression `kwh` or the feed",
+        "energy: 1 of 5 values can't be read (U01), such as kwh='x' in line 6: mend the expression kwh or the feed",
         "ingest would warn: share_rejected: at most batch.max_rejected_pct of the rows are rejected: "
         "rejected_pct is 33.33, at most 20",
     ]
