@@ -29,8 +29,8 @@ from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.engine_errors import engine_failure
 from cic_assets.lake.kinds import KINDS
 from cic_assets.lake.lake_id import open_lake
-from cic_assets.lake.rows import Rows, bring_back, distinct, rows_of, write
-from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.rows import Rows, bring_back, distinct, in_group, rows_of, write
+from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.timeline import Entries, mark_all_edges, mark_edges
 from cic_assets.lake.zones import Lake
 from cic_assets.quality.delivery import Key
@@ -48,6 +48,8 @@ LOG = logging.getLogger(__name__)
 # Arrivals of one stream go through Spark together up to this many records: 65 arrivals of 100 rows took 2 s each one
 # by one.
 MAX_RECORDS = 1_000_000
+# What judging takes for each record, at most.
+BYTES_PER_RECORD = 2_000
 # Of words for a state that no vocabulary knows, by arrival.
 WORDS_KEPT = 100
 OTHER_WORDS = "(others)"
@@ -328,9 +330,15 @@ def _judged(
     objects = tables.hand_over(spark, origin, staging)
     named = records.withColumn("object", F.col("`cic.sha256`")).join(objects, "object").drop("object")
     rules = rules_of(rule_set_of(settings, stream), stream.kind)
+    # What is judged beside other rows is judged beside those of its charge point.
+    groups = 1 + sum(count for _, count in decoded.values()) * BYTES_PER_RECORD // settings.memory_bytes
+    folders = [f"{'repaired' if swapped else 'judged'}/{number}" for number in range(groups)]
     try:
         judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)
-        return write_and_read(spark, judged, staging.uri("repaired" if swapped else "judged"))
+        for number, folder in enumerate(folders):
+            mine = judged.where(in_group(number, groups, "charge_point"))
+            mine.write.mode("overwrite").parquet(staging.uri(folder))
+        return spark.read.schema(judged.schema).parquet(*(staging.uri(folder) for folder in folders))
     except PySparkException as error:
         raise IngestError(engine_failure(stream, error, named)) from error
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from cic_assets.lake.zones import Lake
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 # An Arrow dataset: of files, of a table in memory, or of several such.
 Rows: TypeAlias = pads.Dataset
@@ -50,6 +50,13 @@ def bring_back(frame: DataFrame, staging: Lake, schema: pa.Schema | None = None)
     chosen = frame if schema is None else frame.select(*schema.names)
     chosen.write.mode("overwrite").parquet(staging.uri(path))
     return staging.parquet(path, schema or to_arrow_schema(frame.schema))
+
+
+def in_group(number: int, groups: int, column: str = "charge_point_id") -> Column:
+    """Whether a row is of one of so many groups of charge points: what windows look at together is in one of them."""
+    from pyspark.sql import functions as F
+
+    return F.pmod(F.crc32(F.coalesce(F.col(column), F.lit(""))), F.lit(groups)) == number if groups > 1 else F.lit(True)
 
 
 def pieces(

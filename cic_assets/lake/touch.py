@@ -23,7 +23,7 @@ from cic_assets.facts.status import ENTRY_COLUMNS
 from cic_assets.lake import tables
 from cic_assets.lake.accepted_files import demand_whole, read_accepted
 from cic_assets.lake.identity import alias_frame, aliases, aliases_of, with_aliases
-from cic_assets.lake.rows import Rows, bring_back, distinct
+from cic_assets.lake.rows import Rows, bring_back, distinct, in_group, union
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.timeline import LONE_GAP, Entries, edges_before, entries_of, opening
 from cic_assets.lake.zones import Lake
@@ -43,6 +43,8 @@ Touched = set[tuple[str, dt.date]]
 Cover = tuple[dt.datetime | None, dt.datetime | None]
 # What is read of the lake before a change, so that polls find the ones before them; what is older stands in edges.
 LOOKBACK = dt.timedelta(days=3)
+# What the registry takes for each accepted row of locations, at most.
+BYTES_PER_LOCATION = 6_000
 
 
 def mark(settings: Settings, stream: Stream, touched: Touched) -> None:
@@ -330,10 +332,13 @@ def _renewed(settings: Settings, spark: SparkSession) -> bool:
     version = tables.version(lake, "locations")
     with connect(settings) as connection:
         known = aliases(connection)
-    locations = tables.read_accepted(spark, settings.spark, lake, "locations")
+    accepted = tables.read_accepted(spark, settings.spark, lake, "locations")
+    # A charge point's history needs nothing of another one's.
+    groups = 1 + sum(tables.entry_counts(lake, "locations").values()) * BYTES_PER_LOCATION // settings.memory_bytes
     with staging_folder(settings) as staging:
-        rows = bring_back(registry(identified(locations, alias_frame(spark, known, staging))), staging)
-        return _replaced(settings, lake, version, known, rows)
+        locations = identified(accepted, alias_frame(spark, known, staging))
+        parts = [bring_back(registry(locations.where(in_group(number, groups))), staging) for number in range(groups)]
+        return _replaced(settings, lake, version, known, union(parts, parts[0].schema))
 
 
 def _replaced(settings: Settings, lake: Lake, version: int, known: Mapping[str, str], rows: Rows) -> bool:
