@@ -56,6 +56,9 @@ All fields of the feed are texts. A field whose name has spaces or dots stands i
 and counted; `cast` is `try_cast`, a division by zero is null, and so is an element that a list has not. What would fail
 on every row is refused: texts mixed with numbers in one `coalesce`, a 12-hour clock (`h`) without AM or PM (`a`).
 
+Times are ISO texts, or read by a pattern: `try_to_timestamp(Start, 'dd/MM/yyyy HH:mm')`, of a 12-hour clock
+`try_to_timestamp(replace(Start, '.', ''), 'dd/MM/yyyy h:mm a')`, which reads `9:05 p.m.` too.
+
 Beside the feed's fields there are:
 """
 

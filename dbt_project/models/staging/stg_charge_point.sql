@@ -15,6 +15,7 @@ renamed as (
         longitude,
         valid_from,
         valid_to,
+        ended_at,
         charge_point_alias,
         flags,
         also_at,

@@ -59,7 +59,8 @@ charge_points as (
 select
     charge_points.charge_point_id,
     charge_points.provider_id,
-    charge_points.authority_id,
+    -- A hub's states and sessions come under the hub's own authority where they don't say another.
+    coalesce(registry.authority_id, charge_points.authority_id) as authority_id,
     charge_points.first_session_date,
     charge_points.last_session_date,
     ratings.rated_power_kw,
@@ -73,7 +74,8 @@ select
     registry.charge_point_alias,
     registry.flags,
     registry.also_at,
-    registry.sources
+    registry.sources,
+    registry.ended_at
 from charge_points
 left join ratings on charge_points.charge_point_id = ratings.charge_point_id
 left join registry on charge_points.charge_point_id = registry.charge_point_id
