@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -18,6 +19,8 @@ from pathlib import Path
 from cic_assets.errors import PlatformError
 from cic_assets.settings import Settings, load_settings
 
+# What failed has given back its part of the room.
+_SCARCE_BYTES = 1 << 20
 _HINTS = {
     errno.ENOSPC: "make room there and run again; nothing was replaced",
     errno.EDQUOT: "make room there and run again; nothing was replaced",
@@ -65,10 +68,21 @@ def exit_code_of(command: Callable[[], object], say: Callable[[str], None]) -> i
 def of_system(error: OSError, settings: Settings | None) -> str:
     """What the system refused: where, which setting says so, and what to do."""
     place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    if not place and error.errno == errno.ENOSPC:
+        place = _full_place(settings)
     what = error.strerror or _text(error)
     hint = _HINTS.get(error.errno or 0)
     setting = _setting_of(place, settings) if place and settings else ""
     return (f"{place}{setting}: " if place else "") + what + (f"; {hint}" if hint else "")
+
+
+def _full_place(settings: Settings | None) -> str:
+    """Which of the platform's places has no room; empty where none is known."""
+    places = [Path(tempfile.gettempdir())]
+    if settings is not None:
+        places = [settings.home, *([] if settings.lake.startswith("s3://") else [Path(settings.lake)]), *places]
+    full = (place for place in places if place.exists() and shutil.disk_usage(place).free < _SCARCE_BYTES)
+    return str(next(full, ""))
 
 
 def _setting_of(place: str, settings: Settings) -> str:

@@ -231,6 +231,8 @@ def _postgres(env: Mapping[str, str], name: str) -> str | None:
     value = env.get(name)
     if value and not value.startswith(("postgresql://", "postgres://")):
         raise SettingsError(f"{name}: give postgresql://user:password@host:port/database")
+    if value and re.search(r"%(?![0-9A-Fa-f]{2})", value):
+        raise SettingsError(f"{name}: % must be followed by two hexadecimal digits; of a password, write % as %25")
     return value or None
 
 

@@ -92,18 +92,31 @@ def simulate(
         workers: processes.
         progress: called now and then with the share that is done.
         plan: as `Plan` takes them.
+
+    Raises:
+        OSError: the folder takes nothing (full, no folder, not ours); the error names it.
     """
     out.mkdir(parents=True, exist_ok=True)
     wish = Plan(**plan)
     found = Simulation()
-    for part in _parts(out, wish, workers, progress):
-        found.files.extend(part.files)
-        found.beside.extend(part.beside)
-        for ours, theirs in ((found.truth, part.truth), (found.status, part.status), (found.exchange, part.exchange)):
-            ours.update(theirs)  # type: ignore[arg-type]
-    found.files.sort(key=lambda file: (file.arrived_at, file.stream_id))
-    _write_truth(out, found)
+    try:
+        for part in _parts(out, wish, workers, progress):
+            _add(found, part)
+        found.files.sort(key=lambda file: (file.arrived_at, file.stream_id))
+        _write_truth(out, found)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        # A full disk says nothing of the place.
+        raise OSError(error.errno, error.strerror, str(out)) from error
     return found
+
+
+def _add(found: Simulation, part: Simulation) -> None:
+    found.files.extend(part.files)
+    found.beside.extend(part.beside)
+    for ours, theirs in ((found.truth, part.truth), (found.status, part.status), (found.exchange, part.exchange)):
+        ours.update(theirs)  # type: ignore[arg-type]
 
 
 def _parts(out: Path, plan: Plan, workers: int, progress: Callable[[float], None]) -> Iterator[Simulation]:

@@ -86,10 +86,17 @@ def read_streams(folders: Iterable[Path]) -> StreamFiles:
     """The streams of all files that can be loaded: a broken one stops no other.
 
     Of a name that is in several folders, the last folder's file counts. Of two files with one id, the second is broken.
+
+    Raises:
+        StreamFileError: there is no file at all.
     """
+    folders = tuple(folders)
     paths = sorted({path.name: path for folder in folders for path in sorted(folder.glob("*.y*ml"))}.values())
     streams: dict[str, tuple[Stream, Path]] = {}
     broken: list[BrokenFile] = []
+    if not paths:
+        places = ", ".join(map(str, folders))
+        raise StreamFileError(f"no stream file (*.yml) in {places}: set CIC_STREAMS, or write one: cic streams new ID")
     for path in paths:
         try:
             stream = _loaded(path)
@@ -106,7 +113,7 @@ def load_streams(folders: Iterable[Path]) -> dict[str, Stream]:
     """All streams by id, ordered by id, where every file must be right.
 
     Raises:
-        StreamFileError: a file is wrong, or two files have one id.
+        StreamFileError: a file is wrong, two files have one id, or there is none.
     """
     files = read_streams(folders)
     if files.broken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,12 +45,18 @@ def test_a_place_that_the_system_refuses_is_named_with_its_setting(home):
     assert outcome(home.mkdir)[1].startswith(f"{home} (CIC_HOME): ")
 
 
-def test_a_full_disk_is_one_line():
+def test_a_full_disk_is_one_line(home, monkeypatch):
     def fill() -> None:
         with Path("/dev/full").open("w") as file:
             file.write("x")
 
-    assert outcome(fill) == (1, "No space left on device; make room there and run again; nothing was replaced")
+    said = "No space left on device; make room there and run again; nothing was replaced"
+    assert outcome(fill) == (1, said)
+    # The system names no file; of the platform's own places, the one without room is meant.
+    home.mkdir()
+    room = shutil.disk_usage(home)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: room._replace(free=0 if place == home else 1 << 40))
+    assert outcome(fill) == (1, f"{home} (CIC_HOME): {said}")
 
 
 def test_what_postgres_refuses_is_its_own_words(tmp_path):

@@ -82,6 +82,12 @@ def test_a_key_that_a_power_cut_emptied_is_none(tmp_path):
         load_settings({"CIC_HOME": str(tmp_path)}).personal_key()
 
 
+def test_a_percent_sign_in_a_password_is_said_to_be_written_otherwise():
+    with pytest.raises(SettingsError, match=r"CIC_WAREHOUSE_URL: % must be followed by .* %25"):
+        load_settings({"CIC_WAREHOUSE_URL": "postgresql://me:100%sure@host/db"})
+    assert load_settings({"CIC_WAREHOUSE_URL": "postgresql://me:100%25@host/a%20b"}).warehouse_url
+
+
 def test_a_misspelt_variable_is_refused_with_the_likely_one():
     with pytest.raises(SettingsError, match="CIC_SPRAK: no setting of this name; did you mean CIC_SPARK"):
         load_settings({"CIC_SPRAK": "local[2]"})
