@@ -16,7 +16,7 @@ from functools import reduce
 from statistics import median
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cic_assets.harmonise.swap import LAST_AMBIGUOUS_DAY, SwapEvidence, evidence_of_dates
@@ -36,6 +36,8 @@ _MIN_STARTS, _MIN_PAST_STARTS = 200, 1_000
 _MIN_HOURS_APART = 0.15
 _LONGEST = dt.timedelta(days=2)
 _NAMED = 3
+# Of a delivery's words for a state: what is rarer says nothing of it as a whole.
+_WORDS_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Profile:
         reused_ids: rows whose id stands at two charge points, or at starts more than 24 h apart.
         reused_names: some of these ids.
         repeats: rows that repeat another row exactly.
-        words: of a status stream, its words → rows.
+        words: of a status stream, its most frequent words → rows.
         unmapped: rows whose word no vocabulary knows.
         unknown: rows that say UNKNOWN, or whose word is unmapped.
         swap: evidence for exchanged day and month; None where the stream sends instants.
@@ -243,6 +245,10 @@ def _counts(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, dict[str, in
             for what, value in counted.items()]  # fmt: skip
     named = reduce(DataFrame.unionAll, each).where(F.col("value").isNotNull())
     found = named.groupBy("arrival_date", "delivery", "what", "value").count()
+    # Words may be free text, as many as there are rows.
+    order = Window.partitionBy("arrival_date", "delivery", "what").orderBy(F.desc("count"), "value")
+    found = found.withColumn("rank", F.row_number().over(order))
+    found = found.where((F.col("what") != "word") | (F.col("rank") <= _WORDS_KEPT))
     counts: dict[Key, dict[str, dict[str, int]]] = {}
     for key, row in _keyed(found.toArrow().to_pylist()):
         counts.setdefault(key, {}).setdefault(row["what"], {})[row["value"]] = int(row["count"])
