@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _NAMES_SHOWN = 40
+# What few rows may tell too, and no problem has told.
+_TOLD_OF_FEW = ("dates", "energy", "power", "flags")
 
 
 def problems(trial: Trial, handle: BinaryIO, count: IngestCount, profile: Profile) -> Iterator[str]:
@@ -153,7 +155,8 @@ def hints(trial: Trial, handle: BinaryIO, sample: Path, count: IngestCount, prof
         )
         small = stream.model_copy(update={"delivery": stream.delivery.model_copy(update={"min_rows": 1})})
         for each in findings(profile, small):
-            yield f"in so few rows, but look: {each.text}"
+            if each.name in _TOLD_OF_FEW:
+                yield f"in so few rows, but look: {each.text}"
         return
     if quiet := advice.quiet_at_daytime(profile.hours):
         first, last = quiet

@@ -66,6 +66,14 @@ def test_the_rule_set_of_the_environment_holds(spark, tmp_path):
     assert "A02" in report.rejected and "rule set academic" in text
 
 
+def test_few_rows_are_a_hint_and_not_a_verdict(spark, tmp_path):
+    rows = [row.replace(",8,", ",8000,") for row in ROWS[1:2]]
+    report, _ = checked(spark, tmp_path, rows, batch={})
+    assert list(report.problems) == [] and report.count.accepted == 1
+    assert report.hints[0].startswith("1 rows are too few to tell a wrong unit, zone or date order")
+    assert report.hints[1].startswith("in so few rows, but look: the median session has 8000 kWh")
+
+
 def test_what_the_batch_expects_is_looked_at_as_if_it_had_arrived_then(spark, tmp_path):
     report, _ = checked(spark, tmp_path, ROWS[1:3], arrived_at=ARRIVED + dt.timedelta(days=60))
     said = [problem.partition(": ")[2].partition(":")[0] for problem in report.problems]
