@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-import pytest
-
 from cic_assets.settings import load_settings
-from cic_assets.streams.advice import is_row, of_values, quiet_at_daytime
 from cic_assets.streams.check import SampleReport, check_sample
 from cic_assets.streams.model import parse_stream
 from cic_assets.streams.summary import lines
@@ -59,69 +56,3 @@ def test_a_sample_is_counted_and_told_in_the_order_of_the_file(spark, tmp_path):
         "rejected_pct is 33.33, at most 20",
     ]
     assert "SECRET" not in text and "skipped, 1 rows: left out by `where: coalesce(type, '') <> 'test'`" in text
-
-
-def test_the_rule_set_of_the_environment_holds(spark, tmp_path):
-    report, text = checked(spark, tmp_path, environ={"CIC_RULE_SET": "academic"})
-    assert "A02" in report.rejected and "rule set academic" in text
-
-
-def test_few_rows_are_a_hint_and_not_a_verdict(spark, tmp_path):
-    rows = [row.replace(",8,", ",8000,") for row in ROWS[1:2]]
-    report, _ = checked(spark, tmp_path, rows, batch={})
-    assert list(report.problems) == [] and report.count.accepted == 1
-    assert report.hints[0].startswith("1 rows are too few to tell a wrong unit, zone or date order")
-    assert report.hints[1].startswith("in so few rows, but look: the median session has 8000 kWh")
-
-
-def test_what_the_batch_expects_is_looked_at_as_if_it_had_arrived_then(spark, tmp_path):
-    report, _ = checked(spark, tmp_path, ROWS[1:3], arrived_at=ARRIVED + dt.timedelta(days=60))
-    said = [problem.partition(": ")[2].partition(":")[0] for problem in report.problems]
-    assert said == ["volume", "freshness"]
-
-
-def test_a_sample_without_rows_is_told(spark, tmp_path):
-    report, text = checked(spark, tmp_path, ())
-    assert report.count.rows_in == 0 and "0 rows: 0 accepted" in text
-    assert [problem for problem in report.problems if "volume" in problem]
-    (tmp_path / "sent.csv").write_bytes(b"")
-    stream = parse_stream({**STREAM, "personal_fields": []})
-    empty = check_sample(load_settings({}), spark, stream, tmp_path / "sent.csv", ARRIVED)
-    assert [problem.partition(":")[0] for problem in empty.problems] == [
-        "the sample has no field id, cp, start, stop, kwh, badge, type; no field was read",
-        "1 of 1 records can't be decoded (D01)", "ingest would warn", "ingest would warn", "no row is accepted",
-    ]  # fmt: skip
-    assert "it is empty" in empty.rejected["D01"].text
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ("kwh='1,50'", ' (or say `numbers: {decimal: ","}`)'),
-        ("kwh='1.234,50'", ' (or say `numbers: {decimal: ","}`)'),
-        ("kwh='€ 3,40'", ' (or say `numbers: {decimal: ",", signs: ["€"]}`)'),
-        ("kwh='1,234.50'", ' (or say `numbers: {thousands: ","}`)'),
-        ("kwh='7 kW'", ' (or say `numbers: {signs: ["kW"]}`)'),
-        ("kwh='none'", ""),
-        ("kwh=''", ""),
-    ],
-)
-def test_signs_of_numbers_are_named(values, said):
-    assert of_values(parse_stream(STREAM), "energy", values) == said
-    assert of_values(parse_stream(STREAM), "session_id", values) == ""
-
-
-def test_a_row_is_told_from_names():
-    assert is_row(["9001", "E1", "2026-03-01 10:00", "7.5"]) and is_row(["a@b.example"])
-    assert not is_row([]) and not is_row(["Session", "kWh", "Start", "2026"])
-
-
-def test_quiet_hours_of_daytime_are_told_from_those_at_night():
-    day = [0] * 7 + [5] * 12 + [1] * 5
-    assert [quiet_at_daytime(day[shift:] + day[:shift]) is None for shift in (0, 2, 9, 12)] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    assert quiet_at_daytime([0] * 24) is None and quiet_at_daytime(()) is None and quiet_at_daytime([3] * 24) is None
