@@ -19,6 +19,8 @@ from pathlib import Path
 from cic_assets.errors import PlatformError
 from cic_assets.settings import Settings, load_settings
 
+# Ours is the first; Dagster has the others.
+_DRIVERS = ("psycopg", "psycopg2", "sqlalchemy")
 # What failed has given back its part of the room.
 _SCARCE_BYTES = 1 << 20
 _HINTS = {
@@ -59,10 +61,23 @@ def exit_code_of(command: Callable[[], object], say: Callable[[str], None]) -> i
         say(_text(error))
         return 1
     except Exception as error:
+        if gone := _gone(error):
+            say(f"the warehouse went away: {gone}\nrun again once it answers (`cic up`): nothing half-done stays")
+            return 1
         said = _text(error).partition("\n")[0]
         say(f"unexpected {type(error).__name__}: {said}\nthis is a defect; its stack trace is in {_log(error)}")
         return 1
     return 0
+
+
+def _gone(error: BaseException | None) -> str:
+    """What a driver of Postgres said of its connection, wherever it stands in the chain; empty where nothing did."""
+    while error is not None:
+        kind = type(error)
+        if kind.__name__ == "OperationalError" and kind.__module__.partition(".")[0] in _DRIVERS:
+            return _text(error).partition("\n")[0]
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def of_system(error: OSError, settings: Settings | None) -> str:

@@ -65,11 +65,16 @@ def manifest_of(project: Path = DBT_PROJECT) -> Path:
     """Dbt's manifest.
 
     Raises:
-        NotSetUpError: it was never made.
+        NotSetUpError: it was never made, or has other models than the project, such as those of an earlier release.
     """
     manifest = project / "target" / "manifest.json"
     if not manifest.exists():
         raise NotSetUpError(f"dbt's manifest {manifest} is missing: run `make setup` in {PROJECT}")
+    nodes = _manifest(manifest, manifest.stat().st_mtime_ns)["nodes"].values()
+    known = {node["original_file_path"] for node in nodes if node["resource_type"] == "model"}
+    others = sorted(known ^ {str(path.relative_to(project)) for path in (project / "models").rglob("*.sql")})
+    if others:
+        raise NotSetUpError(f"dbt's manifest {manifest} is of other models ({', '.join(others[:3])}): run `make setup`")
     return manifest
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy
+import sqlalchemy.exc
 
 from cic_assets import cli
 from cic_assets.edge import exit_code_of
@@ -62,6 +64,17 @@ def test_a_full_disk_is_one_line(home, monkeypatch):
 def test_what_postgres_refuses_is_its_own_words(tmp_path):
     code, said = outcome(lambda: psycopg.connect(f"postgresql:///x?host={tmp_path}"))
     assert code == 1 and str(tmp_path) in said and "Traceback" not in said
+
+
+def test_a_warehouse_that_goes_away_under_dagster_is_no_defect(tmp_path):
+    def fail() -> None:
+        try:
+            sqlalchemy.create_engine(f"postgresql+psycopg2:///x?host={tmp_path}").connect()
+        except sqlalchemy.exc.OperationalError as error:
+            raise RuntimeError("too many retries for DB connection") from error
+
+    code, said = outcome(fail)
+    assert code == 1 and said.startswith("the warehouse went away: ") and "run again" in said and "defect" not in said
 
 
 @pytest.mark.parametrize("is_there", [True, False])

@@ -69,3 +69,9 @@ def test_whatever_marts_with_rows_of_their_own_read_makes_them_due():
 def test_without_a_manifest_it_says_what_to_do(tmp_path):
     with pytest.raises(NotSetUpError, match=r"manifest\.json is missing: run `make setup`"):
         mart_sets(tmp_path)
+
+
+def test_a_manifest_of_another_release_says_what_to_do(project):
+    (project / "models" / "marts" / "new_mart.sql").write_text("select 1 as one")
+    with pytest.raises(NotSetUpError, match=r"is of other models \(models/marts/new_mart\.sql\): run `make setup`"):
+        mart_sets(project)
