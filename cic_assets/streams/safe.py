@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import available_timezones
 
 from sqlglot import exp
@@ -291,6 +291,11 @@ def _node_faults(node: exp.Expression) -> Iterator[str]:
         yield from _regex_faults(node)
 
 
+@cache
+def _zones() -> set[str]:
+    return available_timezones()
+
+
 def _zone_faults(node: exp.Expression) -> Iterator[str]:
     """One zone that nobody knows ends the query of all rows."""
     zone = node.args.get("zone")
@@ -298,7 +303,7 @@ def _zone_faults(node: exp.Expression) -> Iterator[str]:
     for place in places:
         if not isinstance(place, exp.Expression) or not _is_literal_text(place):
             yield f"{node.sql('spark')}: write the zone itself; where rows have their own, `columns.zone` says it"
-        elif place.this not in available_timezones():
+        elif place.this not in _zones():
             yield f"{place.this!r} is no IANA time zone, such as Europe/London"
 
 
