@@ -8,6 +8,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from cic_assets.lake import records
 from cic_assets.lake.decode import decoded_row
 from cic_assets.lake.personal import Guard, Keys
 from cic_assets.lake.records import read_records
@@ -149,6 +150,13 @@ def test_a_document_may_be_one_record_or_hold_the_lists_of_its_own():
 def test_what_is_no_single_record_is_told(content):
     (found,), _ = read(content, type="json", single=True)
     assert found.values is None and found.fault
+
+
+def test_a_single_record_is_no_longer_than_a_line_may_be(monkeypatch):
+    monkeypatch.setattr(records, "MAX_LINE_BYTES", 20)
+    assert read(b'{"a":1}', type="json", single=True)[0][0].values == {"a": "1"}
+    (found,), _ = read(b'{"a":"' + b"x" * 20 + b'"}', type="json", single=True)
+    assert "a single record of more than 20 bytes; name its list in `records`" in found.fault
 
 
 def test_the_place_in_a_list_is_a_field():
