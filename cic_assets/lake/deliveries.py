@@ -167,13 +167,11 @@ def _past(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> li
 
 def _without_held(judged: DataFrame, looked: Sequence[Looked]) -> DataFrame:
     """The rows; those of held deliveries that no rule rejects are rejected for that."""
-    held = F.lit(False)
-    for each in looked:
-        if each.held:
-            held = held | ((F.col("arrival_date") == each.key[0]) & (F.col("delivery") == each.key[1]))
-    if not any(each.held for each in looked):
+    held = [f"{each.key[0]}/{each.key[1]}" for each in looked if each.held]
+    if not held:
         return judged
-    keeps = held & is_accepted()
+    is_held = F.concat_ws("/", F.col("arrival_date").cast("string"), "delivery").isin(held)
+    keeps = is_held & is_accepted()
     return judged.withColumns(
         {
             "reasons": F.when(keeps, F.array(F.lit(HELD))).otherwise(F.col("reasons")),
