@@ -80,7 +80,7 @@ def test_charge_points_that_a_hub_speaks_of_are_their_providers(settings, feeds)
         cursor.execute(
             "insert into facts.charging_session (session_id, charge_point_id, provider_id, authority_id, stream_id,"
             " started_at, ended_at, start_date, duration_seconds, energy_kwh, flags, record_kind, arrival_date,"
-            " is_counted) values ('1', 'A/9', 'A', 'nation', 's', %(at)s, %(at)s, %(at)s, 60, 1, '{}', 'session',"
+            " is_counted) values ('1', 'A/9', 'A', 'nation', 'a', %(at)s, %(at)s, %(at)s, 60, 1, '{}', 'session',"
             " %(at)s, true)",
             {"at": spoke},
         )
