@@ -162,7 +162,7 @@ def arrivals(
     for landed in found:
         sightings = tuple(dict.fromkeys(seen.get((landed.stream_id, landed.sha256), ())))
         groups.setdefault((landed.arrival_date, landed.stream_id), []).append(replace(landed, sightings=sightings))
-    passed = _released(connection, stream_ids)
+    passed = released(connection, stream_ids)
     return [
         Arrival(
             stream, day, tuple(objects),
@@ -208,7 +208,7 @@ def releases(connection: Connection) -> list[Release]:
     ]
 
 
-def _released(connection: Connection, stream_ids: Iterable[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+def released(connection: Connection, stream_ids: Iterable[str]) -> dict[tuple[str, str], tuple[str, ...]]:
     """(stream, SHA-256) → findings that hold it no more."""
     rows = connection.execute(
         "select stream_id, sha256, array_agg(distinct name order by name)"

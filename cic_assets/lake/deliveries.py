@@ -226,6 +226,8 @@ def to_release(
         " and (%(arrival)s::date is null or d.arrival_date = %(arrival)s) order by o.sha256",
         {"stream": stream_id, "name": name, "arrival": arrival},
     ).fetchall()
+    before = catalogue.released(connection, [stream_id])
+    rows = [(sha256, names) for sha256, names in rows if not set(names) <= {*before.get((stream_id, sha256), ())}]
     if not rows:
         raise ReleaseError(_nothing_held(connection, stream_id, name, arrival))
     now = dt.datetime.now(dt.UTC)
@@ -237,7 +239,7 @@ def _nothing_held(connection: Connection, stream_id: str, name: str | None, arri
     for each in catalogue.incomplete(connection, stream_id):
         if each.held and name in (None, each.original_name) and arrival in (None, each.arrival_date):
             return f"{each}: nothing of it was read, so it can't be released"
-    return f"nothing of {wanted} is held; `cic held` shows what is"
+    return f"nothing of {wanted} is held, or it was released and waits for `cic run daily`; `cic held` shows all"
 
 
 def held(connection: Connection, stream_id: str | None = None) -> list[Incomplete]:

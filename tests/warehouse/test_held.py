@@ -196,6 +196,8 @@ def test_the_commands_list_and_release(settings, watt_hours, monkeypatch, tmp_pa
     assert (call("release", "council").exit_code, call("release", "nobody", "--why", "x").exit_code) == (2, 2)
     done = call("release", "council", "--arrival", "2026-03-02", "--why", "buses", "--by", "me")
     assert done.stdout == "released 1 files of council (energy, power); `cic run daily` ingests them\n"
+    again = call("release", "council", "--why", "buses")
+    assert again.exit_code == 1 and "waits for `cic run daily`" in str(again.exception)
     assert query(settings, "select released_by, reason from catalogue.release") == [("me", "buses")]
     assert run(settings, watt_hours)[arrival(1).date()].accepted == 730
     assert call("held").stdout == "nothing is held\n"
