@@ -22,7 +22,7 @@ from cic_assets.cli_streams import streams_app
 from cic_assets.console import err, out, print_table, say_error, wrong_call
 from cic_assets.printed import csv_row, marked
 from cic_assets.settings import Settings, load_settings
-from cic_assets.streams.load import claimants, load_streams
+from cic_assets.streams.load import BrokenFile, StreamFileError, claimants, read_streams
 
 if TYPE_CHECKING:
     from cic_assets.runner import RunReport
@@ -95,9 +95,15 @@ def _warn(message: str) -> None:
     err.print(f"[yellow]warning[/yellow] {marked(message)}", highlight=False)
 
 
-def _platform() -> tuple[Settings, dict[str, Stream]]:
+def _platform() -> tuple[Settings, dict[str, Stream], tuple[BrokenFile, ...]]:
     settings = load_settings()
-    return settings, load_streams(settings.streams)
+    files = read_streams(settings.streams)
+    return settings, files.streams, files.broken
+
+
+def _warn_of(broken: Iterable[BrokenFile]) -> None:
+    for each in broken:
+        _warn(f"stream {each.stream_id} is left out: {each.reason}")
 
 
 @app.command()
@@ -108,7 +114,8 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     from cic_assets.warehouse.connect import set_up
     from cic_assets.warehouse.mart_sets import manifest_of
 
-    settings, _ = _platform()
+    settings, _, broken = _platform()
+    _warn_of(broken)
     if ui:
         # Without it the UI comes up with an error in place of assets.
         manifest_of()
@@ -180,7 +187,8 @@ def demo(
     from cic_assets import server
     from cic_assets.demo import run_demo, step
 
-    settings, streams = _platform()
+    settings, streams, broken = _platform()
+    _warn_of(broken)
     if source is not None and not source.is_dir():
         raise wrong_call(f"--input {source}: no such folder")
     if wait:
@@ -227,9 +235,12 @@ def land(
     from cic_assets.lake.landing import LandingError, demand_arrival
     from cic_assets.warehouse.connect import set_up
 
-    settings, streams = _platform()
+    settings, streams, broken = _platform()
     if stream != "auto" and stream not in streams:
+        if reasons := [each.reason for each in broken if each.stream_id == stream]:
+            raise StreamFileError("; ".join(reasons))
         raise wrong_call(f"no stream {stream!r}; there are {', '.join(streams)}")
+    _warn_of(broken)
     moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
     # One for all files of a call: they came together.
     now = dt.datetime.now(dt.UTC)
@@ -279,7 +290,7 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
     from cic_assets.runner import Runner, instance_of
     from cic_assets.warehouse.connect import set_up
 
-    settings, streams = _platform()
+    settings, streams, broken = _platform()
     if (since is None) != (until is None):
         raise wrong_call("give both --from and --to, or neither for whatever is pending")
     asked = None
@@ -291,7 +302,7 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
     set_up(settings)
     _fail_dead_runs(settings)
     with instance_of(settings) as instance:
-        runner = Runner(settings, streams, instance)
+        runner = Runner(settings, streams, instance, broken)
         if asked:
             jobs = ("ingest", "daily") if cadence is Cadence.daily else ("monthly",)
             reports = runner.window(jobs, asked.first, asked.last)
@@ -306,16 +317,17 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
         _warn(f"{fault}: restore it, or move it away")
     if not reports:
         out.print("nothing pending")
-    for line in _orphans(settings, streams):
+    for line in _orphans(settings, [*streams, *(each.stream_id for each in broken)]):
         _warn(line)
     for line in [*_incomplete_deliveries(settings), *_unwell_feeds(settings, streams)]:
         out.print(f"[yellow]![/yellow] {marked(line)}", highlight=False, soft_wrap=True)
-    _end_with_troubles(reports)
+    _end_with_troubles(reports, broken)
 
 
-def _end_with_troubles(reports: Iterable[RunReport]) -> None:
+def _end_with_troubles(reports: Iterable[RunReport], broken: Iterable[BrokenFile]) -> None:
     """Says what could not be done for single streams, with exit code 1."""
     troubles = list(dict.fromkeys(line for report in reports for line in report.troubles))
+    troubles += [f"stream {each.stream_id} was left out: {each.reason}" for each in broken]
     for line in troubles:
         err.print(f"[red]error[/red] {marked(line)}", highlight=False)
     if troubles:
@@ -365,19 +377,19 @@ def rebuild(
     from cic_assets import rebuild as steps
     from cic_assets.runner import Runner, instance_of
 
-    settings, streams = _platform()
+    settings, streams, broken = _platform()
     steps.begin(settings, replace=replace)
     for line in steps.said_of(steps.take_up(settings, streams, dt.datetime.now(dt.UTC))):
         out.print(marked(line), highlight=False, soft_wrap=True)
     _fail_dead_runs(settings)
     with instance_of(settings) as instance:
         reports = []
-        for report in steps.compute(Runner(settings, streams, instance)):
+        for report in steps.compute(Runner(settings, streams, instance, broken)):
             _print_report(report)
             reports.append(report)
     steps.finish(settings)
     out.print("rebuilt; `cic doctor` says whether anything is left to do")
-    _end_with_troubles(reports)
+    _end_with_troubles(reports, broken)
 
 
 @app.command()

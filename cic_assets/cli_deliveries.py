@@ -10,7 +10,7 @@ import typer
 
 from cic_assets.console import out, say, wrong_call
 from cic_assets.settings import load_settings
-from cic_assets.streams.load import load_streams
+from cic_assets.streams.load import read_streams
 
 StreamArgument = Annotated[str | None, typer.Argument(help="Of one stream; all if not said.")]
 
@@ -45,7 +45,7 @@ def release(
     from cic_assets.warehouse.connect import connect
 
     settings = load_settings()
-    if stream not in load_streams(settings.streams):
+    if stream not in read_streams(settings.streams).streams:
         raise wrong_call(f"no stream {stream}; `cic streams list` shows all")
     if not why.strip():
         raise wrong_call("say why with --why: what makes these figures right")

@@ -14,7 +14,7 @@ import typer
 from cic_assets.console import out, print_table, say, wrong_call
 from cic_assets.quality.rules import RULES
 from cic_assets.settings import Settings, load_settings
-from cic_assets.streams.load import load_streams
+from cic_assets.streams.load import read_streams
 
 quarantine_app = typer.Typer(
     no_args_is_help=True, help="Rows that rules rejected, with their reasons. Nothing is lost."
@@ -109,7 +109,7 @@ def _chosen(stream: str | None, rule: str | None, day: dt.datetime | None) -> tu
     settings = load_settings()
     if rule is not None and rule not in _MESSAGES:
         raise wrong_call(f"no rule {rule!r} that rejects; there are {', '.join(_MESSAGES)}")
-    if stream is not None and stream not in (known := load_streams(settings.streams)):
+    if stream is not None and stream not in (known := read_streams(settings.streams).streams):
         # A stream whose file is gone may still have rows.
         there = _rows(
             settings, "select 1 from quality.quarantine where stream_id = %(stream)s limit 1", {"stream": stream}

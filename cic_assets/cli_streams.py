@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from cic_assets.console import err, print_table, say, wrong_call
+from cic_assets.console import err, print_table, say, say_error, wrong_call
 from cic_assets.printed import marked
 from cic_assets.settings import load_settings
-from cic_assets.streams.load import load_stream, load_streams
+from cic_assets.streams.load import StreamFileError, load_stream, read_streams
 from cic_assets.streams.new import NEW_KINDS, write_new
 from cic_assets.streams.personal import undecided, undecided_hint
 
@@ -22,15 +22,18 @@ streams_app = typer.Typer(no_args_is_help=True, help="Stream files: one YAML fil
 
 @streams_app.command("list")
 def list_streams() -> None:
-    """All streams: id, provider, authority, format, and the files that they claim."""
+    """All streams: id, provider, authority, format, and the files that they claim; and stream files that are broken."""
+    files = read_streams(load_settings().streams)
     rows = [
         (
             stream.id, stream.kind, stream.provider.name, stream.authority.name, stream.zone, stream.format.type,
             ", ".join(stream.claims),
         )
-        for stream in load_streams(load_settings().streams).values()
+        for stream in files.streams.values()
     ]  # fmt: skip
     print_table(("stream", "kind", "provider", "authority", "zone", "format", "claims"), rows)
+    for each in files.broken:
+        say_error(f"stream {each.stream_id} is left out: {each.reason}")
 
 
 @streams_app.command("accept")
@@ -44,7 +47,10 @@ def accept_stream(stream_id: Annotated[str, typer.Argument(metavar="STREAM", hel
     from cic_assets.warehouse.connect import connect, set_up
 
     settings = load_settings()
-    streams = load_streams(settings.streams)
+    files = read_streams(settings.streams)
+    streams = files.streams
+    if reasons := [each.reason for each in files.broken if each.stream_id == stream_id]:
+        raise StreamFileError("; ".join(reasons))
     set_up(settings)
     with connect(settings) as connection:
         if stream_id in streams:

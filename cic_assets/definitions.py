@@ -17,6 +17,7 @@ from cic_assets.assets.marts import catalogue_assets, mart_assets
 from cic_assets.assets.raw import raw_assets
 from cic_assets.assets.session_facts import session_fact_assets
 from cic_assets.assets.status_facts import status_fact_assets
+from cic_assets.assets.stream_files import stream_file_checks
 from cic_assets.jobs import build_jobs
 from cic_assets.liveness import build_executor
 from cic_assets.private import set_umask
@@ -45,7 +46,7 @@ def build_definitions(
     monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets()
     return Definitions(
         assets=[
-            *raw_assets(streams.values()),
+            *raw_assets(streams.values(), broken),
             *catalogue_assets(),
             accepted,
             days,
@@ -55,6 +56,7 @@ def build_definitions(
             arrival_marts,
             dimensions,
         ],
+        asset_checks=[stream_file_checks([*streams, *(each.stream_id for each in broken)])],
         jobs=build_jobs([accepted, arrival_marts], [days, daily_marts], [*months, monthly_marts], [dimensions]),
         schedules=build_schedules(),
         sensors=build_sensors(),

@@ -83,6 +83,8 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
             reports += runner.dimensions()
     for report in reports:
         console.print(f"  run {report.run_id} {report.job} {report.first or ''} {report.last or ''}", highlight=False)
+        for line in report.troubles:
+            console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
     with warehouse.connect(settings) as connection:
         for each in incomplete(connection):
             console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)

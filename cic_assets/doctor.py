@@ -15,10 +15,11 @@ from cic_assets.edge import of_system
 from cic_assets.errors import PlatformError
 from cic_assets.lake.catalogue import incomplete
 from cic_assets.lake.change import orphans
+from cic_assets.lake.failures import failures
 from cic_assets.lake.lake_id import open_lake
 from cic_assets.lake.zones import LakeError
 from cic_assets.settings import Settings, SettingsError, load_settings
-from cic_assets.streams.load import load_streams
+from cic_assets.streams.load import read_streams
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse.embedded import WarehouseDownError
 from cic_assets.warehouse.mart_sets import MONTHLY, NotSetUpError, manifest_of
@@ -91,7 +92,19 @@ def _java(settings: Settings) -> Finding:
 
 
 def _streams(settings: Settings) -> Finding:
-    return Finding("streams", "ok", ", ".join(load_streams(settings.streams)))
+    files = read_streams(settings.streams)
+    if files.broken:
+        return Finding("streams", "missing", "; ".join(each.reason for each in files.broken))
+    return Finding("streams", "ok", ", ".join(files.streams))
+
+
+def _arrivals(settings: Settings) -> Finding:
+    try:
+        with warehouse.connect(settings) as connection:
+            found = [str(each) for each in failures(connection).values()]
+    except (WarehouseDownError, psycopg.Error):
+        return Finding("arrivals", "optional", "unknown while the warehouse is down")
+    return Finding("arrivals", "optional" if found else "ok", "; ".join(found) or "ingest could take all that it tried")
 
 
 def _warehouse(settings: Settings) -> Finding:
@@ -164,7 +177,8 @@ def _deliveries(settings: Settings) -> Finding:
     try:
         with warehouse.connect(settings) as connection:
             found = [str(each) for each in incomplete(connection)]
-            found += orphans(connection, load_streams(settings.streams))
+            files = read_streams(settings.streams)
+            found += orphans(connection, [*files.streams, *(each.stream_id for each in files.broken)])
     except (WarehouseDownError, psycopg.Error):
         return Finding("deliveries", "optional", "unknown while the warehouse is down")
     return Finding("deliveries", "optional" if found else "ok", "; ".join(found) or "none is held or incomplete")
@@ -182,6 +196,7 @@ _PARTS: dict[str, Callable[[Settings], Finding]] = {
     "dbt manifest": _dbt,
     "warehouse": _warehouse,
     "runs": _runs,
+    "arrivals": _arrivals,
     "deliveries": _deliveries,
     "stale days": _stale_days,
     "stale months": _stale_months,

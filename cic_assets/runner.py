@@ -75,7 +75,7 @@ class Runner:
     ) -> None:
         from cic_assets.definitions import build_definitions
 
-        self._settings, self._streams, self._instance = settings, streams, instance
+        self._settings, self._streams, self._instance, self._broken = settings, streams, instance, broken
         self._definitions = build_definitions(settings, streams, broken)
         # Files of the journal that are no entries, as `ingest` found them.
         self.unreadable: tuple[str, ...] = ()
@@ -129,6 +129,7 @@ class Runner:
         """
         from cic_assets.assets.accepted import INGEST_OP, ingest_keys
         from cic_assets.assets.marts import mart_keys
+        from cic_assets.assets.stream_files import file_events
         from cic_assets.jobs import INGEST
         from cic_assets.lake import journal
         from cic_assets.lake.landing import adopt_foreign, tidy
@@ -136,12 +137,15 @@ class Runner:
         from cic_assets.warehouse.mart_sets import ARRIVAL
         from cic_assets.work import forget_mended, ingest_work, pending_arrivals
 
-        self.oddities = tuple(tidy(self._settings))
+        odd = tidy(self._settings)
         self.unreadable = journal.agree(self._settings).unreadable
-        adopt_foreign(self._settings, self._streams, dt.datetime.now(dt.UTC))
+        adopt_foreign(self._settings, self._streams, dt.datetime.now(dt.UTC), odd.append)
+        self.oddities = tuple(odd)
         pending = pending_arrivals(self._settings, self._streams)
         forget_mended(self._settings, self._streams, pending)
-        for event in raw_events(self._instance, pending):
+        loaded = {*self._streams, *(each.stream_id for each in self._broken)}
+        events = [*raw_events(self._instance, pending), *file_events(self._instance, loaded, self._broken)]
+        for event in events:
             self._instance.report_runless_asset_event(event)
         reports = [
             self.run(

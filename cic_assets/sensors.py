@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetKey,
     AssetMaterialization,
+    AssetObservation,
     AssetRecordsFilter,
     DagsterInstance,
     DagsterRun,
@@ -32,6 +34,7 @@ from cic_assets.assets.accepted import FAILED_STREAMS_TAG, INGEST_OP, IngestConf
 from cic_assets.assets.feed_checks import changed, feed_evaluations
 from cic_assets.assets.keys import raw_key
 from cic_assets.assets.marts import mart_keys
+from cic_assets.assets.stream_files import file_events
 from cic_assets.calendar import is_in_calendar
 from cic_assets.jobs import DAILY, DIMENSIONS, INGEST, MONTHLY, range_tags
 from cic_assets.lake import journal
@@ -242,6 +245,7 @@ def _arrivals() -> SensorDefinition:
     def arrivals(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, INGEST):
             return SkipReason("an ingest is under way; what arrived meanwhile comes with the next")
+        loaded = {*platform.streams, *(each.stream_id for each in platform.broken)}
         platform = platform.renewed()
         settings, streams = platform.settings, platform.streams
         now = dt.datetime.now(dt.UTC)
@@ -250,7 +254,7 @@ def _arrivals() -> SensorDefinition:
         # Before anything is adopted: what the journal knows has its own arrival and name.
         for fault in journal.agree(settings, JOURNAL_ENTRIES).unreadable:
             context.log.warning(f"{fault}: restore the file, or move it away")
-        adopt_foreign(settings, streams, now)
+        adopt_foreign(settings, streams, now, context.log.warning)
         for stream in streams.values():
             purge_originals(settings, stream, now)
         pending = pending_arrivals(settings, streams)
@@ -258,7 +262,10 @@ def _arrivals() -> SensorDefinition:
         # Marts first: those of a run that ended for one stream's sake are due, and the stream is tried again after.
         found = mart_requests(settings, context.instance, INGEST, mart_sets.ARRIVAL)
         found = found or ingest_requests(context.instance, streams, ingest_work(settings, streams, pending))
-        events = raw_events(context.instance, pending)
+        events: list[AssetMaterialization | AssetObservation | AssetCheckEvaluation] = [
+            *raw_events(context.instance, pending),
+            *file_events(context.instance, loaded, platform.broken),
+        ]
         if not found and not events:
             work = [*ingest_work(settings, streams, pending), *due_marts(settings, mart_sets.ARRIVAL)]
             said = [*given_up_arrivals(settings, streams, pending), given_up(context.instance, INGEST, work)]

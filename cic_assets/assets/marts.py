@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -20,6 +20,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from psycopg import sql
 
 from cic_assets.assets.raw import OWNERS
+from cic_assets.calendar import FIRST_DAY
 from cic_assets.partitions import DAYS, MONTHS, day_range, month_range
 from cic_assets.resources.platform import Platform
 from cic_assets.settings import Settings
@@ -88,22 +89,19 @@ def mart_assets() -> list[AssetsDefinition]:
     def monthly_marts(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
-        keys = context.partition_key_range
-        yield from _build(context, dbt, platform, MONTHLY, month_range(keys.start, keys.end))
+        yield from _build(context, dbt, platform, MONTHLY, _window(context, month_range))
 
     @dbt_assets(name="daily_marts", select="tag:daily", partitions_def=DAYS, backfill_policy=single, **common)
     def daily_marts(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
-        keys = context.partition_key_range
-        yield from _build(context, dbt, platform, DAILY, day_range(keys.start, keys.end))
+        yield from _build(context, dbt, platform, DAILY, _window(context, day_range))
 
     @dbt_assets(name="arrival_marts", select="tag:arrival", partitions_def=DAYS, backfill_policy=single, **common)
     def arrival_marts(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
-        keys = context.partition_key_range
-        yield from _build(context, dbt, platform, ARRIVAL, day_range(keys.start, keys.end))
+        yield from _build(context, dbt, platform, ARRIVAL, _window(context, day_range))
 
     @dbt_assets(name="dimension_views", select="tag:dimension", **common)
     def dimensions(
@@ -112,6 +110,16 @@ def mart_assets() -> list[AssetsDefinition]:
         yield from _build(context, dbt, platform, DIMENSION, (ALWAYS, ALWAYS + dt.timedelta(days=1)))
 
     return [monthly_marts, daily_marts, arrival_marts, dimensions]
+
+
+def _window(
+    context: AssetExecutionContext, of_keys: Callable[[str, str], tuple[dt.date, dt.date]]
+) -> tuple[dt.date, dt.date]:
+    """The run's partitions; all of the calendar where somebody executes a check alone, which has none."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return FIRST_DAY, dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    keys = context.partition_key_range
+    return of_keys(keys.start, keys.end)
 
 
 def _build(

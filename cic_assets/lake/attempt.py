@@ -108,7 +108,7 @@ def fail(settings: Settings, outcome: Attempt, day: dt.date, error: Exception, r
     outcome.failures[day] = message = _said(stream, day, error)
     with connect(settings) as connection:
         found = catalogue.arrivals(connection, [stream.id], day, day + dt.timedelta(days=1))
-        note_failures(connection, stream, rule_set_of(settings, stream), dict.fromkeys(found, message), run_id)
+        note_failures(connection, stream, rule_set_of(settings, stream), [(each, message) for each in found], run_id)
 
 
 def _try(
@@ -125,7 +125,8 @@ def _try(
         left = [each for each in known if each.arrival_date not in {*done, *outcome.failures}]
         _one_by_one(settings, session, outcome, left, run_id)
     rule_set = rule_set_of(settings, stream)
-    failed = {each: outcome.failures[each.arrival_date] for each in arrivals if each.arrival_date in outcome.failures}
+    failures = outcome.failures
+    failed = [(each, failures[each.arrival_date]) for each in arrivals if each.arrival_date in failures]
     with connect(settings) as connection:
         forget_failures(connection, stream.id, [day for day in _days(arrivals) if day not in outcome.failures])
         note_failures(connection, stream, rule_set, failed, run_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cic_assets.calendar import is_in_calendar
@@ -63,7 +63,7 @@ def failures(connection: Connection, kind: str | None = None) -> Failures:
 
 
 def note_failures(
-    connection: Connection, stream: Stream, rule_set: str, found: Mapping[Arrival, str], run_id: str
+    connection: Connection, stream: Stream, rule_set: str, found: Sequence[tuple[Arrival, str]], run_id: str
 ) -> None:
     """Says what is wrong with arrivals; an attempt counts on while what is tried stays the same."""
     with connection.cursor() as cursor:
@@ -79,7 +79,7 @@ def note_failures(
             " when f.run_id = excluded.run_id then f.attempt_count else f.attempt_count + 1 end",
             [
                 [stream.id, arrival.arrival_date, stream.kind, tried_as(stream, arrival, rule_set), message, run_id]
-                for arrival, message in found.items()
+                for arrival, message in found
             ],
         )
 

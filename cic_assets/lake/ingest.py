@@ -53,6 +53,7 @@ BYTES_PER_RECORD = 2_000
 # Of words for a state that no vocabulary knows, by arrival.
 WORDS_KEPT = 100
 OTHER_WORDS = "(others)"
+MAX_WORD_CHARS = 200
 
 
 class IngestError(PlatformError):
@@ -396,7 +397,9 @@ def _summary(judged: DataFrame, newest: str, kind: str) -> dict[dt.date, tuple[d
 
 def _unmapped(judged: DataFrame) -> dict[dt.date, dict[str, int]]:
     """Per arrival: the most frequent words that no vocabulary knows; all others, which may be free text, as one."""
-    words = judged.where(is_accepted() & F.col("mapped_state").isNull()).groupBy("arrival_date", "source_status")
+    # The beginning of a long one: no index takes all of it.
+    beginning = F.substring("source_status", 1, MAX_WORD_CHARS).alias("source_status")
+    words = judged.where(is_accepted() & F.col("mapped_state").isNull()).groupBy("arrival_date", beginning)
     order = Window.partitionBy("arrival_date").orderBy(F.desc("count"), "source_status")
     word = F.when(F.row_number().over(order) <= WORDS_KEPT, F.col("source_status")).otherwise(OTHER_WORDS)
     named = words.count().withColumn("word", word).groupBy("arrival_date", "word").agg(F.sum("count").alias("rows"))

@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,14 +165,17 @@ def _is_there(lake: Lake, landed: LandedObject) -> bool:
     return False
 
 
-def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.datetime) -> list[LandedObject]:
+def adopt_foreign(
+    settings: Settings, streams: dict[str, Stream], now: dt.datetime, say: Callable[[str], None] = LOG.warning
+) -> list[LandedObject]:
     """Registers objects that something else put into `raw` (a Kafka sink, a copied lake), by their path's date.
 
     One that grew or changed since is the object that it is now; its arrival is ingested anew, without what it was.
 
     Returns:
         The new objects. Paths of unknown streams, of another shape or dated outside the calendar are left alone, and so
-        are links, pipes and devices, and what lies behind a link to a folder (`Lake.oddities` names them).
+        are links, pipes and devices, and what lies behind a link to a folder (`Lake.oddities` names them). `say` takes
+        a line for each that is dated outside the calendar.
     """
     lake = open_lake(settings)
     odd = tuple(path for path, _ in lake.oddities("raw"))
@@ -184,7 +187,10 @@ def adopt_foreign(settings: Settings, streams: dict[str, Stream], now: dt.dateti
         if place is None or place[0] not in streams or known.get(info.path) in (OURS, (info.size, info.modified_at)):
             continue
         if not FIRST_DAY <= place[1] <= now.date():
-            LOG.warning("%s: its date is outside the calendar (%s to today); left alone", info.path, FIRST_DAY)
+            say(
+                f"{info.path}: its date is outside the calendar ({FIRST_DAY} to today), so it is left alone: move it "
+                "to the date (UTC) on which it came"
+            )
             continue
         if any(info.path == each or info.path.startswith(f"{each}/") for each in odd):
             continue

@@ -74,6 +74,16 @@ def test_personal_values_are_nowhere_but_in_the_originals(settings, runner, coun
 def test_a_broken_predicate_turns_its_check_red_and_replaces_nothing(settings, instance, runner, county, monkeypatch):
     runner.ingest()
     before = checksum(settings)
+    # "Execute" on a check of the UI: no partition, and nothing but the check.
+    for key in (
+        AssetCheckKey(ACCEPTED, "S03"),
+        AssetCheckKey(AssetKey(["accepted", "sessions"]), "no_stream_is_missing"),
+    ):
+        job = runner._definitions.resolve_job_def("ingest")
+        alone = job.get_subset(asset_selection=frozenset(), asset_check_selection=frozenset({key}))
+        result = alone.execute_in_process(instance=instance, raise_on_error=False)
+        assert [(each.check_name, each.passed) for each in result.get_asset_check_evaluations()] == [(key.name, True)]
+    assert checksum(settings) == before
     broken = tuple(replace(rule, predicate="false") if rule.id == "S02" else rule for rule in rules.RULES)
     monkeypatch.setattr(rules, "RULES", broken)
     monkeypatch.setattr("cic_assets.lake.catalogue.RULES", broken)
