@@ -25,8 +25,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_a_feed_with_other_names_zone_and_units_goes_in_by_one_file(home):
-    shown = cic(home, "streams", "check", str(home / "streams/porto.yml"), "--sample", str(home / "porto_2026.csv"))
-    assert "2 rows: 1 accepted, 1 rejected" in shown and "S02 1: the end is not after the start" in shown
+    sample = str(home / "porto_2026.csv")
+    # One of two rows is rejected, which is more than batch.max_rejected_pct.
+    shown = cic(home, "streams", "check", str(home / "streams/porto.yml"), "--sample", sample, code=1)
+    assert "2 rows: 1 accepted, 1 rejected" in shown and "rejected S02, 1 rows: the end is not after the start" in shown
+    assert "ingest would warn: share_rejected" in shown
     cic(home, "land", "auto", str(home / "porto_2026.csv"))
     assert "known since" in cic(home, "land", "porto_sessions", str(home / "porto_2026.csv"))
     cic(home, "run", "daily")
