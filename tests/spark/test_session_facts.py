@@ -9,6 +9,7 @@ import pytest
 from cic_assets.assets.session_facts import reused_ids
 from cic_assets.facts.restatement import affected_months
 from cic_assets.facts.sessions import session_facts
+from cic_assets.lake.rows import rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.streams.problems import reused_problems
 from tests.builders import NOON, accepted, frame, registry
@@ -198,10 +199,10 @@ def test_the_check_names_ids_that_are_none():
             "flags": [["id_reused"], ["id_reused"], ["S11", "id_reused"], []],
         }
     )  # fmt: skip
-    result = reused_ids(table)
+    result = reused_ids(rows_of(table))
     assert not result.passed and result.severity.value == "WARN"
     assert "2 ids, such as '1' 2 times at p/1, p/2; '2' 1 times at p/1" in str(result.description)
-    assert reused_ids(table.slice(3)).passed
+    assert reused_ids(rows_of(table.slice(3))).passed
 
 
 def test_cdr_wins_over_session_and_open_sessions_wait(spark):
