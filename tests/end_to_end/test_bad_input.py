@@ -441,7 +441,7 @@ def test_a_file_of_an_unknown_stream_is_left_alone_and_named(outcome, tmp_path, 
     odd = tmp_path / os.fsdecode(b"caf\xe9 [red].csv")
     odd.write_bytes(between())
     code, said = run("auto", str(path), str(odd))
-    assert code == 0 and "nobody.csv: no stream claims it; left alone" in said and "caf\\xe9 [red].csv" in said
+    assert code == 1 and "nobody.csv: no stream claims it; left alone" in said and "caf\\xe9 [red].csv" in said
 
 
 def test_a_new_field_is_recorded_and_flagged(outcome, tmp_path):
