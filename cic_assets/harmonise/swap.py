@@ -104,8 +104,9 @@ def swapped_date(date: dt.date) -> dt.date:
 
 
 def _span(certain: Sequence[dt.date]) -> tuple[dt.date, dt.date]:
-    edge = dt.timedelta(days=LAST_AMBIGUOUS_DAY + 1)
-    return min(certain) - edge, max(certain) + edge
+    # Garbage may stand at either end of the calendar.
+    first, last = min(certain).toordinal() - LAST_AMBIGUOUS_DAY - 1, max(certain).toordinal() + LAST_AMBIGUOUS_DAY + 1
+    return dt.date.fromordinal(max(first, 1)), dt.date.fromordinal(min(last, dt.date.max.toordinal()))
 
 
 def _span_without_certain(doubtful: Mapping[dt.date, int]) -> tuple[dt.date, dt.date] | tuple[None, None]:

@@ -96,7 +96,7 @@ def total(rows: Rows, column: str) -> Any:
 
 def write(rows: Rows, staging: Lake, path: str, keep: Callable[[pa.RecordBatch], Any] | None = None) -> Rows:
     """The rows as one Parquet file in staging; those for which `keep` has a true in its mask, in order."""
-    with staging.write(path) as file, pq.ParquetWriter(file, rows.schema) as writer:
+    with staging.write_scratch(path) as file, pq.ParquetWriter(file, rows.schema) as writer:
         for piece in pieces(rows):
             writer.write_batch(piece if keep is None else piece.filter(keep(piece)))
     return staging.parquet(path, rows.schema)

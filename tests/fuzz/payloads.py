@@ -13,6 +13,8 @@ from cic_assets.streams.model import Stream, parse_stream
 _COMMON = {
     "description": "d", "provider": {"id": "GB*FUZ", "name": "Fuzz"}, "authority": {"id": "a", "name": "A"},
     "zone": "Europe/London", "licence": "l", "contact": "c",
+    # Garbage is looked at row by row; as a delivery all of it would be held.
+    "delivery": {"hold": []},
 }  # fmt: skip
 _CDR = {
     "session_id": "id", "charge_point": "`cdr_location.evse_uid`", "connector_id": "`cdr_location.connector_id`",

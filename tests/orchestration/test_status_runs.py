@@ -415,7 +415,7 @@ def test_the_daily_schedule_asks_for_yesterday_and_for_touched_days(settings, fe
     feed.ingest()
     daily = next(schedule for schedule in build_schedules() if schedule.name == "daily")
     tick = dt.datetime(2026, 1, 20, 2, tzinfo=dt.UTC)
-    resources = {"platform": Platform(settings, load_streams(settings.streams))}
+    resources = {"platform": Platform(settings, feed.streams)}
     with (
         DagsterInstance.local_temp(str(tmp_path)) as instance,
         build_schedule_context(instance, scheduled_execution_time=tick, resources=resources) as context,
@@ -425,7 +425,8 @@ def test_the_daily_schedule_asks_for_yesterday_and_for_touched_days(settings, fe
         (request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"])
         for request in requests
     ]
-    assert asked == [("2026-01-02", "2026-01-09"), ("2026-01-19", "2026-01-19")]
+    # The feed has days until it ends, on 12 January.
+    assert asked == [("2026-01-02", "2026-01-12"), ("2026-01-19", "2026-01-19")]
 
 
 def test_edges_that_a_crash_left_old_are_made_anew_before_they_are_used(settings, feed):

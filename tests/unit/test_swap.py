@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from cic_assets.harmonise.swap import SwapEvidence, overlaps, swap_day_month, swap_evidence
+from cic_assets.harmonise.swap import SwapEvidence, evidence_of_dates, overlaps, swap_day_month, swap_evidence
 
 HOUR = dt.timedelta(hours=1)
 # Every day of the first quarter of 2026, one session each.
@@ -64,3 +64,9 @@ def test_a_long_session_is_overlapped_by_each_one_within_it():
 def test_touching_and_endless_sessions_do_not_overlap():
     assert overlaps([("a", NOON, NOON + HOUR), ("a", NOON + HOUR, NOON + 2 * HOUR)]) == 0
     assert overlaps([("a", NOON, NOON + HOUR), ("a", NOON + HOUR / 2, NOON)]) == 0
+
+
+@pytest.mark.parametrize("odd", [dt.date(1, 1, 13), dt.date(9999, 12, 31)])
+def test_dates_at_either_end_of_the_calendar_are_looked_at_too(odd):
+    """A feed's garbage: no span reaches beyond them. Found by the fuzzer."""
+    assert evidence_of_dates({odd: 1, dt.date(2026, 2, 3): 5}).doubtful == 5

@@ -20,6 +20,7 @@ from cic_assets.lake.tables import arrival_rows
 from cic_assets.lake.zones import lake_of
 from cic_assets.resources.spark import SparkResource
 from cic_assets.settings import Settings
+from cic_assets.streams.load import StreamFiles
 from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
 from cic_assets.work import ingest_work, pending_arrivals
@@ -183,7 +184,7 @@ def test_the_streams_check_is_red_and_the_daemon_asks_again_once_somebody_said_y
 
 def test_the_command_says_yes_for_the_file_as_it_is(landed, monkeypatch, capsys):
     monkeypatch.setattr(cli_streams, "load_settings", lambda: landed)
-    monkeypatch.setattr(cli_streams, "load_streams", lambda folders: {"porto": WRONG})
+    monkeypatch.setattr(cli_streams, "read_streams", lambda folders: StreamFiles({"porto": WRONG}))
     for name, code in (("lisbon", 2), ("porto", 0)):
         monkeypatch.setattr("sys.argv", ["cic", "streams", "accept", name])
         with pytest.raises(SystemExit) as ended:

@@ -221,7 +221,7 @@ def test_landing_looks_through_no_folder(settings, stream, tmp_path, monkeypatch
 
 
 def test_a_file_that_cannot_be_landed_keeps_no_other_one_out(settings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_platform", lambda: (settings, load_streams(settings.streams)))
+    monkeypatch.setattr(cli, "_platform", lambda: (settings, load_streams(settings.streams), ()))
     (tmp_path / "dundee_2019.csv").write_text("CP ID\n1\n")
     (tmp_path / "other.csv").write_text("x")
     calls = {
@@ -239,7 +239,7 @@ def test_a_file_that_cannot_be_landed_keeps_no_other_one_out(settings, tmp_path,
 
 
 def test_files_of_one_call_come_at_one_moment(settings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_platform", lambda: (settings, load_streams(settings.streams)))
+    monkeypatch.setattr(cli, "_platform", lambda: (settings, load_streams(settings.streams), ()))
     names = [str(tmp_path / f"dundee_{year}.csv") for year in (2019, 2020)]
     for name in names:
         Path(name).write_text(f"CP ID\n{name}\n")
