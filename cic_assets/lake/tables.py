@@ -118,6 +118,8 @@ QUARANTINE = pa.schema(
 )
 _PARTITIONS = {"accepted": ["stream_id", "arrival_date", "event_date"], "quarantine": ["stream_id", "arrival_date"]}
 _COMMIT_ATTEMPTS = 8
+# Some 60 MB.
+WHOLE_ROWS = 200_000
 # No statistics of texts as they were sent, in files and log: they would outlive the rows.
 _WRITER = WriterProperties(
     column_properties={name: ColumnProperties(statistics_enabled="NONE") for name in ("raw", "detail")}
@@ -167,7 +169,7 @@ def replace_arrivals(
             demand_claim()
             # Merged: a table of an earlier release may lack a column.
             write_deltalake(
-                known, reader(rows), mode="overwrite", predicate=predicate, schema_mode="merge",
+                known, _to_write(rows), mode="overwrite", predicate=predicate, schema_mode="merge",
                 writer_properties=_WRITER,
             )  # fmt: skip
             return
@@ -178,6 +180,11 @@ def replace_arrivals(
         except (OSError, DeltaError) as error:
             # delta-rs names no path; what a disk refuses while it writes Parquet, it calls a DeltaError.
             raise LakeError(f"{uri} can't be written: {error}; mend it and run again") from error
+
+
+def _to_write(rows: Rows) -> pa.Table | pa.RecordBatchReader:
+    """Few rows as a whole, which delta-rs writes in this thread; many as a stream, never in memory as a whole."""
+    return rows.to_table() if rows.count_rows() <= WHOLE_ROWS else reader(rows)
 
 
 def forget(lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pyarrow as pa
+import pytest
 from deltalake import DeltaTable
 
 from cic_assets.lake import tables
@@ -12,7 +13,9 @@ from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import Lake
 
 
-def test_a_table_of_an_earlier_release_gets_the_new_column(tmp_path):
+@pytest.mark.parametrize("whole", [0, tables.WHOLE_ROWS], ids=["as a stream", "as a whole"])
+def test_a_table_of_an_earlier_release_gets_the_new_column(tmp_path, monkeypatch, whole):
+    monkeypatch.setattr(tables, "WHOLE_ROWS", whole)
     day = dt.date(2026, 1, 5)
     lake, old = Lake(str(tmp_path)), tables.QUARANTINE.remove(tables.QUARANTINE.get_field_index("detail"))
     row = {"stream_id": "s", "arrival_date": day, "source_file": "f", "source_line": 1, "reasons": ["D01"], "raw": "x"}
