@@ -6,6 +6,7 @@ The rule is DEFINITIONS 2, Restatement.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -14,7 +15,7 @@ from cic_assets.facts.status import ENTRY_COLUMNS, resolve
 from cic_assets.streams.vocabulary import NEVER_EXPIRE
 
 
-def affected_months(changed: DataFrame, accepted: DataFrame) -> list[dt.date]:
+def affected_months(changed: DataFrame, accepted: DataFrame, mine: Collection[dt.date]) -> list[dt.date]:
     """Months (their first day) that may differ now.
 
     They are the months of the changed rows themselves (new ones and ones that vanished), of all rows with the same id,
@@ -24,6 +25,7 @@ def affected_months(changed: DataFrame, accepted: DataFrame) -> list[dt.date]:
     Args:
         changed: accepted rows that were added or removed.
         accepted: all accepted rows, as they are now.
+        mine: the months of `changed`.
     """
     links = ("session_id", "cdr_session_id", "credit_reference_id")
     ids = _linked(changed, links)
@@ -33,21 +35,25 @@ def affected_months(changed: DataFrame, accepted: DataFrame) -> list[dt.date]:
         owners = known.join(ids, ["provider_id", "id"], "left_semi").select("provider_id", "session_id").distinct()
         ids = known.join(owners, ["provider_id", "session_id"], "left_semi").select("provider_id", "id").distinct()
     row = ("charge_point_id", "started_at", "ended_at", "start_date")
-    mine = ids.withColumnRenamed("id", "session_id")
-    related = accepted.join(mine, ["provider_id", "session_id"], "left_semi").select(*row)
+    named = ids.withColumnRenamed("id", "session_id")
+    related = accepted.join(named, ["provider_id", "session_id"], "left_semi").select(*row)
     moved = changed.select(*row).unionByName(related).distinct()
     spans = moved.select(
         "charge_point_id", F.col("started_at").alias("mine_from"), F.col("ended_at").alias("mine_to")
     ).distinct()
+    month = F.trunc("start_date", "MM")
+    # Of a month that is affected anyway nothing needs to be compared, which is all of a first load: a charge point's
+    # sessions with each other would be their number squared.
+    others = accepted.where(~month.isin(*mine)) if mine else accepted
     overlapping = (
-        accepted.select(*row)
+        others.select(*row)
         .join(spans, "charge_point_id")
         .where((F.col("started_at") < F.col("mine_to")) & (F.col("mine_from") < F.col("ended_at")))
         .select("start_date")
     )
     dates = moved.select("start_date").unionByName(overlapping)
-    months = dates.select(F.trunc("start_date", "MM").alias("month")).distinct().toArrow().column(0).to_pylist()
-    return sorted(month for month in months if month is not None)
+    months = dates.select(month.alias("month")).distinct().toArrow().column(0).to_pylist()
+    return sorted({*mine, *(found for found in months if found is not None)})
 
 
 def _linked(rows: DataFrame, links: tuple[str, ...], *kept: str) -> DataFrame:
@@ -97,9 +103,13 @@ def affected_spans(
     changed = added.select("charge_point_id").unionByName(removed.select("charge_point_id")).distinct()
     before = known.join(changed, "charge_point_id", "left_semi").select(*ENTRY_COLUMNS)
     after = _without(before, removed.select(*ENTRY_COLUMNS)).unionByName(added.select(*ENTRY_COLUMNS))
-    said = _said(before, feeds, "was").unionByName(_said(after, feeds, "will"))
-    instants = said.groupBy(*_INSTANT).agg(
-        F.max("was").alias("was"), F.max("will").alias("will"), F.max("stays").alias("stays")
+    # Twice by group and never as a set of words: engines keep a set of 2 kB for each of millions of groups.
+    said = _said(before, feeds, was=1, will=0).unionByName(_said(after, feeds, was=0, will=1))
+    each = said.groupBy(*_INSTANT, "word").agg(*(F.max(name).alias(name) for name in ("was", "will", "stays")))
+    instants = each.groupBy(*_INSTANT).agg(
+        F.max((F.col("was") != F.col("will")).cast("int")).alias("differs"),
+        F.max("will").alias("is_left"),
+        F.max("stays").alias("stays"),
     )
     return _local_spans(_reaches(instants, points, silence, feed_first, horizon), zone)
 
@@ -110,33 +120,22 @@ def _without(rows: DataFrame, removed: DataFrame) -> DataFrame:
     return rows.join(removed.select(*place).distinct(), list(place), "left_anti").select(*rows.columns)
 
 
-def _said(entries: DataFrame, feeds: DataFrame, side: str) -> DataFrame:
-    """What a timeline says of each instant, as one text in the column `side`: who won it, how, and who else was heard.
+def _said(entries: DataFrame, feeds: DataFrame, *, was: int, will: int) -> DataFrame:
+    """What a timeline says of each instant, a row for each word: who won it, how, and who was heard.
 
-    A word that no map knew is another word, and so is one that stands at two places, or that an older stamp came with.
+    A state that no map knew is another word, and so is one that stands at two places, or that an older stamp came with.
     """
     resolved = resolve(entries, feeds).where("entry <> 'heard' and state is not null")
-    word = F.concat_ws("|", F.col("stream_id"), F.col("state"), F.concat_ws(",", F.array_sort("flags")))
+    state = F.concat_ws("|", F.col("state"), F.concat_ws(",", F.array_sort("flags")))
     # Whose word it is matters for a poll only: its feed's silence begins anew.
-    won = F.when(F.col("wins"), F.when(F.col("entry") == "event", F.concat_ws("|", "state", F.concat_ws(",", "flags"))))
-    return (
-        resolved.groupBy(*_INSTANT)
-        .agg(
-            F.concat_ws(
-                "#",
-                F.max(won),
-                F.concat_ws("+", F.array_sort(F.collect_set(F.when(F.col("wins") & (F.col("entry") == "poll"), word)))),
-                # Whoever else was heard at the instant may keep the state alive for longer.
-                F.concat_ws("+", F.array_sort(F.collect_set("stream_id"))),
-            ).alias("said"),
-            F.max(F.col("state").isin(*NEVER_EXPIRE).cast("int")).alias("stays"),
-        )
-        .select(
-            *_INSTANT,
-            *((F.col("said") if name == side else F.lit(None).cast("string")).alias(name) for name in ("was", "will")),
-            "stays",
-        )
+    won = F.when(F.col("entry") == "event", F.concat(F.lit("event|"), state)).otherwise(
+        F.concat_ws("|", F.lit("poll"), F.col("stream_id"), state)
     )
+    # Whoever else was heard at the instant may keep the state alive for longer.
+    words = F.array(F.concat(F.lit("heard|"), F.col("stream_id")), F.when(F.col("wins"), won))
+    stays = F.col("state").isin(*NEVER_EXPIRE).cast("int")
+    found = resolved.select(*_INSTANT, stays.alias("stays"), F.explode(words).alias("word"))
+    return found.where(F.col("word").isNotNull()).withColumns({"was": F.lit(was), "will": F.lit(will)})
 
 
 def _reaches(
@@ -155,11 +154,10 @@ def _reaches(
         {
             "micros": F.unix_micros("at"),
             "is_event": is_event,
-            "differs": ~F.col("was").eqNullSafe(F.col("will")),
         }
     ).withColumn("next_own", F.when(F.col("is_event"), F.lead("micros").over(own)))
     line = line.join(points, "charge_point_id", "left")
-    is_left = F.col("is_event") & F.col("will").isNotNull()
+    is_left = F.col("is_event") & (F.col("is_left") == 1)
     later = Window.partitionBy("charge_point_id").orderBy("micros").rangeBetween(1, Window.unboundedFollowing)
     line = line.withColumn("next_left", F.min(F.when(is_left, F.col("micros"))).over(later))
     whole = Window.partitionBy("charge_point_id")
@@ -180,7 +178,7 @@ def _reaches(
     # What was unobserved or will be ends with the next event that is left; without any, it does not end.
     event_end = F.when(F.col("first"), F.greatest(event_end, F.coalesce("next_left", end))).otherwise(event_end)
     poll_end = end if spell is None else F.col("micros") + spell
-    return reached.where("differs").select(
+    return reached.where("differs = 1").select(
         F.when(F.col("is_event") & F.col("first"), F.least(F.col("micros"), F.lit(_micros(feed_first))))
         .otherwise(F.col("micros"))
         .alias("since"),

@@ -49,7 +49,7 @@ LOG = logging.getLogger(__name__)
 # by one.
 MAX_RECORDS = 1_000_000
 # What judging takes for each record, at most.
-BYTES_PER_RECORD = 2_000
+BYTES_PER_RECORD = 3_000
 # Of words for a state that no vocabulary knows, by arrival.
 WORDS_KEPT = 100
 OTHER_WORDS = "(others)"

@@ -257,20 +257,28 @@ def _counts(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, dict[str, in
 
 def _ids(rows: DataFrame) -> dict[Key, dict[str, Any]]:
     """Of each delivery: rows of ids that are no ids (S16), some of these, and exact repeats."""
-    start = F.unix_micros("started_at")
-    of_id = (
+    start, of_id = F.unix_micros("started_at"), ("arrival_date", "delivery", "record_kind", "session_id")
+    # First by content, and not by a distinct count: engines keep a set of 15 kB for each of as many ids as rows.
+    by_content = (
         rows.where(~is_quarantined())
-        .groupBy("arrival_date", "delivery", "record_kind", "session_id")
+        .groupBy(*of_id, "content_hash")
         .agg(
             F.count(F.lit(1)).alias("n_rows"),
-            F.countDistinct("content_hash").alias("contents"),
-            (
-                (F.min("charge_point_id") != F.max("charge_point_id")) | (F.max(start) - F.min(start) > 86_400_000_000)
-            ).alias("is_reused"),
+            F.min("charge_point_id").alias("first_point"),
+            F.max("charge_point_id").alias("last_point"),
+            F.min(start).alias("earliest"),
+            F.max(start).alias("latest"),
         )
     )
+    by_id = by_content.groupBy(*of_id).agg(
+        F.sum("n_rows").alias("n_rows"),
+        F.count("content_hash").alias("contents"),
+        ((F.min("first_point") != F.max("last_point")) | (F.max("latest") - F.min("earliest") > 86_400_000_000)).alias(
+            "is_reused"
+        ),
+    )
     is_reused = F.coalesce(F.col("is_reused"), F.lit(False))
-    found = of_id.groupBy("arrival_date", "delivery").agg(
+    found = by_id.groupBy("arrival_date", "delivery").agg(
         F.sum(F.when(is_reused, F.col("n_rows")).otherwise(0)).alias("reused_ids"),
         F.min(F.when(is_reused, F.col("session_id"))).alias("first_reused"),
         F.sum(F.col("n_rows") - F.col("contents")).alias("repeats"),

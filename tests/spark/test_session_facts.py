@@ -284,12 +284,13 @@ def test_restatement_reaches_versions_credits_and_neighbours(spark):
     changed = accepted("C9", record_kind="cdr", credit=True, credit_reference_id="C1", start=NOON + 90 * DAY)
     neighbour = accepted("N", start=NOON + 59 * DAY, minutes=60 * 24 * 40, charge_point_id="p/1")
     known = [accepted("C1", record_kind="cdr"), changed, neighbour, accepted("far", start=NOON + 200 * DAY)]
-    months = affected_months(frame(spark, changed), frame(spark, *known))
+    months = affected_months(frame(spark, changed), frame(spark, *known), {dt.date(2026, 4, 1)})
     assert months == [dt.date(2026, 1, 1), dt.date(2026, 3, 1), dt.date(2026, 4, 1)]
     # A row that makes an id a reused one: what was a version of it is a session again, with neighbours of its own.
     reuse = accepted("far", charge_point_id="p/2", content_hash="x")
     june = accepted("june", start=NOON + 140 * DAY, minutes=60 * 24 * 70)
-    months = affected_months(frame(spark, reuse), frame(spark, reuse, june, accepted("far", start=NOON + 200 * DAY)))
+    now = frame(spark, reuse, june, accepted("far", start=NOON + 200 * DAY))
+    months = affected_months(frame(spark, reuse), now, {dt.date(2026, 1, 1)})
     assert months == [dt.date(2026, 1, 1), dt.date(2026, 5, 1), dt.date(2026, 7, 1)]
 
 

@@ -97,6 +97,17 @@ def messages(spark, monkeypatch) -> dict[str, int]:
     return largest
 
 
+def stale_days(settings: Settings) -> list[dt.date]:
+    """Days of states that were touched after they were computed."""
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select t.period_date from catalogue.touched_period as t join catalogue.fact_window as w"
+            " using (fact, period_date) where fact = 'charge_point_status' and t.touch_id > w.computed_touch_id"
+            " group by 1 order by 1"
+        ).fetchall()
+    return [day for (day,) in rows]
+
+
 # Facts of a run, by which others' are measured.
 FACTS: dict[str, str] = {}
 
@@ -128,6 +139,19 @@ def test_no_message_grows_with_the_feeds(settings: Settings, messages, tmp_path,
     )  # fmt: skip
     found = checksum(settings)
     assert FACTS.setdefault("all", repr(found)) == repr(found)
+    # What a late word reaches: its connector's days until the next one, whatever is compared together.
+    late = [
+        {"evse": f"E{n}", "word": "OUTOFORDER", "at": (START + dt.timedelta(days=5, hours=1)).isoformat()}
+        for n in (3, 4)
+    ]
+    land(
+        settings,
+        STREAMS["one_status"],
+        written(tmp_path, "one_late.jsonl", iter(late)),
+        arrived_at + dt.timedelta(days=1),
+    )
+    run_ingest(settings, STREAMS)
+    assert stale_days(settings) == [(START + dt.timedelta(days=5)).date()]
     # Plans hold small tables several times.
     assert messages["sent"] < 30 * tables.IN_PLAN_BYTES
     assert 0 < messages["back"] < tables.IN_PLAN_BYTES < min(sizes.values())
