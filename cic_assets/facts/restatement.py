@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cic_assets.facts.status import ENTRY_COLUMNS, resolve
-from cic_assets.streams.vocabulary import NEVER_EXPIRE
+from cic_assets.kinds.vocabulary import NEVER_EXPIRE
 
 
 def affected_months(changed: DataFrame, accepted: DataFrame, mine: Collection[dt.date]) -> list[dt.date]:

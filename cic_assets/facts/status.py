@@ -17,8 +17,8 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from cic_assets.quality.rules import CROSS_RULES
-from cic_assets.streams.vocabulary import FOLD_ORDER, NEVER_EXPIRE, STATES, WORST_FIRST
+from cic_assets.kinds.rules import CROSS_RULES
+from cic_assets.kinds.vocabulary import FOLD_ORDER, NEVER_EXPIRE, STATES, WORST_FIRST
 
 # The whole charge point, in OCPP 1.6; what it says of being out of order holds for all connectors.
 WHOLE = "0"

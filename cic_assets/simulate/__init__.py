@@ -20,7 +20,16 @@ from typing import Any, Protocol
 from cic_assets.simulate import push
 from cic_assets.simulate.bays import Bays
 from cic_assets.simulate.clock import DAY, MINUTE, at, date_of, midnight, utc
-from cic_assets.simulate.county import PROVIDERS, County, Provider, SimulatedFile, StatusTruth, Truth, Week, weeks
+from cic_assets.simulate.county import (
+    PROVIDERS,
+    County,
+    Provider,
+    SimulatedFile,
+    StatusTruth,
+    Truth,
+    Week,
+    weeks,
+)
 from cic_assets.simulate.exchange import Exchange
 from cic_assets.simulate.life import PREPARING, Change, Charge, Era, Happened, life
 from cic_assets.simulate.locations import OcpiLocations, OpenFeed

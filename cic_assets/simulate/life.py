@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
+from cic_assets.kinds.vocabulary import State
 from cic_assets.simulate.clock import DAY, HOUR, MINUTE, is_repeated, offset
 from cic_assets.simulate.demand import need, starts
 from cic_assets.simulate.network import ChargePoint, Site, price
-from cic_assets.streams.vocabulary import State
 
 # Outages per charge point and day, and how long they last; together about 3 % of the time of a county.
 OUTAGES_PER_DAY = 1 / 28

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cic_assets.kinds.vocabulary import STATES, State
 from cic_assets.simulate.clock import DAY, HOUR, LONDON, MINUTE, at, date_of, utc
 from cic_assets.simulate.county import County, StatusTruth, Week
 from cic_assets.simulate.exchange import Exchange
 from cic_assets.simulate.life import Change, Era, Happened
 from cic_assets.simulate.network import RAPID_W, ChargePoint, Site
 from cic_assets.simulate.told import Tellers
-from cic_assets.streams.vocabulary import STATES, State
 
 WORKS: tuple[State, ...] = ("AVAILABLE", "CHARGING")
 

@@ -8,13 +8,13 @@ import math
 from collections.abc import Sequence
 from random import Random
 
+from cic_assets.kinds.vocabulary import State
 from cic_assets.simulate.clock import DAY, HOUR, MINUTE, at, date_of, wall_with_offset
 from cic_assets.simulate.county import County, StatusTruth, Week
 from cic_assets.simulate.life import Change, Era, Happened
 from cic_assets.simulate.network import ChargePoint
 from cic_assets.simulate.push import DIRT_EVERY, STRANGE_WORD
 from cic_assets.simulate.told import Tellers
-from cic_assets.streams.vocabulary import State
 
 POLL_PERIOD = 30 * MINUTE
 POLL_WORDS: dict[State, str] = {

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
+from cic_assets.kinds.vocabulary import State
 from cic_assets.simulate.clock import DAY, HOUR, MINUTE, at, utc
 from cic_assets.simulate.county import County, StatusTruth, Week
 from cic_assets.simulate.life import PREPARING, Change, Era, Happened
 from cic_assets.simulate.told import Tellers, Told
-from cic_assets.streams.vocabulary import State
 
 # One record in so many, of each kind of dirt.
 DIRT_EVERY = 400

@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TextIO
 
+from cic_assets.kinds.vocabulary import STATES, State
 from cic_assets.simulate.clock import DAY, HOUR, local_date, midnight
 from cic_assets.simulate.county import County, StatusTruth
 from cic_assets.simulate.network import ChargePoint
-from cic_assets.streams.vocabulary import STATES, State
 
 UNREPORTED, UNOBSERVED = len(STATES), len(STATES) + 1
 HEADER = ("charge_point_id", "status_date", *(f"{name.lower()}_seconds" for name in STATES), "unreported_seconds",

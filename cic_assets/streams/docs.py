@@ -13,9 +13,9 @@ import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from cic_assets.streams.columns import COLUMNS, EXPRESSIONS, ONE_OF, PLATFORM_FIELDS
-from cic_assets.streams.model import LocationsStream, Part, SessionsStream, StatusStream, Stream
-from cic_assets.streams.vocabulary import STANDARDS
+from cic_assets.kinds.columns import COLUMNS, EXPRESSIONS, ONE_OF, PLATFORM_FIELDS
+from cic_assets.kinds.stream import LocationsStream, Part, SessionsStream, StatusStream, Stream
+from cic_assets.kinds.vocabulary import STANDARDS
 
 KINDS: dict[str, type[Stream]] = {"sessions": SessionsStream, "status": StatusStream, "locations": LocationsStream}
 _JSON, _SWAP = {"type": "json"}, {"kind": "day_month_swap"}

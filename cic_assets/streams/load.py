@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from cic_assets.errors import PlatformError
-from cic_assets.streams.columns import COLUMNS
-from cic_assets.streams.model import Stream, parse_stream
+from cic_assets.kinds.columns import COLUMNS
+from cic_assets.kinds.stream import Stream, parse_stream
 
 
 class StreamFileError(PlatformError):

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from cic_assets.kinds.stream import parse_stream
 from cic_assets.streams.load import StreamFileError, load_stream
-from cic_assets.streams.model import parse_stream
 
 _HEAD = """\
 id: {id}

@@ -11,9 +11,9 @@ from psycopg import sql
 
 from cic_assets.errors import PlatformError
 from cic_assets.lake.rows import Rows, pieces
+from cic_assets.ledger.publication import touch_readers
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.publication import touch_readers
 
 _EVERY_ROW = sql.SQL("true")
 

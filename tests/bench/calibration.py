@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cic_assets.lake.landing import land
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Stream
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.simulate import PROVIDERS, simulate
 from cic_assets.streams.load import claimants, load_streams
-from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import connect
 from tests.bench.measures import MEASURES, distance, measured
 from tests.bench.scratch import scratch

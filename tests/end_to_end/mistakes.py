@@ -20,7 +20,7 @@ from click.testing import Result
 from openpyxl import Workbook
 from typer.testing import CliRunner
 
-from cic_assets.cli import app
+from cic_assets.cli.app import app
 
 RFID = "04A2B9C1D2E380"
 _FIRST = dt.datetime(2026, 3, 2)

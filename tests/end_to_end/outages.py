@@ -28,8 +28,8 @@ from pathlib import Path
 
 import psycopg
 
-from cic_assets import server
-from cic_assets.lake.landing import land
+from cic_assets.cli import server
+from cic_assets.ingest.landing import land
 from cic_assets.processes import Process, look
 from cic_assets.settings import PROJECT, Settings, load_settings
 from cic_assets.streams.load import load_streams

@@ -13,24 +13,20 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from cic_assets.assets.session_facts import FACT, TABLES, audit_months, compute_months
-from cic_assets.assets.status_facts import audit_days, compute_days, swap_days
-from cic_assets.lake.ingest import ingest
-from cic_assets.lake.kinds import KINDS
-from cic_assets.lake.landing import land
+from cic_assets.facts.ratings import renew_ratings
+from cic_assets.facts.status_edges import mark_edges
+from cic_assets.facts.touch import STATUS
+from cic_assets.ingest.ingest import ingest
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.stream import Stream
+from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import entry_counts
-from cic_assets.lake.timeline import mark_edges
-from cic_assets.lake.touch import STATUS
 from cic_assets.lake.zones import lake_of
-from cic_assets.resources.spark import SparkResource
-from cic_assets.settings import Settings, load_settings
-from cic_assets.streams.load import load_streams
-from cic_assets.streams.model import Stream
-from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import Window, claim_window, swap_window
-from cic_assets.warehouse.ratings import renew_ratings
-from cic_assets.work import (
+from cic_assets.orchestrate.assets.session_facts import FACT, TABLES, audit_months, compute_months
+from cic_assets.orchestrate.assets.status_facts import audit_days, compute_days, swap_days
+from cic_assets.orchestrate.work import (
     days_work,
     months_work,
     pending_arrivals,
@@ -38,6 +34,10 @@ from cic_assets.work import (
     stale_months,
     touch_elapsed_days,
 )
+from cic_assets.settings import Settings, load_settings
+from cic_assets.streams.load import load_streams
+from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.load import Window, claim_window, swap_window
 
 WAREHOUSE_TABLES = (
     "facts.charging_session",

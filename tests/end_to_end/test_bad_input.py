@@ -26,19 +26,19 @@ import yaml
 from dagster import DagsterInstance
 from typer.testing import CliRunner
 
-from cic_assets import cli
-from cic_assets.lake.ingest import IngestCount, ingest
-from cic_assets.lake.landing import land, shown_name
-from cic_assets.quality.expectations import validate
-from cic_assets.quality.rules import rules_of
-from cic_assets.resources.spark import SparkResource
-from cic_assets.runner import Runner
+from cic_assets.cli import app as cli
+from cic_assets.ingest.expectations import validate
+from cic_assets.ingest.ingest import IngestCount, ingest
+from cic_assets.ingest.landing import land, shown_name
+from cic_assets.kinds.rules import rules_of
+from cic_assets.kinds.stream import parse_stream
+from cic_assets.lake.engine import SparkResource
+from cic_assets.orchestrate.runner import Runner
+from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
-from cic_assets.streams.model import parse_stream
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
-from cic_assets.work import pending_arrivals
 
 ARRIVED = dt.datetime(2026, 11, 10, 6, tzinfo=dt.UTC)
 COLUMNS = {

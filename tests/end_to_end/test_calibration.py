@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
-from cic_assets.lake.landing import land
+from cic_assets.ingest.landing import land
 from cic_assets.settings import Settings
 from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams

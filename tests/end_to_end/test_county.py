@@ -12,12 +12,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cic_assets.lake.landing import land
-from cic_assets.quality.rules import CROSS_RULES, RULES
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.rules import CROSS_RULES, RULES
+from cic_assets.kinds.vocabulary import STATES
 from cic_assets.settings import Settings, load_settings
 from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
-from cic_assets.streams.vocabulary import STATES
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
 from tests.end_to_end.steps import run_days, run_facts, run_ingest

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cic_assets.lake.landing import land
+from cic_assets.ingest.landing import land
 from cic_assets.settings import Settings
 from cic_assets.simulate import simulate
 from cic_assets.streams.load import load_streams

@@ -16,12 +16,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from cic_assets.assets.charge_point_facts import compute_charge_points
-from cic_assets.lake.landing import land
-from cic_assets.lake.touch import CHARGE_POINTS
-from cic_assets.resources.spark import SparkResource
+from cic_assets.facts.touch import CHARGE_POINTS
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.lake.engine import SparkResource
+from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
 from cic_assets.settings import Settings, load_settings
-from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.load import Window

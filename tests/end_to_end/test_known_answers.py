@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cic_assets.lake.landing import land
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Delivery, Stream, parse_stream
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants, load_streams
-from cic_assets.streams.model import Delivery, Stream, parse_stream
 from cic_assets.warehouse.connect import connect
 from tests.end_to_end.steps import checksum, run_facts, run_ingest
 

@@ -20,19 +20,19 @@ import psycopg
 import pytest
 from dagster import DagsterInstance
 
-from cic_assets.assets.charge_point_facts import compute_charge_points
 from cic_assets.calendar import next_month
-from cic_assets.lake.landing import land
-from cic_assets.lake.touch import CHARGE_POINTS
-from cic_assets.resources.spark import SparkResource
-from cic_assets.runner import Runner
+from cic_assets.facts.touch import CHARGE_POINTS
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.vocabulary import STATES
+from cic_assets.lake.engine import SparkResource
+from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
+from cic_assets.orchestrate.runner import Runner
+from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings, load_settings
-from cic_assets.streams.model import Stream, parse_stream
-from cic_assets.streams.vocabulary import STATES
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.load import Window, claim_window, swap_window
-from cic_assets.work import months_work, stale_months
 from tests.end_to_end.steps import run_days, run_facts, run_ingest
 
 PAIRS = int(os.environ.get("CIC_TEST_PAIRS", "3"))

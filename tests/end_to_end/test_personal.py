@@ -23,9 +23,9 @@ import yaml
 from deltalake import DeltaTable
 from psycopg import sql
 
-from cic_assets.lake import catalogue
-from cic_assets.lake.landing import land
-from cic_assets.runner import Runner, instance_of
+from cic_assets.ingest.landing import land
+from cic_assets.ledger import catalogue
+from cic_assets.orchestrate.runner import Runner, instance_of
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse import embedded

@@ -19,7 +19,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-from cic_assets.lake.landing import land
+from cic_assets.ingest.landing import land
 from cic_assets.settings import Settings, load_settings
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded

@@ -253,8 +253,8 @@ def decode_one(name: str, size: int, limit: int) -> None:
     """Decodes one file and prints what it cost, as JSON. Whichever checkout the import path has."""
     import pyarrow.parquet as pq
 
-    from cic_assets.lake.decode import _batches, decoded_schema
-    from cic_assets.lake.records import read_records
+    from cic_assets.formats.read import read_records
+    from cic_assets.ingest.decode import _batches, decoded_schema
     from tests.fuzz.payloads import STREAMS
 
     # Of the processor's time: beside others a machine's clock says little.

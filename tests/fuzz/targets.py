@@ -19,13 +19,13 @@ from pathlib import Path
 import openpyxl
 import pyarrow as pa
 
-from cic_assets.lake.bounds import MAX_LINE_BYTES
-from cic_assets.lake.decode import decoded_row, decoded_schema
-from cic_assets.lake.personal import Guard, Keys
-from cic_assets.lake.records import Record, read_records
+from cic_assets.formats.bounds import MAX_LINE_BYTES
+from cic_assets.formats.read import Record, read_records
+from cic_assets.ingest.decode import decoded_row, decoded_schema
+from cic_assets.ingest.personal import Guard, Keys
+from cic_assets.kinds.stream import Stream
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
-from cic_assets.streams.model import Stream
 from tests.fuzz.payloads import HEADER, SHAPED, STREAMS, cdr, files, state, table_row
 
 SCHEMAS = {name: decoded_schema(stream) for name, stream in {**STREAMS, **SHAPED}.items()}

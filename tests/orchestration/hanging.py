@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from dagster import DagsterInstance, JobDefinition, execute_job, job, op, reconstructable
 
-from cic_assets.liveness import build_executor
+from cic_assets.orchestrate.liveness import build_executor
 from cic_assets.settings import load_settings
 
 

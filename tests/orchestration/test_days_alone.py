@@ -6,9 +6,9 @@ import datetime as dt
 import json
 from pathlib import Path
 
-from cic_assets.lake.landing import land
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.settings import Settings
-from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
 from tests.end_to_end.steps import compute_status, run_days, run_ingest
 

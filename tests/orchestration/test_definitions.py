@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, Definitions
 
-from cic_assets.assets.raw import OWNERS, raw_assets
-from cic_assets.partitions import DAYS, MONTHS, contiguous, month_range
-from cic_assets.schedules import months_due
+from cic_assets.orchestrate.assets.raw import OWNERS, raw_assets
+from cic_assets.orchestrate.partitions import DAYS, MONTHS, contiguous, month_range
+from cic_assets.orchestrate.schedules import months_due
 from cic_assets.settings import PROJECT, SHIPPED_STREAMS, load_settings
 from cic_assets.streams.load import load_streams
 
@@ -20,7 +20,7 @@ D = dt.date
 
 @pytest.fixture(scope="module")
 def definitions() -> Definitions:
-    from cic_assets.definitions import build_definitions
+    from cic_assets.orchestrate.definitions import build_definitions
 
     # Not the module's own: another test of this process may have loaded it with streams of its own.
     return build_definitions(load_settings({}), load_streams((SHIPPED_STREAMS,)))
@@ -28,7 +28,8 @@ def definitions() -> Definitions:
 
 def test_the_location_loads_in_a_fresh_interpreter_without_a_server(tmp_path):
     code = (
-        "from dagster import Definitions; from cic_assets.definitions import defs; Definitions.validate_loadable(defs)"
+        "from dagster import Definitions; from cic_assets.orchestrate.definitions import defs; "
+        "Definitions.validate_loadable(defs)"
     )
     environment = {"PATH": "/usr/bin:/bin", "CIC_HOME": str(tmp_path), "HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
@@ -71,7 +72,7 @@ def test_dimensions_are_upstream_of_no_mart(definitions):
 
 
 def test_each_rule_has_a_check_of_its_own_on_each_stream(definitions):
-    from cic_assets.quality.rules import RULES
+    from cic_assets.kinds.rules import RULES
 
     keys = definitions.resolve_asset_graph().asset_check_keys
     for stream in load_streams((SHIPPED_STREAMS,)).values():

@@ -6,11 +6,11 @@ import datetime as dt
 
 from dagster import AssetCheckSeverity, AssetKey
 
-from cic_assets.assets.delivery_checks import DELIVERY_CHECKS, delivery_results
-from cic_assets.lake.catalogue import Incomplete
-from cic_assets.lake.deliveries import Looked
-from cic_assets.lake.ingest import IngestCount
-from cic_assets.quality.delivery import Finding, Profile
+from cic_assets.ingest.deliveries import Looked
+from cic_assets.ingest.delivery import Finding, Profile
+from cic_assets.ingest.ingest import IngestCount
+from cic_assets.ledger.catalogue import Incomplete
+from cic_assets.orchestrate.assets.delivery_checks import DELIVERY_CHECKS, delivery_results
 
 KEY, DAY = AssetKey(["accepted", "sessions", "s"]), dt.date(2026, 3, 2)
 

@@ -7,15 +7,15 @@ import datetime as dt
 import pytest
 from dagster import AssetKey, DagsterInstance, RunRequest, SensorResult, SkipReason, build_sensor_context
 
-from cic_assets.doctor import _due_marts
-from cic_assets.resources.platform import Platform
-from cic_assets.runner import RunFailedError
-from cic_assets.sensors import build_sensors
+from cic_assets.cli.doctor import _due_marts
+from cic_assets.ledger.mart_sets import ARRIVAL, DAILY, MONTHLY
+from cic_assets.ledger.publication import due_by_set, touch
+from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.runner import RunFailedError
+from cic_assets.orchestrate.sensors import build_sensors
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.mart_sets import ARRIVAL, DAILY, MONTHLY
-from cic_assets.warehouse.publication import due_by_set, touch
 from tests.orchestration.test_runs import instance, rows, runner
 
 __all__ = ["instance", "runner"]

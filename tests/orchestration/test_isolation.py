@@ -17,9 +17,9 @@ import yaml
 from dagster import AssetCheckKey, AssetKey, DagsterInstance
 from typer.testing import CliRunner
 
-from cic_assets import cli
-from cic_assets.lake.landing import land, purge_originals
-from cic_assets.runner import Runner, instance_of
+from cic_assets.cli import app as cli
+from cic_assets.ingest.landing import land, purge_originals
+from cic_assets.orchestrate.runner import Runner, instance_of
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams, read_streams
 from cic_assets.warehouse.connect import connect

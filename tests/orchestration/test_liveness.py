@@ -31,9 +31,9 @@ from dagster import (
 from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.launcher import LaunchRunContext
 
-from cic_assets import liveness
-from cic_assets.lake.landing import land
-from cic_assets.liveness import (
+from cic_assets.ingest.landing import land
+from cic_assets.orchestrate import liveness
+from cic_assets.orchestrate.liveness import (
     LAUNCHER_TAG,
     LOST_TAG,
     MAX_LOST,
@@ -42,13 +42,13 @@ from cic_assets.liveness import (
     build_executor,
     fail_dead_runs,
 )
+from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.sensors import MAX_ATTEMPTS, WORK_TAG, build_sensors, given_up, requests
+from cic_assets.orchestrate.work import Work
 from cic_assets.processes import process_of, this_process
-from cic_assets.resources.platform import Platform
-from cic_assets.sensors import MAX_ATTEMPTS, WORK_TAG, build_sensors, given_up, requests
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.simulate import ASHBOURNE, simulate
 from cic_assets.streams.load import load_streams
-from cic_assets.work import Work
 
 Status = DagsterRunStatus
 

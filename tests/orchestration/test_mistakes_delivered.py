@@ -6,13 +6,13 @@ import datetime as dt
 
 from dagster import AssetCheckKey, DagsterInstance
 
-from cic_assets.assets.accepted import ingest_keys
-from cic_assets.assets.keys import accepted_key
-from cic_assets.assets.stream_checks import check_specs
-from cic_assets.lake.landing import land
-from cic_assets.runner import Runner
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.orchestrate.assets.accepted import ingest_keys
+from cic_assets.orchestrate.assets.keys import accepted_key
+from cic_assets.orchestrate.assets.stream_checks import check_specs
+from cic_assets.orchestrate.runner import Runner
 from cic_assets.settings import Settings
-from cic_assets.streams.model import Stream, parse_stream
 from tests.end_to_end.mistakes import MISTAKES
 
 # Held as a whole, held unread, warned of, seen by neither, and none; all of them take minutes.

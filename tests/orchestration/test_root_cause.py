@@ -8,8 +8,8 @@ from dagster import Failure, GraphDefinition, op
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 
-from cic_assets.lake.ingest import IngestError
-from cic_assets.runner import root_cause
+from cic_assets.ingest.ingest import IngestError
+from cic_assets.orchestrate.runner import root_cause
 
 
 def of_platform() -> None:

@@ -11,11 +11,11 @@ from dataclasses import replace
 import pytest
 from dagster import AssetCheckKey, AssetKey, DagsterInstance, RunRequest, SensorResult, build_sensor_context
 
-from cic_assets.lake.landing import land
-from cic_assets.quality import rules
-from cic_assets.resources.platform import Platform
-from cic_assets.runner import Runner
-from cic_assets.sensors import build_sensors
+from cic_assets.ingest.landing import land
+from cic_assets.kinds import rules
+from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.runner import Runner
+from cic_assets.orchestrate.sensors import build_sensors
 from cic_assets.settings import Settings
 from cic_assets.simulate import ASHBOURNE, BRACKENDALE, Simulation, simulate
 from cic_assets.streams.load import load_streams
@@ -86,7 +86,7 @@ def test_a_broken_predicate_turns_its_check_red_and_replaces_nothing(settings, i
     assert checksum(settings) == before
     broken = tuple(replace(rule, predicate="false") if rule.id == "S02" else rule for rule in rules.RULES)
     monkeypatch.setattr(rules, "RULES", broken)
-    monkeypatch.setattr("cic_assets.lake.catalogue.RULES", broken)
+    monkeypatch.setattr("cic_assets.ledger.catalogue.RULES", broken)
     (report, *_) = runner.ingest()
     assert len(report.troubles) > 1 and all(re.search(r"S02 on \d+ rows", line) for line in report.troubles)
     latest = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ACCEPTED, "S02"), limit=1)
@@ -114,7 +114,7 @@ def test_the_sensor_reports_arrivals_and_asks_once_per_content(settings, instanc
 
 
 def test_an_expected_feed_that_is_missing_fails_its_own_days_alone(settings, instance, county):
-    from cic_assets.streams.model import Expected
+    from cic_assets.kinds.stream import Expected
 
     streams = load_streams(settings.streams)
     promise = Expected.model_validate({"from": "2026-10-01", "to": "2026-10-31", "by": 2})

@@ -10,24 +10,24 @@ from pathlib import Path
 import pytest
 from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_context
 
-from cic_assets.assets.charge_point_facts import compute_charge_points, online_were_heard
-from cic_assets.assets.status_facts import _early
-from cic_assets.assets.windows import nothing_unresolved
-from cic_assets.lake.change import give_up, orphans
-from cic_assets.lake.landing import land
-from cic_assets.lake.timeline import early_entries
-from cic_assets.lake.touch import CHARGE_POINTS, STATUS
-from cic_assets.resources.platform import Platform
-from cic_assets.resources.spark import SparkResource
-from cic_assets.runner import RunFailedError, Runner, RunReport
-from cic_assets.schedules import build_schedules, days_due
+from cic_assets.facts.status_edges import early_entries
+from cic_assets.facts.touch import CHARGE_POINTS, STATUS
+from cic_assets.ingest.change import give_up, orphans
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.lake.engine import SparkResource
+from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points, online_were_heard
+from cic_assets.orchestrate.assets.status_facts import _early
+from cic_assets.orchestrate.assets.windows import nothing_unresolved
+from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.runner import RunFailedError, Runner, RunReport
+from cic_assets.orchestrate.schedules import build_schedules, days_due
+from cic_assets.orchestrate.work import stale_days, stale_months, touch_elapsed_days
 from cic_assets.settings import Settings
 from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
-from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import Window, mark_stale
-from cic_assets.work import stale_days, stale_months, touch_elapsed_days
 from tests.end_to_end.steps import checksum, compute_status, run_days, run_ingest
 from tests.orchestration.test_runs import instance, rows, runner
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
+from cic_assets.kinds.stream import parse_stream
+from cic_assets.onboard.check import SampleReport, check_sample
+from cic_assets.onboard.summary import lines
 from cic_assets.settings import load_settings
-from cic_assets.streams.check import SampleReport, check_sample
-from cic_assets.streams.model import parse_stream
-from cic_assets.streams.summary import lines
 from tests.spark.test_judge_status import COMMON
 
 STREAM = {

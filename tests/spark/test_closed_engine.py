@@ -12,8 +12,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from cic_assets.resources import sealed
-from cic_assets.resources.spark import SparkResource
+from cic_assets.lake import sealed
+from cic_assets.lake.engine import SparkResource
 from tests.conftest import demand
 
 NOBODY = 65534
@@ -79,7 +79,7 @@ def test_a_query_of_somebody_else_reads_nothing_at_any_port(spark, engine, tmp_p
 def test_the_token_is_on_no_command_line(spark, engine):
     if engine == "embedded":
         return
-    from cic_assets.resources.spark import _local_target
+    from cic_assets.lake.engine import _local_target
 
     _, token = _local_target(engine, MEMORY)
     shown = subprocess.run(["ps", "-eo", "args", "-ww"], check=True, capture_output=True, text=True).stdout
@@ -92,7 +92,7 @@ def test_the_relay_hangs_up_on_another_user(spark, engine):
     if engine != "embedded":
         return
     demand(os.geteuid() == 0, "root, to be another user")
-    from cic_assets.resources.spark import _embedded_target
+    from cic_assets.lake.engine import _embedded_target
 
     name = _embedded_target().removeprefix("unix-abstract:")
     assert as_user(NOBODY, name).startswith("hung up")

@@ -9,13 +9,21 @@ from random import Random
 import pyarrow as pa
 import pytest
 
-from cic_assets.harmonise import status
-from cic_assets.harmonise.swap import SwapEvidence
+from cic_assets.ingest.delivery import (
+    Finding,
+    Profile,
+    findings,
+    held_by,
+    hours_shifted,
+    profiles,
+    reference,
+)
+from cic_assets.ingest.judge import judge
+from cic_assets.kinds.rules import rules_of
+from cic_assets.kinds.status import harmonise as status
+from cic_assets.kinds.stream import Delivery, parse_stream
+from cic_assets.kinds.swap import SwapEvidence
 from cic_assets.lake.tables import hand_over
-from cic_assets.quality.delivery import Finding, Profile, findings, held_by, hours_shifted, profiles, reference
-from cic_assets.quality.judge import judge
-from cic_assets.quality.rules import rules_of
-from cic_assets.streams.model import Delivery, parse_stream
 from tests.spark import test_judge_status as status_rows
 from tests.spark.test_judge import ARRIVED, GOOD, STREAM, harmonised
 

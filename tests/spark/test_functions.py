@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cic_assets.streams.functions import FUNCTIONS
-from cic_assets.streams.safe import safe
+from cic_assets.kinds.functions import FUNCTIONS
+from cic_assets.kinds.safe import safe
 
 RECORD = {"word": "Ab c", "number": "12.5", "moment": "2026-03-29 01:30:00", "json": '{"a":[1,2]}'}
 EXPECTED = {

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
-from cic_assets.harmonise.common import cleaned, number_of
-from cic_assets.harmonise.sessions import harmonise
+from cic_assets.ingest.judge import count_by_rule, judge
+from cic_assets.kinds.common import cleaned, number_of
+from cic_assets.kinds.rules import rules_of
+from cic_assets.kinds.sessions.harmonise import harmonise
+from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.tables import hand_over
-from cic_assets.quality.judge import count_by_rule, judge
-from cic_assets.quality.rules import rules_of
-from cic_assets.streams.model import parse_stream
 
 ARRIVED = dt.datetime(2026, 2, 1, 6, tzinfo=dt.UTC)
 STREAM = parse_stream(

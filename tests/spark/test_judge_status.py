@@ -8,11 +8,12 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from cic_assets.harmonise import locations, status
+from cic_assets.ingest.judge import count_by_rule, judge
+from cic_assets.kinds.locations import harmonise as locations
+from cic_assets.kinds.rules import rules_of
+from cic_assets.kinds.status import harmonise as status
+from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.tables import hand_over
-from cic_assets.quality.judge import count_by_rule, judge
-from cic_assets.quality.rules import rules_of
-from cic_assets.streams.model import parse_stream
 
 ARRIVED = dt.datetime(2026, 11, 2, 6, tzinfo=dt.UTC)
 COMMON = {

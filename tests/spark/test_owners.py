@@ -7,10 +7,10 @@ import datetime as dt
 import pytest
 
 from cic_assets.facts.status import Feed, days_table, feeds_table, status_facts
-from cic_assets.harmonise import sessions
-from cic_assets.harmonise.common import _zones
+from cic_assets.kinds.common import _zones
+from cic_assets.kinds.sessions import harmonise as sessions
+from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.tables import hand_over
-from cic_assets.streams.model import parse_stream
 from tests.builders import entries_frame, entry, registry
 from tests.spark.test_judge_status import COMMON, STATUS, records
 from tests.spark.test_values import SESSION, SESSIONS, judged, utc

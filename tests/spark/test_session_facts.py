@@ -6,12 +6,12 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from cic_assets.assets.session_facts import reused_ids
 from cic_assets.facts.restatement import affected_months
 from cic_assets.facts.sessions import session_facts
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.tables import hand_over
-from cic_assets.streams.problems import reused_problems
+from cic_assets.onboard.problems import reused_problems
+from cic_assets.orchestrate.assets.session_facts import reused_ids
 from tests.builders import NOON, accepted, frame, registry
 
 JANUARY = (dt.date(2026, 1, 1), dt.date(2026, 2, 1))

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from cic_assets.facts.status import Feed, days_table, edges, feeds_table, status_facts
+from cic_assets.kinds.vocabulary import FOLD_ORDER, STATES
 from cic_assets.lake.tables import hand_over
-from cic_assets.streams.vocabulary import FOLD_ORDER, STATES
 from tests.builders import entries_frame, entry, poll, registry
 
 LONDON = ZoneInfo("Europe/London")

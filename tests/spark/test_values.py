@@ -9,10 +9,19 @@ from decimal import Decimal
 
 import pytest
 
-from cic_assets.harmonise import locations, sessions, status
-from cic_assets.quality.judge import EVERY, SKIPPED, count_by_rule, count_unreadable, is_accepted, judge
-from cic_assets.quality.rules import rules_of
-from cic_assets.streams.model import parse_stream
+from cic_assets.ingest.judge import (
+    EVERY,
+    SKIPPED,
+    count_by_rule,
+    count_unreadable,
+    is_accepted,
+    judge,
+)
+from cic_assets.kinds.locations import harmonise as locations
+from cic_assets.kinds.rules import rules_of
+from cic_assets.kinds.sessions import harmonise as sessions
+from cic_assets.kinds.status import harmonise as status
+from cic_assets.kinds.stream import parse_stream
 from tests.spark.test_judge_status import COMMON, STATUS, records
 
 HARMONISE = {"sessions": sessions.harmonise, "status": status.harmonise, "locations": locations.harmonise}

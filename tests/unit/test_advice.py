@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cic_assets.streams.advice import is_row, of_values, quiet_at_daytime
-from cic_assets.streams.model import parse_stream
+from cic_assets.kinds.stream import parse_stream
+from cic_assets.onboard.advice import is_row, of_values, quiet_at_daytime
 from tests.spark.test_check import STREAM
 
 

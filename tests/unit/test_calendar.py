@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
-from cic_assets import cli
 from cic_assets.calendar import Span, window
+from cic_assets.cli import app as cli
 from cic_assets.errors import WrongCallError
 
 TODAY = dt.date(2026, 11, 30)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 WIDE = (
-    "from cic_assets.console import print_table\n"
+    "from cic_assets.cli.console import print_table\n"
     "print_table([f'column_{n}' for n in range(60)], [[f'value_{n}' * 3 for n in range(60)], ['w' * 300] * 60])\n"
     "print_table(['a', 'b'], [[':x: [red]', None]])\n"
 )

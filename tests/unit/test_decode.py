@@ -9,12 +9,12 @@ import time
 import openpyxl
 import pytest
 
-from cic_assets.lake.decode import content_of, decoded_row, names_twice
-from cic_assets.lake.personal import Guard, Keys
-from cic_assets.lake.records import Reading, read_records
+from cic_assets.formats.read import Reading, read_records
+from cic_assets.ingest.decode import content_of, decoded_row, names_twice
+from cic_assets.ingest.personal import Guard, Keys
+from cic_assets.kinds.stream import parse_stream
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import load_streams
-from cic_assets.streams.model import parse_stream
 
 BASE = {
     "id": "s", "kind": "sessions", "description": "d", "provider": {"id": "p", "name": "P"},

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy
 import sqlalchemy.exc
 
-from cic_assets import cli
-from cic_assets.edge import exit_code_of
+from cic_assets.cli import app as cli
+from cic_assets.cli.edge import exit_code_of
 from cic_assets.errors import PlatformError, WrongCallError
 from cic_assets.streams.load import StreamFileError, load_streams
 

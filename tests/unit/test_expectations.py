@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from cic_assets.lake.ingest import IngestCount
-from cic_assets.quality.expectations import broken, validate
-from cic_assets.quality.rules import rules_of
+from cic_assets.ingest.expectations import broken, validate
+from cic_assets.ingest.ingest import IngestCount
+from cic_assets.kinds.rules import rules_of
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import load_stream
 

@@ -7,9 +7,9 @@ import yaml
 from pydantic import ValidationError
 from sqlglot.errors import SqlglotError
 
+from cic_assets.kinds.functions import FUNCTIONS, OPERATORS, call_faults
+from cic_assets.kinds.stream import parse_stream
 from cic_assets.settings import SHIPPED_STREAMS
-from cic_assets.streams.functions import FUNCTIONS, OPERATORS, call_faults
-from cic_assets.streams.model import parse_stream
 
 REFUSED = [
     # The server's environment, files and users.

@@ -20,11 +20,22 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cic_assets.lake import bounds, decode, inflate, json_text, records, workbook
-from cic_assets.lake.decode import _bounded
+from cic_assets.formats import (
+    bounds,
+    inflate,
+    json_text,
+)
+from cic_assets.formats import (
+    read as records,
+)
+from cic_assets.formats import (
+    xlsx as workbook,
+)
+from cic_assets.ingest import decode
+from cic_assets.ingest.decode import _bounded
+from cic_assets.kinds.stream import FeedFormat
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
-from cic_assets.streams.model import FeedFormat
 from tests.fuzz import costs
 from tests.fuzz.payloads import HEADER, ODD, STREAMS, payload
 from tests.fuzz.targets import TARGETS, decode_all, decoded_rows, sheet
@@ -226,7 +237,7 @@ def test_a_bomb_is_refused_within_bounded_memory(monkeypatch):
 
 
 def test_a_value_of_a_document_that_never_ends_is_bounded(monkeypatch):
-    monkeypatch.setattr("cic_assets.lake.json_text.MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr("cic_assets.formats.json_text.MAX_LINE_BYTES", 1 << 20)
     found = decode_all(STREAMS["fuzz_json"], b'{"data":[{"evses":[{}]},"' + b"x" * (8 << 20))
     assert len(found) == 2 and "longer than 1,048,576" in str(found[1].fault)
 

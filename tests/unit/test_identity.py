@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from cic_assets.facts.identity import Name, canonical_ids
-from cic_assets.streams.model import siblings
+from cic_assets.kinds.identity import Name, canonical_ids
+from cic_assets.kinds.stream import siblings
 
 EVSE, UID = "GB*CHG*E0041", "3256"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cic_assets.lake.decode import decoded_row
-from cic_assets.lake.personal import Guard, Keys
-from cic_assets.lake.records import Reading, Record, read_records
+from cic_assets.formats.read import Reading, Record, read_records
+from cic_assets.ingest.decode import decoded_row
+from cic_assets.ingest.personal import Guard, Keys
+from cic_assets.kinds.personal import looks_personal
+from cic_assets.kinds.stream import FeedFormat, parse_stream, referenced_fields
 from cic_assets.settings import SHIPPED_STREAMS
-from cic_assets.streams.model import FeedFormat, parse_stream, referenced_fields
-from cic_assets.streams.personal import looks_personal
 
 CSV = parse_stream(yaml.safe_load(Path(SHIPPED_STREAMS, "ashbourne_sessions.yml").read_text()))
 JSONL = parse_stream(yaml.safe_load(Path(SHIPPED_STREAMS, "brackendale_sessions.yml").read_text()))

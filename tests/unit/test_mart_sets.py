@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cic_assets.warehouse.mart_sets import (
+from cic_assets.ledger.mart_sets import (
     ARRIVAL,
     DAILY,
     DBT_PROJECT,
@@ -15,7 +15,7 @@ from cic_assets.warehouse.mart_sets import (
     NotSetUpError,
     mart_sets,
 )
-from cic_assets.warehouse.publication import READERS
+from cic_assets.ledger.publication import READERS
 
 
 @pytest.fixture

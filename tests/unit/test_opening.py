@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from cic_assets.lake.timeline import Entries, opening
+from cic_assets.facts.status_edges import Entries, opening
 
 
 def entries(**counts: int) -> list[Entries]:

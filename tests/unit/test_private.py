@@ -39,7 +39,7 @@ def test_folders_of_earlier_releases_are_closed_once(tmp_path):
 
 
 def test_what_a_command_writes_is_its_users_alone(tmp_path):
-    code = "import os; os.umask(0o022); from cic_assets.cli import main; main()"
+    code = "import os; os.umask(0o022); from cic_assets.cli.app import main; main()"
     command = [sys.executable, "-c", code, "streams", "new", "mine", "--folder", str(tmp_path)]
     environ = {**os.environ, "CIC_HOME": str(tmp_path / "home")}
     subprocess.run(command, check=True, env=environ, capture_output=True)

@@ -11,9 +11,10 @@ import zipfile
 import openpyxl
 import pytest
 
-from cic_assets.lake import csv_lines, records
-from cic_assets.lake.records import read_records
-from cic_assets.streams.model import FeedFormat
+from cic_assets.formats import csv as csv_lines
+from cic_assets.formats import read as records
+from cic_assets.formats.read import read_records
+from cic_assets.kinds.stream import FeedFormat
 
 
 def read(content: bytes, **form):

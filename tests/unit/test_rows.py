@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from cic_assets.lake import accounted, rows
+from cic_assets.ingest import accounted
+from cic_assets.lake import rows
 from cic_assets.lake.zones import Lake
 
 DAY = dt.date(2026, 1, 5)

@@ -5,7 +5,7 @@ from string import Formatter
 import pytest
 import sqlglot
 
-from cic_assets.quality.rules import RULES, SETS, THRESHOLDS, rules_of, with_thresholds
+from cic_assets.kinds.rules import RULES, SETS, THRESHOLDS, rules_of, with_thresholds
 from cic_assets.settings import RULE_SETS
 
 TEXTS = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cic_assets.streams.expressions import failing_reads
-from cic_assets.streams.safe import safe, safe_condition, unsafe_faults
+from cic_assets.kinds.expressions import failing_reads
+from cic_assets.kinds.safe import safe, safe_condition, unsafe_faults
 
 SAFE = {
     "cast(volts as int)": "TRY_CAST(volts AS INT)",

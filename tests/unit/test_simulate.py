@@ -13,10 +13,20 @@ from random import Random
 
 import pytest
 
-from cic_assets.lake.records import read_records
+from cic_assets.formats.read import read_records
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.simulate import ASHBOURNE, BRACKENDALE, Simulation, simulate
-from cic_assets.simulate.clock import DAY, HOUR, MINUTE, at, is_repeated, midnight, utc, wall_minute, wall_with_offset
+from cic_assets.simulate.clock import (
+    DAY,
+    HOUR,
+    MINUTE,
+    at,
+    is_repeated,
+    midnight,
+    utc,
+    wall_minute,
+    wall_with_offset,
+)
 from cic_assets.simulate.dirt import CDR_KINDS, KINDS, Row, soil
 from cic_assets.simulate.exchange import INVALID_EVERY
 from cic_assets.simulate.expected import Manner, expected

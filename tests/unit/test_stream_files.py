@@ -7,12 +7,12 @@ import pytest
 import yaml
 from sqlglot.errors import SqlglotError
 
-from cic_assets.lake.decode import decoded_row
-from cic_assets.lake.personal import Guard, Keys
-from cic_assets.lake.records import Reading, Record, read_records
+from cic_assets.formats.read import Reading, Record, read_records
+from cic_assets.ingest.decode import decoded_row
+from cic_assets.ingest.personal import Guard, Keys
+from cic_assets.kinds.stream import parse_stream, referenced_fields
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
-from cic_assets.streams.model import parse_stream, referenced_fields
 
 GOOD = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
 

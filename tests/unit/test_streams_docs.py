@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cic_assets.streams.columns import COLUMNS, EXPRESSIONS, ONE_OF
+from cic_assets.kinds.columns import COLUMNS, EXPRESSIONS, ONE_OF
+from cic_assets.kinds.stream import parse_stream
 from cic_assets.streams.docs import KINDS, document, example_of, tables
-from cic_assets.streams.model import parse_stream
 
 PAGE = Path(__file__).parents[2] / "docs/streams.md"
 BASE = {

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cic_assets import peers, server, supervisor
+from cic_assets import peers
+from cic_assets.cli import server, supervisor
+from cic_assets.cli.supervisor import Part
 from cic_assets.processes import process_of
 from cic_assets.settings import Settings, load_settings
-from cic_assets.supervisor import Part
 from tests.conftest import demand
 
 

@@ -4,7 +4,13 @@ import datetime as dt
 
 import pytest
 
-from cic_assets.harmonise.swap import SwapEvidence, evidence_of_dates, overlaps, swap_day_month, swap_evidence
+from cic_assets.kinds.swap import (
+    SwapEvidence,
+    evidence_of_dates,
+    overlaps,
+    swap_day_month,
+    swap_evidence,
+)
 
 HOUR = dt.timedelta(hours=1)
 # Every day of the first quarter of 2026, one session each.

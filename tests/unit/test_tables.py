@@ -8,11 +8,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from cic_assets.lake import records
-from cic_assets.lake.decode import decoded_row
-from cic_assets.lake.personal import Guard, Keys
-from cic_assets.lake.records import read_records
-from cic_assets.streams.model import FeedFormat, parse_stream
+from cic_assets.formats import read as records
+from cic_assets.formats.read import read_records
+from cic_assets.ingest.decode import decoded_row
+from cic_assets.ingest.personal import Guard, Keys
+from cic_assets.kinds.stream import FeedFormat, parse_stream
 from tests.unit.test_records import read, workbook
 
 STATUS = {

@@ -14,18 +14,18 @@ import pytest
 import yaml
 from dagster import DagsterInstance, SensorResult, SkipReason, build_sensor_context
 
-from cic_assets.lake.attempt import attempt_all, demand_platform
-from cic_assets.lake.catalogue import Arrival
-from cic_assets.lake.failures import MAX_ATTEMPTS, failures
-from cic_assets.lake.landing import land
+from cic_assets.ingest.attempt import attempt_all, demand_platform
+from cic_assets.ingest.landing import land
+from cic_assets.lake.engine import EngineError, SparkResource
 from cic_assets.lake.zones import LakeError
-from cic_assets.resources.platform import Platform
-from cic_assets.resources.spark import EngineError, SparkResource
-from cic_assets.sensors import build_sensors, raw_events
+from cic_assets.ledger.catalogue import Arrival
+from cic_assets.ledger.failures import MAX_ATTEMPTS, failures
+from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.sensors import build_sensors, raw_events
+from cic_assets.orchestrate.work import Work, forget_mended, ingest_work, pending_arrivals
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
-from cic_assets.work import Work, forget_mended, ingest_work, pending_arrivals
 
 STREAM: dict[str, Any] = {
     "kind": "sessions", "description": "d", "provider": {"id": "GB*ONE", "name": "One"},

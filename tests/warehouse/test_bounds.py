@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from cic_assets.lake import ingest, tables
-from cic_assets.lake.landing import land
+from cic_assets.ingest import ingest
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.lake import tables
 from cic_assets.settings import Settings
-from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
 from tests.end_to_end.steps import checksum, run_days, run_facts, run_ingest
 

@@ -9,21 +9,22 @@ from typing import Any
 
 import pytest
 
-from cic_assets import cli, cli_streams
-from cic_assets.assets.stream_checks import ingested
-from cic_assets.lake.attempt import attempt_all
-from cic_assets.lake.change import Loss, accept_change, loss
-from cic_assets.lake.failures import MAX_ATTEMPTS, IngestFailure, failures
-from cic_assets.lake.ingest import IngestCount, ingest
-from cic_assets.lake.landing import adopt_foreign, land
+from cic_assets.cli import app as cli
+from cic_assets.cli import streams as cli_streams
+from cic_assets.ingest.attempt import attempt_all
+from cic_assets.ingest.change import Loss, accept_change, loss
+from cic_assets.ingest.ingest import IngestCount, ingest
+from cic_assets.ingest.landing import adopt_foreign, land
+from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.tables import arrival_rows
 from cic_assets.lake.zones import lake_of
-from cic_assets.resources.spark import SparkResource
+from cic_assets.ledger.failures import MAX_ATTEMPTS, IngestFailure, failures
+from cic_assets.orchestrate.assets.stream_checks import ingested
+from cic_assets.orchestrate.work import ingest_work, pending_arrivals
 from cic_assets.settings import Settings
 from cic_assets.streams.load import StreamFiles
-from cic_assets.streams.model import Stream, parse_stream
 from cic_assets.warehouse.connect import connect
-from cic_assets.work import ingest_work, pending_arrivals
 
 CAME = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)
 COLUMNS = {

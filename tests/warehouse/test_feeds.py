@@ -10,11 +10,11 @@ import yaml
 from dagster import AssetCheckKey, DagsterInstance, build_sensor_context
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
-from cic_assets.assets.keys import accepted_key
-from cic_assets.lake.feeds import ALIVE, ARRIVING, KNOWN, feed_states
-from cic_assets.resources.platform import Platform
-from cic_assets.sensors import build_sensors
-from cic_assets.streams.model import parse_stream
+from cic_assets.ingest.feeds import ALIVE, ARRIVING, KNOWN, feed_states
+from cic_assets.kinds.stream import parse_stream
+from cic_assets.orchestrate.assets.keys import accepted_key
+from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.sensors import build_sensors
 from cic_assets.warehouse.connect import connect
 
 DAY = dt.timedelta(days=1)

@@ -12,14 +12,15 @@ from random import Random
 import pytest
 from typer.testing import CliRunner
 
-from cic_assets.cli import app
-from cic_assets.lake import catalogue, deliveries, journal
-from cic_assets.lake.ingest import ingest
-from cic_assets.lake.landing import land
-from cic_assets.resources.spark import SparkResource
-from cic_assets.streams.model import parse_stream
+from cic_assets.cli.app import app
+from cic_assets.ingest import deliveries
+from cic_assets.ingest.ingest import ingest
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import parse_stream
+from cic_assets.lake.engine import SparkResource
+from cic_assets.ledger import catalogue, journal
+from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.warehouse.connect import connect
-from cic_assets.work import pending_arrivals
 
 DAY, MINUTE = dt.timedelta(days=1), dt.timedelta(minutes=1)
 COUNCIL = {
@@ -80,8 +81,8 @@ def query(settings, text, *values):
 
 def accepted(settings):
     """(month of start → sessions, kWh) of what stands in the lake's accepted table."""
-    from cic_assets.lake.lake_id import open_lake
     from cic_assets.lake.tables import arrival_rows
+    from cic_assets.ledger.lake_id import open_lake
 
     days = [day for (day,) in query(settings, "select distinct arrival_date from catalogue.object")]
     rows = arrival_rows(open_lake(settings), "sessions", "council", days).to_table().to_pylist()

@@ -8,16 +8,19 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from cic_assets.lake import decode, identity, ingest, kinds, tables, touch
-from cic_assets.lake.catalogue import arrivals, ingested
-from cic_assets.lake.decode import DecodeError
-from cic_assets.lake.ingest import IngestError
-from cic_assets.lake.landing import land
+from cic_assets.facts import rated as identity
+from cic_assets.facts import touch
+from cic_assets.ingest import decode, ingest, judge
+from cic_assets.ingest.decode import DecodeError
+from cic_assets.ingest.ingest import IngestError
+from cic_assets.ingest.landing import land
+from cic_assets.kinds import kind as kinds
+from cic_assets.kinds.stream import SessionsStream, parse_stream
+from cic_assets.lake import tables
+from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import Lake, lake_of
-from cic_assets.quality import judge
-from cic_assets.resources.spark import SparkResource
-from cic_assets.streams.model import SessionsStream, parse_stream
+from cic_assets.ledger.catalogue import arrivals, ingested
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import Window, claim_window, copy_rows
 from tests.builders import accepted

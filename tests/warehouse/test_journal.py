@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cic_assets import rebuild
-from cic_assets.lake import catalogue, journal, landing
-from cic_assets.lake.decode import decode
-from cic_assets.lake.lake_id import OtherLakeError
-from cic_assets.lake.landing import adopt_foreign, land, purge_originals
+from cic_assets.cli import rebuild
+from cic_assets.cli.rebuild import RebuildError
+from cic_assets.ingest import landing
+from cic_assets.ingest.decode import decode
+from cic_assets.ingest.landing import adopt_foreign, land, purge_originals
 from cic_assets.lake.zones import Lake, lake_of
-from cic_assets.rebuild import RebuildError
+from cic_assets.ledger import catalogue, journal
+from cic_assets.ledger.lake_id import OtherLakeError
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
 

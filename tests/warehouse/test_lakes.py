@@ -16,24 +16,24 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from cic_assets.lake import catalogue
-from cic_assets.lake.accepted_files import read_accepted
-from cic_assets.lake.attempt import attempt_all
-from cic_assets.lake.decode import DecodeError
+from cic_assets.facts.touch import renew_registry
+from cic_assets.ingest.attempt import attempt_all
+from cic_assets.ingest.decode import DecodeError
+from cic_assets.ingest.ingest import ingest
+from cic_assets.ingest.landing import adopt_foreign, land
+from cic_assets.ingest.verify import verify
 from cic_assets.lake.digests import LakeDamagedError
-from cic_assets.lake.ingest import ingest
-from cic_assets.lake.lake_id import OtherLakeError, open_lake
-from cic_assets.lake.landing import adopt_foreign, land
-from cic_assets.lake.touch import renew_registry
-from cic_assets.lake.verify import verify
+from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.zones import LakeError
-from cic_assets.resources.spark import SparkResource
+from cic_assets.ledger import catalogue
+from cic_assets.ledger.accepted_files import read_accepted
+from cic_assets.ledger.lake_id import OtherLakeError, open_lake
+from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.connect import connect
-from cic_assets.work import pending_arrivals
 from tests.end_to_end import steps as common
 from tests.end_to_end.faults import county
 from tests.end_to_end.faults.steps import STEPS

@@ -9,15 +9,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cic_assets import cli
-from cic_assets.lake import catalogue
-from cic_assets.lake.landing import LandingError, adopt_foreign, land, purge_originals, tidy
-from cic_assets.lake.touch import SESSIONS, STATUS
+from cic_assets.cli import app as cli
+from cic_assets.facts.touch import SESSIONS, STATUS
+from cic_assets.ingest.landing import LandingError, adopt_foreign, land, purge_originals, tidy
 from cic_assets.lake.zones import DRAFT_SECONDS, Lake, LakeError, lake_of
+from cic_assets.ledger import catalogue
+from cic_assets.orchestrate.work import stale_days, stale_months
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import mark_stale
-from cic_assets.work import stale_days, stale_months
 
 FIRST = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)
 
@@ -57,7 +57,7 @@ def test_what_another_program_puts_into_raw_is_adopted_by_its_path(settings, str
 
 
 def test_originals_with_personal_fields_go_after_their_retention_and_decoded_records_stay(settings, tmp_path):
-    from cic_assets.lake.decode import DecodeError, decode
+    from cic_assets.ingest.decode import DecodeError, decode
 
     stream = load_streams(settings.streams)["ashbourne_sessions"]
     file = tmp_path / "ashbourne_sessions_1.csv"
@@ -156,7 +156,7 @@ def test_nothing_behind_a_link_is_adopted_or_read(settings, stream, tmp_path):
 def test_a_folder_of_a_demo_lands_its_files_and_names_the_rest(settings, tmp_path, monkeypatch):
     from rich.console import Console
 
-    from cic_assets import demo
+    from cic_assets.cli import demo
 
     folder, out = tmp_path / "in", io.StringIO()
     folder.mkdir()

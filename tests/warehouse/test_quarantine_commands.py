@@ -6,7 +6,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from cic_assets.cli import app
+from cic_assets.cli.app import app
 from cic_assets.warehouse.connect import connect
 
 ROWS = [

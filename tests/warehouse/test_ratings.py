@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from cic_assets.facts.ratings import renew_ratings
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.ratings import renew_ratings
 
 NEVER = dt.date(2000, 1, 1)
 

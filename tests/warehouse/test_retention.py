@@ -7,12 +7,12 @@ import datetime as dt
 import pyarrow.parquet as pq
 import pytest
 
-from cic_assets.lake import catalogue
-from cic_assets.lake.decode import GONE, decode
-from cic_assets.lake.landing import land, purge_originals
+from cic_assets.ingest.decode import GONE, decode
+from cic_assets.ingest.landing import land, purge_originals
+from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.zones import lake_of
+from cic_assets.ledger import catalogue
 from cic_assets.streams.load import load_streams
-from cic_assets.streams.model import parse_stream
 from cic_assets.warehouse.connect import connect
 
 FIRST = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)

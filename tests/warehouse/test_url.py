@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 from psycopg import sql
 
-from cic_assets.runner import instance_of
+from cic_assets.orchestrate.runner import instance_of
 from cic_assets.settings import PROJECT, Settings, load_settings
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.connect import connect, dagster_url, dbt_environment, public, set_up

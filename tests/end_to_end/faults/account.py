@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from cic_assets.lake.catalogue import arrivals
-from cic_assets.lake.kinds import KINDS
+from cic_assets.kinds.kind import KINDS
+from cic_assets.ledger.catalogue import arrivals
+from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
-from cic_assets.work import pending_arrivals
 from tests.end_to_end.faults.county import (
     DUPLICATE,
     FACTS,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from cic_assets.ledger.publication import due_by_set
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.publication import due_by_set
 from tests.end_to_end.faults import account, worker
 from tests.end_to_end.faults.hold import held
 from tests.end_to_end.faults.inject import Outcome, Point, after_rerun, check, differences

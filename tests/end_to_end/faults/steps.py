@@ -15,19 +15,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from cic_assets.assets.charge_point_facts import compute_charge_points
-from cic_assets.assets.marts import dbt_arguments
-from cic_assets.lake.landing import land
-from cic_assets.lake.touch import CHARGE_POINTS
-from cic_assets.resources.spark import SparkResource
+from cic_assets.facts.touch import CHARGE_POINTS
+from cic_assets.ingest.landing import land
+from cic_assets.kinds.stream import Stream
+from cic_assets.lake.engine import SparkResource
+from cic_assets.ledger.mart_sets import DBT_PROJECT, MONTHLY
+from cic_assets.ledger.publication import building, due_by_set
+from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
+from cic_assets.orchestrate.assets.marts import dbt_arguments
+from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
-from cic_assets.streams.model import Stream
 from cic_assets.warehouse.connect import dbt_environment
 from cic_assets.warehouse.load import Window, claim_window, swap_window
-from cic_assets.warehouse.mart_sets import DBT_PROJECT, MONTHLY
-from cic_assets.warehouse.publication import building, due_by_set
-from cic_assets.work import months_work, stale_months
 from tests.end_to_end import steps as common
 from tests.end_to_end.faults.county import sent_until
 

@@ -1,0 +1,423 @@
+"""Which facts an ingest makes stale, and how that is remembered (DEFINITIONS 2, Restatement).
+
+A fact's period is stale while its newest touch is newer than the touch up to which it was computed. What reaches how
+far is in `facts/restatement.py`; here are the facts' names, the catalogue, and the registry, which other facts look at.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
+
+from cic_assets.facts.charge_points import registry
+from cic_assets.facts.rated import alias_frame, aliases, aliases_of, with_aliases
+from cic_assets.facts.ratings import renew_ratings
+from cic_assets.facts.restatement import affected_months, affected_spans
+from cic_assets.facts.status import ENTRY_COLUMNS
+from cic_assets.facts.status_edges import LONE_GAP, Entries, edges_before, entries_of, opening
+from cic_assets.kinds.identity import identified
+from cic_assets.kinds.stream import StatusStream, Stream
+from cic_assets.lake import tables
+from cic_assets.lake.rows import Rows, bring_back, distinct, in_group, union
+from cic_assets.lake.staging import staging_folder
+from cic_assets.lake.zones import Lake
+from cic_assets.ledger.accepted_files import demand_whole, read_accepted
+from cic_assets.ledger.lake_id import open_lake
+from cic_assets.settings import Settings
+from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.load import insert_staged, mark_stale, stage_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SESSIONS = "charging_session"
+STATUS = "charge_point_status"
+CHARGE_POINTS = "charge_point_month"
+Touched = set[tuple[str, dt.date]]
+Cover = tuple[dt.datetime | None, dt.datetime | None]
+# What is read of the lake before a change, so that polls find the ones before them; what is older stands in edges.
+LOOKBACK = dt.timedelta(days=3)
+# What the registry takes for each accepted row of locations, at most.
+BYTES_PER_LOCATION = 6_000
+# What comparing timelines takes for each entry that is there, goes or comes: twice the 3,400 measured on 1.7 million.
+BYTES_PER_CHANGE = 7_000
+
+
+def mark(settings: Settings, stream: Stream, touched: Touched) -> None:
+    """Remembers that facts' periods are stale; a period computed before this moment is stale again."""
+    with connect(settings) as connection:
+        mark_stale(connection, stream.id, touched)
+
+
+def touched_by(
+    settings: Settings,
+    spark: SparkSession,
+    stream: Stream,
+    removed: Rows,
+    added: Rows,
+    covers: Mapping[dt.date, Cover],
+    entries: Mapping[dt.date, Sequence[Entries]],
+) -> Touched:
+    """What a change of accepted rows makes stale, before it happens.
+
+    Args:
+        settings: where lake and warehouse are.
+        spark: the engine.
+        stream: whose rows they are.
+        removed: accepted rows that will go.
+        added: accepted rows that will come.
+        covers: arrival date → from when and up to when the arrival covers time, as it will be.
+        entries: arrival date → the entries of a status stream's arrival by date, as they will be.
+    """
+    if isinstance(stream, StatusStream):
+        return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers, entries)}
+    if stream.kind == "sessions" and removed.count_rows() + added.count_rows():
+        with staging_folder(settings) as staging:
+            names = aliases_of(settings, spark, staging)
+            known = identified(read_accepted(settings, spark, "sessions"), names)
+            rows = tables.hand_over(spark, removed, staging).unionByName(tables.hand_over(spark, added, staging))
+            mine = {date.replace(day=1) for each in (removed, added) for date in _values(each, "start_date") if date}
+            months = affected_months(identified(rows, names), known, mine)
+        with connect(settings) as connection:
+            providers = {name for each in (removed, added) for name in _values(each, "provider_id")}
+            first = silent_since(connection, providers, min(months)) if months else dt.date.max
+            counted = counted_since(connection, first)
+        return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
+    return set()
+
+
+def touched_by_damage(settings: Settings, stream: Stream, added: Rows) -> Touched:
+    """What a change of accepted rows makes stale where nobody knows the rows before: all that was ever computed."""
+    facts = {"status": (STATUS,), "sessions": (SESSIONS, CHARGE_POINTS)}.get(stream.kind, ())
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select fact, period_date from catalogue.touched_period where fact = any(%(facts)s)"
+            " union select fact, period_date from catalogue.fact_window where fact = any(%(facts)s)",
+            {"facts": list(facts)},
+        ).fetchall()
+    touched: Touched = {(fact, period) for fact, period in rows}
+    if stream.kind == "status":
+        days = set(_values(added, "status_date"))
+        return touched | {(STATUS, day) for day in days}
+    if stream.kind == "sessions":
+        months = {date.replace(day=1) for date in _values(added, "start_date")}
+        return touched | {(fact, month) for fact in facts for month in months}
+    return touched
+
+
+def _status_days(
+    settings: Settings,
+    spark: SparkSession,
+    stream: StatusStream,
+    removed: Rows,
+    added: Rows,
+    covers: Mapping[dt.date, Cover],
+    entries: Mapping[dt.date, Sequence[Entries]],
+) -> set[dt.date]:
+    """Local days that may differ: those that changed rows reach, or are counted in, or that the cover moved over."""
+    zone = ZoneInfo(stream.zone)
+    changed_at = min((moment for rows in (removed, added) if (moment := _first(rows, "at"))), default=None)
+    changed_points = {point for rows in (removed, added) for point in _values(rows, "charge_point_id")}
+    with connect(settings) as connection:
+        names = aliases(connection)
+        points = with_aliases(names, sorted(changed_points))
+        (first_before, before), (first_after, after) = _covers(connection, stream.id, covers)
+        opened = _openings(connection, stream.id, covers, entries)
+        computed = _last_computed(connection, STATUS)
+        silence = _longest_silence(connection, stream)
+        believed_since = _read_otherwise(connection, stream)
+        is_new = not removed.count_rows() and not _has_words(connection, stream)
+    reached = [moment.astimezone(zone).date() for moment in (before, after) if moment is not None]
+    horizon = max([*reached, *([computed] if computed else [])], default=None)
+    if horizon is None:
+        return set()
+    # What became of a record is counted on its day, also if it only says again what is known.
+    told: set[dt.date] = {day for rows in (removed, added) for day in _values(rows, "status_date")}
+    days = told.copy()
+    for edges in ((before, after), opened):
+        moved = [moment.astimezone(zone).date() for moment in edges if moment is not None]
+        # Years between two first days are marked by who counts the feed's days, if they were ever there.
+        if edges[0] != edges[1] and max(moved) - min(moved) < LONE_GAP:
+            days |= _days(min(moved), max(moved))
+    if believed_since is not None:
+        days |= _days(believed_since, horizon)
+    firsts = [moment for moment in (first_before, first_after) if moment is not None]
+    if changed_at is not None and is_new:
+        # Nothing to compare with: of what was never heard of, all is another.
+        days |= _days(min(changed_at, *firsts).astimezone(zone).date(), horizon)
+    elif changed_at is not None:
+        with staging_folder(settings) as staging:
+            with connect(settings) as connection:
+                known = _known_since(connection, settings, spark, changed_at.date() - LOOKBACK, points, staging)
+                feeds, heard = _firsts(connection, stream, firsts), _points(connection, points)
+            canonical = alias_frame(spark, names, staging)
+            lines = [
+                identified(frame, canonical)
+                for frame in (
+                    tables.hand_over(spark, removed, staging),
+                    tables.hand_over(spark, added, staging),
+                    known,
+                )
+            ]
+            handed = [tables.hand_over(spark, rows, staging) for rows in (heard, feeds)]
+            # A charge point's timelines need nothing of another one's.
+            compared = _entries_since(settings, changed_at, removed, added)
+            groups = 1 + compared * BYTES_PER_CHANGE // settings.memory_bytes
+            for number in range(groups):
+                spans = affected_spans(
+                    *(frame.where(in_group(number, groups)) for frame in lines),
+                    *handed,
+                    zone=stream.zone,
+                    silence=silence,
+                    # A warehouse of before knows no first cover of what all goes.
+                    feed_first=min(firsts, default=changed_at),
+                    horizon=dt.datetime.combine(horizon, dt.time(23, 59, 59), zone),
+                )
+                for first, last in spans:
+                    days |= _days(first, last)
+    # Days before the feed's first have no rows; what became of a record is told on the record's own.
+    first_day = min([moment.astimezone(zone).date() for moment in opened if moment is not None], default=dt.date.min)
+    return {day for day in days if day >= first_day} | told
+
+
+def _has_words(connection: Connection, stream: StatusStream) -> bool:
+    """Whether this feed, or another one that may speak of the same charge points, has accepted entries."""
+    row = connection.execute(
+        "select exists (select from catalogue.stream_entry join catalogue.stream as s using (stream_id)"
+        " where s.stream_id = %s or s.provider_id = %s or s.is_hub or %s)",
+        [stream.id, stream.provider.id, stream.is_hub],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _entries_since(settings: Settings, changed_at: dt.datetime, removed: Rows, added: Rows) -> int:
+    """How many entries are read to tell what a change reaches."""
+    first = changed_at.date() - LOOKBACK
+    counts = tables.entry_counts(open_lake(settings), "status")
+    there = sum(count for date, count in counts.items() if date >= first)
+    return there + int(removed.count_rows()) + int(added.count_rows())
+
+
+def _values(rows: Rows, column: str) -> list[Any]:
+    return list(distinct(rows, [column])[column].to_pylist())
+
+
+def _first(rows: Rows, column: str) -> dt.datetime | None:
+    found: dt.datetime | None = pc.min(rows.to_table([column])[column]).as_py()
+    return found
+
+
+def _known_since(
+    connection: Connection, settings: Settings, spark: SparkSession, first: dt.date, points: list[str], staging: Lake
+) -> DataFrame:
+    """The entries since a date, and edges in place of what is older, as far as edges are not old themselves.
+
+    Without the poll before, a poll reaches further than it does: too many days are made stale, never too few.
+    """
+    row = connection.execute(
+        "select exists (select from catalogue.stale_edge where event_date < %s)", [first]
+    ).fetchone()
+    recent = read_accepted(settings, spark, "status", first).select(*ENTRY_COLUMNS)
+    if row and row[0]:
+        return recent
+    older = edges_before(connection, first, points)
+    return recent.unionByName(tables.hand_over(spark, older, staging).select(*ENTRY_COLUMNS))
+
+
+def _covers(connection: Connection, stream_id: str, covers: Mapping[dt.date, Cover]) -> tuple[Cover, Cover]:
+    """From when and up to when the stream covers time now, and will once the arrivals are replaced."""
+    rows = connection.execute(
+        "select arrival_date, first_at, cover_at from catalogue.stream_cover where stream_id = %s", [stream_id]
+    ).fetchall()
+    kept = [(first, last) for day, first, last in rows if day not in covers]
+    return _span([(first, last) for _, first, last in rows]), _span([*kept, *covers.values()])
+
+
+def _openings(
+    connection: Connection,
+    stream_id: str,
+    covers: Mapping[dt.date, Cover],
+    entries: Mapping[dt.date, Sequence[Entries]],
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """From when the feed has days now, and will have."""
+    now = entries_of(connection, [stream_id]).get(stream_id, {})
+    kept = {day: dates for day, dates in now.items() if day not in covers}
+    before, after = (opening(chain.from_iterable(each.values()))[0] for each in (now, {**kept, **entries}))
+    return before, after
+
+
+def _span(covers: Iterable[Cover]) -> Cover:
+    spans = list(covers)
+    firsts = [first for first, _ in spans if first is not None]
+    return min(firsts, default=None), max((last for _, last in spans if last is not None), default=None)
+
+
+def counted_since(connection: Connection, first: dt.date) -> list[dt.date]:
+    """Months of charge points that were computed, from a month on: a first word counts in all that follow."""
+    rows = connection.execute(
+        "select period_date from catalogue.fact_window where fact = %s and period_date >= %s", [CHARGE_POINTS, first]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def silent_since(connection: Connection, providers: Iterable[str], first: dt.date) -> dt.date:
+    """The month from which on one of some providers was silent until `first`, a month, as far as facts know.
+
+    Without a registry, charge points are known until their provider's last word: when that comes or goes, all months
+    since the word before it are others.
+    """
+    row = connection.execute(
+        "select (date_trunc('month', min(last_date)) + interval '1 month')::date"
+        " from (select max(last_date) as last_date from ("
+        " select provider_id, max(start_date) as last_date from facts.charging_session"
+        " where provider_id = any(%(ids)s) and start_date < %(first)s group by 1 union all"
+        " select provider_id, max(status_date) from facts.charge_point_status_day"
+        " where provider_id = any(%(ids)s) and status_date < %(first)s group by 1"
+        ") as words group by provider_id) as lasts",
+        {"ids": list(providers), "first": first},
+    ).fetchone()
+    return min(first, row[0]) if row and row[0] else first
+
+
+def _last_computed(connection: Connection, fact: str) -> dt.date | None:
+    row = connection.execute(
+        "select max(period_date) from catalogue.fact_window where fact = %s and computed_at is not null", [fact]
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _longest_silence(connection: Connection, stream: StatusStream) -> dt.timedelta | None:
+    """Of all feeds of the provider's charge points: any of them may keep a state alive. None for ever.
+
+    A hub speaks of any provider's.
+    """
+    rows = connection.execute(
+        "select max_silence from catalogue.stream where kind = 'status' and stream_id <> %s"
+        " and (provider_id = %s or is_hub or %s)",
+        [stream.id, stream.provider.id, stream.is_hub],
+    ).fetchall()
+    spans: list[dt.timedelta | None] = [stream.silence, *(row[0] for row in rows)]
+    known = [span for span in spans if span is not None]
+    return max(known) if len(known) == len(spans) else None
+
+
+def _read_otherwise(connection: Connection, stream: StatusStream) -> dt.date | None:
+    """The stream's first date, where its file reads all of its days otherwise than at its last ingest; else None.
+
+    A day earlier than the first date in UTC, as the zone may be another one.
+    """
+    row = connection.execute(
+        "select (min(c.first_at) at time zone 'UTC')::date - 1"
+        " from catalogue.stream_cover as c join catalogue.stream as s using (stream_id)"
+        " where s.stream_id = %s and (s.max_silence, s.reports_use, s.zone, s.authority_id)"
+        " is distinct from (%s::interval, %s::boolean, %s::text, %s::text)",
+        [stream.id, stream.silence, stream.reports_use, stream.zone, stream.authority.id],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _firsts(connection: Connection, stream: StatusStream, mine: list[dt.datetime]) -> pa.Table:
+    """From when each feed covers time; of the stream itself, before or after the change, whichever is earlier."""
+    rows = connection.execute(
+        "select stream_id, min(first_at) from catalogue.stream_cover where stream_id <> %s group by 1", [stream.id]
+    ).fetchall()
+    found = [(stream.id, min(mine, default=None)), *rows]
+    schema = pa.schema([("stream_id", pa.string()), ("first_at", pa.timestamp("us", tz="UTC"))])
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in found], schema=schema)
+
+
+def _points(connection: Connection, charge_points: list[str]) -> pa.Table:
+    """First word of charge points, and whether they ever were PLANNED or REMOVED, as far as edges know."""
+    rows = connection.execute(
+        "select coalesce(a.canonical_id, e.charge_point_id), min(least(e.first_event_at, e.first_poll_at)),"
+        " bool_or(coalesce(e.last_state in ('PLANNED', 'REMOVED'), false)"
+        "  or coalesce(e.last_poll_state in ('PLANNED', 'REMOVED'), false))"
+        " from facts.charge_point_edge as e left join facts.charge_point_alias as a using (charge_point_id)"
+        " where e.charge_point_id = any(%s) group by 1",
+        [charge_points],
+    ).fetchall()
+    names = [("charge_point_id", pa.string()), ("first_event_at", pa.timestamp("us", tz="UTC"))]
+    schema = pa.schema([*names, ("ever_stays", pa.bool_())])
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+
+
+def _days(first: dt.date, last: dt.date) -> set[dt.date]:
+    return {first + dt.timedelta(days=n) for n in range((last - first).days + 1)}
+
+
+def renew_registry(settings: Settings, spark: SparkSession) -> None:
+    """Builds `facts.charge_point` anew from all accepted locations, and marks what looks at it, in one transaction.
+
+    Stale are facts whose flags S12 or E05 would be others now, and all months that count charge points: the first
+    version holds since the first word.
+    """
+    while not _renewed(settings, spark):
+        continue
+
+
+def _renewed(settings: Settings, spark: SparkSession) -> bool:
+    """Whether the rows that it read were still the newest when it came to replace the registry."""
+    lake = demand_whole(settings, "locations")
+    version = tables.version(lake, "locations")
+    with connect(settings) as connection:
+        known = aliases(connection)
+    accepted = tables.read_accepted(spark, settings.spark, lake, "locations")
+    # A charge point's history needs nothing of another one's.
+    groups = 1 + sum(tables.entry_counts(lake, "locations").values()) * BYTES_PER_LOCATION // settings.memory_bytes
+    with staging_folder(settings) as staging:
+        locations = identified(accepted, alias_frame(spark, known, staging))
+        parts = [bring_back(registry(locations.where(in_group(number, groups))), staging) for number in range(groups)]
+        return _replaced(settings, lake, version, known, union(parts, parts[0].schema))
+
+
+def _replaced(settings: Settings, lake: Lake, version: int, known: Mapping[str, str], rows: Rows) -> bool:
+    """The registry's rows for those of locations' version, if that and the aliases are still the newest."""
+    names = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
+    with connect(settings) as connection:
+        staged = stage_rows(connection, "facts.charge_point", rows)
+        connection.execute("lock table facts.charge_point in share row exclusive mode")
+        if tables.version(lake, "locations") != version or aliases(connection) != known:
+            return False
+        connection.execute(
+            sql.SQL(
+                "create temporary table changed on commit drop as"
+                " (select {0} from {1} except select {0} from facts.charge_point)"
+                " union (select {0} from facts.charge_point except select {0} from {1})"
+            ).format(names, sql.Identifier(staged.table))
+        )
+        row = connection.execute("select exists (select from changed)").fetchone()
+        if row is None or not row[0]:
+            return True
+        connection.execute("delete from facts.charge_point")
+        insert_staged(connection, "facts.charge_point", staged)
+        for fact, periods in (
+            (STATUS, _OTHERWISE_FLAGGED["E05"]),
+            (SESSIONS, _OTHERWISE_FLAGGED["S12"]),
+            (CHARGE_POINTS, _COUNTED),
+        ):
+            found = connection.execute(periods).fetchall()
+            mark_stale(connection, "registry", {(fact, row[0]) for row in found})
+        renew_ratings(connection)
+    return True
+
+
+_COUNTED = sql.SQL("select period_date from catalogue.fact_window where fact = {}").format(sql.Literal(CHARGE_POINTS))
+_OTHERWISE_FLAGGED = {
+    rule: sql.SQL(
+        "select distinct {period} from {fact} as f"
+        " where ({mark} = any(f.flags)) <> ("
+        "  exists (select from facts.charge_point as r where r.provider_id = f.provider_id)"
+        "  and not exists (select from facts.charge_point as r where r.charge_point_id = f.charge_point_id))"
+    ).format(period=sql.SQL(period), fact=sql.Identifier("facts", fact), mark=sql.Literal(rule))
+    for rule, fact, period in (
+        ("E05", "charge_point_status_day", "status_date"),
+        ("S12", "charging_session", "date_trunc('month', start_date)::date"),
+    )
+}

@@ -1,0 +1,279 @@
+"""Deliveries that are held: judged as a whole at ingest, and released by a person or by a mended stream file.
+
+A delivery is one object of an arrival; objects with few rows are looked at together. Rows of a held one go to the
+quarantine with the reason D04, so that every identity counts them. What was found stands in `quality.delivery`; a
+release stands in the lake's journal and in `catalogue.release`, which only grow. What is wrong: `quality/delivery.py`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from cic_assets.errors import PlatformError
+from cic_assets.ingest.delivery import (
+    LOOK_BACK,
+    Finding,
+    Key,
+    Profile,
+    findings,
+    held_by,
+    profiles,
+    reference,
+)
+from cic_assets.ingest.judge import is_accepted
+from cic_assets.kinds.stream import SessionsStream, Stream
+from cic_assets.ledger import catalogue, journal
+from cic_assets.ledger.catalogue import Arrival, Incomplete, Release
+from cic_assets.ledger.lake_id import open_lake
+from cic_assets.settings import Settings
+from cic_assets.warehouse.connect import Connection, connect
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+HELD = "D04"
+# Of many small objects that are looked at together.
+_NAMES_KEPT = 20
+
+
+class ReleaseError(PlatformError):
+    """Nothing can be released; the message says why."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A delivery as it was judged.
+
+    Attributes:
+        key: arrival date, and SHA-256 of the object, or "" for all small ones of the arrival.
+        objects: SHA-256 of each.
+        names: of its files, the first few.
+        profile: what it is like.
+        found: what is wrong with it.
+        held: of that, what holds it.
+    """
+
+    stream_id: str
+    key: Key
+    objects: tuple[str, ...]
+    names: tuple[str, ...]
+    profile: Profile
+    found: tuple[Finding, ...]
+    held: tuple[Finding, ...]
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is unusual and does not hold it."""
+        return tuple(each for each in self.found if each not in self.held)
+
+    def said(self, some: Sequence[Finding]) -> str:
+        """The delivery, and some of what was found."""
+        return f"{', '.join(self.names)} of {self.stream_id}, arrival {self.key[0]}: {'; '.join(f.text for f in some)}"
+
+    @property
+    def incomplete(self) -> Incomplete:
+        """As the catalogue names what is held."""
+        texts = tuple(each.text for each in self.held)
+        return Incomplete(self.stream_id, self.key[0], ", ".join(self.names), (), None, texts)
+
+
+def keys(stream: Stream, batch: Sequence[Arrival], records: Mapping[str, int]) -> dict[tuple[dt.date, str], Key]:
+    """(arrival date, SHA-256) → the delivery as which it is judged.
+
+    Args:
+        stream: whose arrivals.
+        batch: these.
+        records: of each object.
+    """
+    found: dict[tuple[dt.date, str], Key] = {}
+    for arrival in batch:
+        for landed in arrival.objects:
+            # A released small one is not judged again with others that nobody has seen.
+            is_alone = records[landed.sha256] >= stream.delivery.min_rows or landed.sha256 in arrival.released
+            found[arrival.arrival_date, landed.sha256] = (arrival.arrival_date, landed.sha256 if is_alone else "")
+    return found
+
+
+def judged_with(
+    judge: Callable[[Collection[Key]], DataFrame],
+    settings: Settings,
+    stream: Stream,
+    batch: Sequence[Arrival],
+    records: Mapping[str, int],
+) -> tuple[DataFrame, list[Looked]]:
+    """Judges the rows of some arrivals, and each delivery as a whole.
+
+    Args:
+        judge: gives the judged rows, materialised, with day and month of some deliveries exchanged back.
+        settings: where the warehouse is.
+        stream: whose arrivals.
+        batch: these, all of the stream's earlier ones being recorded already.
+        records: of each object.
+
+    Returns:
+        (the rows, those of held deliveries rejected; the deliveries).
+    """
+    frame = judge(())
+    found = profiles(frame, stream)
+    swapped = {key for key, profile in found.items() if profile.shows_swap} if _repairs_by_evidence(stream) else set()
+    if swapped:
+        frame = judge(swapped)
+        found = profiles(frame, stream)
+    looked = _looked(settings, stream, batch, found, keys(stream, batch, records))
+    return _without_held(frame, looked), looked
+
+
+def _repairs_by_evidence(stream: Stream) -> bool:
+    return isinstance(stream, SessionsStream) and stream.date_repair is not None and stream.date_repair.auto
+
+
+def _looked(
+    settings: Settings,
+    stream: Stream,
+    batch: Sequence[Arrival],
+    found: Mapping[Key, Profile],
+    delivered: Mapping[tuple[dt.date, str], Key],
+) -> list[Looked]:
+    """In the order of arrivals, each by what was accepted before it; within an arrival, none by another."""
+    arrivals = {arrival.arrival_date: arrival for arrival in batch}
+    with connect(settings) as connection:
+        past = _past(connection, stream.id, sorted(arrivals))
+    looked: list[Looked] = []
+    for day, arrival in sorted(arrivals.items()):
+        usual = reference(past, day)
+        mine = sorted((key[1], profile) for key, profile in found.items() if key[0] == day)
+        for which, profile in mine:
+            wrong = findings(profile, stream, usual)
+            held = held_by(wrong, stream, arrival.released.get(which, ()))
+            objects = [each for each in arrival.objects if delivered[day, each.sha256] == (day, which)]
+            names = sorted({each.original_name for each in objects})[:_NAMES_KEPT]
+            hashes = tuple(sorted(each.sha256 for each in objects))
+            looked.append(Looked(stream.id, (day, which), hashes, tuple(names), profile, tuple(wrong), tuple(held)))
+        past += [(day, each.profile) for each in looked if each.key[0] == day and not each.held]
+    return looked
+
+
+def _past(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> list[tuple[dt.date, Profile]]:
+    """Accepted deliveries of a stream as they were recorded: those between some days, and of the newest days before."""
+    rows = connection.execute(
+        "select arrival_date, charge_point_count, median_kwh, median_kw, hours from quality.delivery"
+        " where stream_id = %(stream)s and not is_held and arrival_date < %(last)s and arrival_date <> all(%(days)s)"
+        " and arrival_date >= coalesce((select min(d.arrival_date) from (select distinct arrival_date"
+        " from quality.delivery where stream_id = %(stream)s and not is_held and arrival_date < %(first)s"
+        " order by arrival_date desc limit %(look_back)s) as d), %(first)s)",
+        {"stream": stream_id, "first": days[0], "last": days[-1], "days": list(days), "look_back": LOOK_BACK},
+    ).fetchall()
+    return [
+        (day, Profile(charge_points=points, median_kwh=kwh, median_kw=kw, hours=tuple(hours)))
+        for day, points, kwh, kw, hours in rows
+    ]
+
+
+def _without_held(judged: DataFrame, looked: Sequence[Looked]) -> DataFrame:
+    """The rows; those of held deliveries that no rule rejects are rejected for that."""
+    held = [f"{each.key[0]}/{each.key[1]}" for each in looked if each.held]
+    if not held:
+        return judged
+    is_held = F.concat_ws("/", F.col("arrival_date").cast("string"), "delivery").isin(held)
+    keeps = is_held & is_accepted()
+    return judged.withColumns(
+        {
+            "reasons": F.when(keeps, F.array(F.lit(HELD))).otherwise(F.col("reasons")),
+            "decode_fault": F.when(keeps, F.lit(HELD)).otherwise(F.col("decode_fault")),
+        }
+    )
+
+
+def record(connection: Connection, stream_id: str, days: Sequence[dt.date], looked: Sequence[Looked]) -> None:
+    """Keeps what was found in some arrivals' deliveries, in place of what was found before."""
+    connection.execute(
+        "delete from quality.delivery where stream_id = %s and arrival_date = any(%s)", [stream_id, list(days)]
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into quality.delivery (stream_id, arrival_date, delivery, objects, file_names, row_count,"
+            " charge_point_count, median_kwh, median_kw, hours, is_held, held_by, findings, finding_texts)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                [
+                    stream_id, *each.key, list(each.objects), list(each.names), each.profile.rows,
+                    each.profile.charge_points, each.profile.median_kwh, each.profile.median_kw,
+                    list(each.profile.hours), bool(each.held), [found.name for found in each.held],
+                    [found.name for found in each.found], [found.text for found in each.found],
+                ]
+                for each in looked
+                if each.key[0] in set(days)
+            ],
+        )  # fmt: skip
+
+
+def to_release(
+    connection: Connection, stream_id: str, name: str | None, arrival: dt.date | None, by: str, why: str
+) -> list[Release]:
+    """The releases that let a stream's held deliveries pass: of a file, of an arrival, or all.
+
+    Args:
+        connection: to the warehouse.
+        stream_id: whose deliveries.
+        name: of a file; None for any.
+        arrival: its date; None for any.
+        by: who releases them.
+        why: the reason.
+
+    Raises:
+        ReleaseError: there is no such held delivery, or it is held for a reason that only the stream file can mend.
+    """
+    rows = connection.execute(
+        "select o.sha256, d.held_by from quality.delivery as d join catalogue.object as o"
+        " on o.stream_id = d.stream_id and o.sha256 = any(d.objects)"
+        " where d.stream_id = %(stream)s and d.is_held and (%(name)s::text is null or o.original_name = %(name)s)"
+        " and (%(arrival)s::date is null or d.arrival_date = %(arrival)s) order by o.sha256",
+        {"stream": stream_id, "name": name, "arrival": arrival},
+    ).fetchall()
+    before = catalogue.released(connection, [stream_id])
+    rows = [(sha256, names) for sha256, names in rows if not set(names) <= {*before.get((stream_id, sha256), ())}]
+    if not rows:
+        raise ReleaseError(_nothing_held(connection, stream_id, name, arrival))
+    now = dt.datetime.now(dt.UTC)
+    return [Release(stream_id, sha256, now, by, why, tuple(sorted(set(names)))) for sha256, names in rows]
+
+
+def _nothing_held(connection: Connection, stream_id: str, name: str | None, arrival: dt.date | None) -> str:
+    wanted = " ".join([stream_id, *([name] if name else []), *([f"arrival {arrival}"] if arrival else [])])
+    for each in catalogue.incomplete(connection, stream_id):
+        if each.held and name in (None, each.original_name) and arrival in (None, each.arrival_date):
+            return f"{each}: nothing of it was read, so it can't be released"
+    return f"nothing of {wanted} is held, or it was released and waits for `cic run daily`; `cic held` shows all"
+
+
+def held(connection: Connection, stream_id: str | None = None) -> list[Incomplete]:
+    """All that is held or incomplete, of one stream or of all, oldest first."""
+    rows = connection.execute(
+        "select stream_id, arrival_date, file_names, held_by, findings, finding_texts from quality.delivery"
+        " where is_held and (%(stream)s::text is null or stream_id = %(stream)s)"
+        " order by arrival_date, stream_id, delivery",
+        {"stream": stream_id},
+    ).fetchall()
+    found = []
+    for stream, day, files, by, names, texts in rows:
+        holding = tuple(text for name, text in zip(names, texts, strict=True) if name in by)
+        found.append(Incomplete(stream, day, ", ".join(files), (), None, holding))
+    return sorted([*catalogue.incomplete(connection, stream_id), *found], key=lambda each: each.arrival_date)
+
+
+def release(settings: Settings, passed: Sequence[Release]) -> None:
+    """Lets held deliveries pass: their arrivals are pending, and the next ingest accepts what their rows' rules do.
+
+    Raises:
+        LakeError: the lake's folder takes nothing.
+    """
+    lake = open_lake(settings)
+    for each in passed:
+        journal.note(lake, journal.Passed(each))
+    with connect(settings) as connection:
+        catalogue.put_releases(connection, passed)

@@ -1,0 +1,634 @@
+"""Ingest: one stream's arrivals, from landed objects to accepted and quarantined rows, every kind the same way.
+
+Write, audit, swap: rows are judged into a staging folder, counted and audited there, and replace each arrival's old
+rows only then. What depends on them is marked before the swap and again after it (`lake/touch.py`), so that neither a
+crash between the two nor a fact computed meanwhile loses a restatement. No Dagster here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.errors import PySparkException
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from cic_assets.errors import PlatformError
+from cic_assets.facts import rated as identity
+from cic_assets.facts import touch
+from cic_assets.facts.status_edges import Entries, mark_all_edges, mark_edges
+from cic_assets.ingest import accounted, deliveries
+from cic_assets.ingest.change import Loss, losses
+from cic_assets.ingest.decode import DecodeError, decode, decoded_schema, other_decodings
+from cic_assets.ingest.deliveries import Looked
+from cic_assets.ingest.delivery import Key
+from cic_assets.ingest.engine_errors import engine_failure
+from cic_assets.ingest.judge import (
+    EVERY,
+    SKIPPED,
+    count_by_rule,
+    count_unreadable,
+    is_accepted,
+    is_quarantined,
+    judge,
+)
+from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.rules import rules_of
+from cic_assets.kinds.stream import Stream
+from cic_assets.lake import tables
+from cic_assets.lake.digests import LakeDamagedError
+from cic_assets.lake.rows import Rows, bring_back, distinct, in_group, rows_of, write
+from cic_assets.lake.staging import staging_folder
+from cic_assets.lake.zones import Lake
+from cic_assets.ledger import accepted_files, catalogue, published
+from cic_assets.ledger.catalogue import Arrival, Incomplete
+from cic_assets.ledger.lake_id import open_lake
+from cic_assets.settings import Settings
+from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.load import Staged, insert_staged, rewrite, stage_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+LOG = logging.getLogger(__name__)
+# Arrivals of one stream go through Spark together up to this many records: 65 arrivals of 100 rows took 2 s each one
+# by one.
+MAX_RECORDS = 1_000_000
+# What judging takes for each record, at most.
+BYTES_PER_RECORD = 3_000
+# Of words for a state that no vocabulary knows, by arrival.
+WORDS_KEPT = 100
+OTHER_WORDS = "(others)"
+MAX_WORD_CHARS = 200
+
+
+class IngestError(PlatformError):
+    """Rows were lost on the way or an identity does not hold; nothing was replaced."""
+
+
+@dataclass(frozen=True)
+class IngestCount:
+    """What one ingest of an arrival counted; the batch that expectations look at.
+
+    Attributes:
+        rows_in: decoded records of all objects of the arrival; of polls without a time of their own, of each sighting.
+        accepted: records among the rows that are to be written to `accepted`.
+        quarantined: rows that are to be written to `quarantine`.
+        fired: rule id → rows on which it fired.
+        disagreements: rule id → rows on which the rule contradicts itself (a defect of the rule).
+        newest: the latest moment among accepted rows.
+        unmapped: word that no vocabulary knows → rows.
+        cover_at: up to when the arrival covers time; None where it covers none or its kind has no cover.
+        first_at: from when it does.
+        new_columns: fields of its files that no earlier arrival had.
+        skipped: decoded records that the stream leaves out.
+        dates: the first and last local date of accepted records; None where their kind has no days.
+        entries: of a status stream, its accepted entries by date (UTC).
+        unreadable: column of the stream file → (values that are there, of these not read).
+        incomplete: its deliveries that lack a personal field, or of which the stream file asks for more than is left.
+        loss: accepted rows that would leave as the stream file was changed: then nothing is replaced.
+        deliveries: what each of its deliveries is like as a whole, and what holds it.
+    """
+
+    stream_id: str
+    arrival_date: dt.date
+    rows_in: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    fired: dict[str, int] = field(default_factory=dict)
+    disagreements: dict[str, int] = field(default_factory=dict)
+    newest: dt.datetime | None = None
+    unmapped: dict[str, int] = field(default_factory=dict)
+    cover_at: dt.datetime | None = None
+    new_columns: tuple[str, ...] = ()
+    first_at: dt.datetime | None = None
+    skipped: int = 0
+    dates: tuple[dt.date, dt.date] | None = None
+    unreadable: dict[str, tuple[int, int]] = field(default_factory=dict)
+    entries: tuple[Entries, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
+    loss: Loss | None = None
+    deliveries: tuple[Looked, ...] = ()
+
+    @property
+    def held(self) -> int:
+        """Of the quarantined rows, those of deliveries that are held; they break no rule by themselves."""
+        return self.fired.get("D03", 0) + self.fired.get(deliveries.HELD, 0)
+
+    @property
+    def unaccounted(self) -> int:
+        """Decoded records that are neither about to be written nor left out; negative if there are too many."""
+        return self.rows_in - self.accepted - self.quarantined - self.skipped
+
+    @property
+    def doubt(self) -> str:
+        """Why a changed stream file may not replace the arrival's rows, and what it gives; empty if it may."""
+        gives = f"it gives {self.accepted} accepted, {self.quarantined} rejected, {self.skipped} skipped"
+        return f"{self.loss} ({gives})" if self.loss else ""
+
+
+# Says whether an arrival may be replaced.
+Audit = Callable[[IngestCount], bool]
+
+
+def rule_set_of(settings: Settings, stream: Stream) -> str:
+    """The rule set in force: `CIC_RULE_SET` for all streams, else the stream's own."""
+    return settings.rule_set or stream.rule_set
+
+
+def ingest(
+    settings: Settings, spark: SparkSession, stream: Stream, arrivals: Sequence[Arrival], run_id: str, audit: Audit
+) -> list[IngestCount]:
+    """Replaces the accepted and quarantined rows of one stream's arrivals.
+
+    Args:
+        settings: where lake and warehouse are.
+        spark: the engine.
+        stream: whose arrivals they are.
+        arrivals: of that stream.
+        run_id: kept beside the result.
+        audit: called for each arrival before the swap; an arrival that it refuses stays as it was, and so does one of
+            which a changed stream file would take accepted rows (`IngestCount.loss`).
+
+    Returns:
+        The counts of the arrivals that were replaced.
+
+    Raises:
+        IngestError: decoded ≠ accepted + quarantined + skipped, or a table has not taken the rows that it was given.
+        ArrivalLostError: another run has claimed one of the arrivals since; its rows stay.
+        LakeDamagedError: an original holds other bytes than were landed; or other accepted locations are not whole, of
+            which the registry would be made anew: the arrivals' rows are in place then, and they stay pending.
+        DecodeError: of some arrivals neither original nor decoding is there; their rows stay, the others are replaced.
+    """
+    done: list[IngestCount] = []
+    lost: list[str] = []
+    if not arrivals:
+        return done
+    with connect(settings) as connection:
+        claim, arrivals = catalogue.claim_arrivals(connection, stream.id, [each.arrival_date for each in arrivals])
+    for batch, decoded in _batches(settings, stream, arrivals, lost):
+        with staging_folder(settings) as staging:
+            judged, looked = _looked_at(settings, spark, stream, batch, decoded, staging)
+            rows = _outcome(judged, stream, staging)
+            counts = _counted(judged, rows, settings, stream, batch, decoded, looked)
+            counts = _asking(settings, stream, counts, rows.accepted)
+            kept = [count for count in counts if audit(count) and count.loss is None]
+            _demand_identity(kept)
+            if kept:
+                mine = rows.of([count.arrival_date for count in kept])
+                _replace(settings, spark, stream, mine, batch, kept, run_id, claim, staging)
+                done += kept
+    if lost:
+        raise DecodeError("; ".join(lost))
+    return done
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rows of some arrivals as they go to the tables."""
+
+    accepted: Rows
+    quarantined: Rows
+
+    def of(self, days: Sequence[dt.date]) -> Outcome:
+        """Those of some arrivals."""
+        wanted = pc.field("arrival_date").isin(pa.array(days, pa.date32()))
+        return Outcome(self.accepted.filter(wanted), self.quarantined.filter(wanted))
+
+
+def _asking(settings: Settings, stream: Stream, counts: Sequence[IngestCount], new: Rows) -> list[IngestCount]:
+    """The counts, with what a changed stream file would take away."""
+    found = losses(settings, open_lake(settings), stream, [count.arrival_date for count in counts], new)
+    return [replace(count, loss=found.get(count.arrival_date)) for count in counts]
+
+
+def _by_arrival(rows: Rows) -> dict[dt.date, int]:
+    counts = rows.to_table(["arrival_date"]).group_by("arrival_date").aggregate([([], "count_all")])
+    return dict(zip(counts.column("arrival_date").to_pylist(), counts.column("count_all").to_pylist(), strict=True))
+
+
+def _dates(rows: Rows, column: str | None) -> dict[dt.date, tuple[dt.date, dt.date]]:
+    """First and last date in a column, by arrival."""
+    if column is None:
+        return {}
+    found = rows.to_table(["arrival_date", column]).group_by("arrival_date")
+    return {
+        row["arrival_date"]: (row[f"{column}_min"], row[f"{column}_max"])
+        for row in found.aggregate([(column, "min"), (column, "max")]).to_pylist()
+    }
+
+
+def _entries(rows: Rows) -> dict[dt.date, tuple[Entries, ...]]:
+    """The accepted entries of a status stream by date, by arrival."""
+    found: dict[dt.date, tuple[Entries, ...]] = {}
+    if "entry" not in rows.schema.names:
+        return found
+    keys = ["arrival_date", "event_date"]
+    grouped = rows.to_table([*keys, "at"]).group_by(keys).aggregate([("at", "min"), ([], "count_all")])
+    for row in grouped.to_pylist():
+        one = Entries(row["event_date"], row["count_all"], row["at_min"])
+        found[row["arrival_date"]] = (*found.get(row["arrival_date"], ()), one)
+    return found
+
+
+def _outcome(judged: DataFrame, stream: Stream, staging: Lake) -> Outcome:
+    kind = KINDS[stream.kind]
+    accepted = bring_back(kind.entries(judged.where(is_accepted()), stream), staging, kind.schema)
+    return Outcome(accepted, bring_back(judged.where(is_quarantined()), staging, tables.QUARANTINE))
+
+
+def _demand_identity(counts: Sequence[IngestCount]) -> None:
+    """Rows are counted as they are about to be written: what got lost on any step before is missing here."""
+    wrong = [
+        f"arrival {count.arrival_date}: {count.rows_in} records were decoded, but {count.accepted} accepted + "
+        f"{count.quarantined} quarantined + {count.skipped} skipped came out"
+        for count in counts
+        if count.unaccounted
+    ]
+    if wrong:
+        raise IngestError(f"{counts[0].stream_id}, {'; '.join(wrong)}; nothing was replaced")
+
+
+def _demand_taken(stream: Stream, table: str, rows: Rows, taken: Mapping[dt.date, int]) -> None:
+    """A table has as many rows of each arrival as it was given."""
+    given = _by_arrival(rows)
+    wrong = [
+        f"arrival {day}: {taken.get(day, 0)} of {given.get(day, 0)} rows"
+        for day in sorted({*given, *taken})
+        if given.get(day, 0) != taken.get(day, 0)
+    ]
+    if wrong:
+        raise IngestError(f"{stream.id}: {table} has {'; '.join(wrong)}; the arrivals stay pending, run again")
+
+
+Decoded = dict[str, tuple[str, int]]
+
+
+def _batches(
+    settings: Settings, stream: Stream, arrivals: Sequence[Arrival], lost: list[str]
+) -> Iterator[tuple[list[Arrival], Decoded]]:
+    """Arrivals decoded, in groups of bounded size. Decoded: SHA-256 → (path, number of records).
+
+    An arrival that can't be decoded any more is left out, and `lost` says so.
+    """
+    batch: list[Arrival] = []
+    decoded: Decoded = {}
+    for arrival in arrivals:
+        try:
+            objects = {landed.sha256: decode(settings, stream, landed) for landed in arrival.objects}
+        except DecodeError as error:
+            lost.append(str(error))
+            continue
+        records = sum(count for _, count in [*decoded.values(), *objects.values()])
+        if batch and records > MAX_RECORDS:
+            yield batch, decoded
+            batch, decoded = [], {}
+        batch.append(arrival)
+        decoded |= objects
+    if batch:
+        yield batch, decoded
+
+
+def _deliveries(stream: Stream, arrival: Arrival) -> list[tuple[str, str, dt.datetime]]:
+    """(object, name, when) of each delivery: once per content, or once per sighting where the time is the poll's."""
+    if stream.reads_sightings:
+        return [(landed.sha256, name, seen_at) for landed in arrival.objects for seen_at, name in landed.sightings]
+    return [(landed.sha256, landed.original_name, landed.arrived_at) for landed in arrival.objects]
+
+
+def _looked_at(
+    settings: Settings, spark: SparkSession, stream: Stream, batch: Sequence[Arrival], decoded: Decoded, staging: Lake
+) -> tuple[DataFrame, list[Looked]]:
+    """The judged rows, and what each delivery is like."""
+    records = {sha256: count for sha256, (_, count) in decoded.items()}
+
+    def judged(swapped: Collection[Key]) -> DataFrame:
+        return _judged(settings, spark, stream, batch, decoded, staging, swapped)
+
+    return deliveries.judged_with(judged, settings, stream, batch, records)
+
+
+def _judged(
+    settings: Settings,
+    spark: SparkSession,
+    stream: Stream,
+    batch: Sequence[Arrival],
+    decoded: Decoded,
+    staging: Lake,
+    swapped: Collection[Key],
+) -> DataFrame:
+    """The judged rows, materialised once in staging."""
+    delivered = deliveries.keys(stream, batch, {sha256: count for sha256, (_, count) in decoded.items()})
+    lake = open_lake(settings)
+    # Sail skips a missing file in silence and gives no schema of its own: say the schema, count the rows.
+    schema = tables.spark_schema(decoded_schema(stream))
+    records = spark.read.schema(schema).parquet(*(lake.uri(path) for path, _ in decoded.values()))
+    seen = [(arrival.arrival_date, *each) for arrival in batch for each in _deliveries(stream, arrival)]
+    origin = pa.table(
+        {
+            "arrival_date": pa.array([day for day, *_ in seen], pa.date32()),
+            "object": [sha256 for _, sha256, _, _ in seen],
+            "source_file": [name for _, _, name, _ in seen],
+            "arrived_at": pa.array([moment for *_, moment in seen], pa.timestamp("us", tz="UTC")),
+            "cic.delivery": [delivered[day, sha256][1] for day, sha256, _, _ in seen],
+            "cic.shows_swap": [delivered[day, sha256] in swapped for day, sha256, _, _ in seen],
+        }
+    )
+    objects = tables.hand_over(spark, origin, staging)
+    named = records.withColumn("object", F.col("`cic.sha256`")).join(objects, "object").drop("object")
+    rules = rules_of(rule_set_of(settings, stream), stream.kind)
+    # What is judged beside other rows is judged beside those of its charge point.
+    groups = 1 + sum(count for _, count in decoded.values()) * BYTES_PER_RECORD // settings.memory_bytes
+    folders = [f"{'repaired' if swapped else 'judged'}/{number}" for number in range(groups)]
+    try:
+        judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)
+        for number, folder in enumerate(folders):
+            mine = judged.where(in_group(number, groups, "charge_point"))
+            mine.write.mode("overwrite").parquet(staging.uri(folder))
+        return spark.read.schema(judged.schema).parquet(*(staging.uri(folder) for folder in folders))
+    except PySparkException as error:
+        raise IngestError(engine_failure(stream, error, named)) from error
+
+
+def _counted(
+    judged: DataFrame,
+    rows: Outcome,
+    settings: Settings,
+    stream: Stream,
+    batch: Sequence[Arrival],
+    decoded: Decoded,
+    looked: Sequence[Looked],
+) -> list[IngestCount]:
+    kind = KINDS[stream.kind]
+    found = count_by_rule(judged, rules_of(rule_set_of(settings, stream), stream.kind))
+    summary = _summary(judged, kind.newest, stream.kind)
+    unmapped = _unmapped(judged) if stream.kind == "status" else {}
+    unreadable = count_unreadable(judged)
+    accepted, quarantined = _by_arrival(rows.accepted), _by_arrival(rows.quarantined)
+    dates, entries = _dates(rows.accepted, kind.dated), _entries(rows.accepted)
+    with connect(settings) as connection:
+        new_columns = catalogue.new_columns(connection, stream.id)
+        incomplete = catalogue.incomplete(connection, stream.id)
+    counts = []
+    for arrival in batch:
+        day = arrival.arrival_date
+        rules = dict(found.get(day, {}))
+        skipped, _ = rules.pop(SKIPPED, (0, 0))
+        rules.pop(EVERY, None)
+        newest, cover_at, first_at = summary.get(day, (None, None, None))
+        counts.append(
+            IngestCount(
+                stream.id, day,
+                sum(decoded[sha256][1] for sha256, _, _ in _deliveries(stream, arrival)),
+                accepted.get(day, 0), quarantined.get(day, 0),
+                {rule: fired for rule, (fired, _) in rules.items()},
+                {rule: wrong for rule, (_, wrong) in rules.items()},
+                newest, unmapped.get(day, {}), cover_at, new_columns.get(day, ()), first_at, skipped,
+                dates.get(day), unreadable.get(day, {}), entries.get(day, ()),
+                tuple(each for each in incomplete if each.arrival_date == day),
+                deliveries=tuple(each for each in looked if each.key[0] == day),
+            )
+        )  # fmt: skip
+    return counts
+
+
+def _summary(judged: DataFrame, newest: str, kind: str) -> dict[dt.date, tuple[dt.datetime | None, ...]]:
+    """Per arrival: the latest moment, and for status the moments up to which and from which time is covered."""
+    none = F.lit(None).cast("timestamp")
+    cover, first = (F.greatest("heard_at", "covers_until"), F.col("heard_at")) if kind == "status" else (none, none)
+    rows = judged.where(is_accepted()).groupBy("arrival_date")
+    found = rows.agg(F.max(newest).alias("n"), F.max(cover).alias("c"), F.min(first).alias("f")).toArrow().to_pylist()
+    return {row["arrival_date"]: (row["n"], row["c"], row["f"]) for row in found}
+
+
+def _unmapped(judged: DataFrame) -> dict[dt.date, dict[str, int]]:
+    """Per arrival: the most frequent words that no vocabulary knows; all others, which may be free text, as one."""
+    # The beginning of a long one: no index takes all of it.
+    beginning = F.substring("source_status", 1, MAX_WORD_CHARS).alias("source_status")
+    words = judged.where(is_accepted() & F.col("mapped_state").isNull()).groupBy("arrival_date", beginning)
+    order = Window.partitionBy("arrival_date").orderBy(F.desc("count"), "source_status")
+    word = F.when(F.row_number().over(order) <= WORDS_KEPT, F.col("source_status")).otherwise(OTHER_WORDS)
+    named = words.count().withColumn("word", word).groupBy("arrival_date", "word").agg(F.sum("count").alias("rows"))
+    found: dict[dt.date, dict[str, int]] = {}
+    for row in named.toArrow().to_pylist():
+        found.setdefault(row["arrival_date"], {})[row["word"]] = int(row["rows"])
+    return found
+
+
+def _replace(
+    settings: Settings,
+    spark: SparkSession,
+    stream: Stream,
+    rows: Outcome,
+    batch: Sequence[Arrival],
+    kept: Sequence[IngestCount],
+    run_id: str,
+    claim: int,
+    staging: Lake,
+) -> None:
+    lake, days = open_lake(settings), [count.arrival_date for count in kept]
+    covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
+    mark, found = _reach(settings, spark, stream, lake, days, rows.accepted, covers, staging)
+    mark()
+    intended = accounted.digests(rows.accepted, KINDS[stream.kind].identity)
+    with connect(settings) as connection:
+        catalogue.demand_claim(connection, stream.id, days, claim)
+        catalogue.begin_swap(connection, stream.id, days)
+        accounted.note_intended(connection, stream.id, days, found, intended)
+
+    def demand_claim() -> None:
+        with connect(settings) as connection:
+            catalogue.demand_claim(connection, stream.id, days, claim)
+
+    for table, mine in (("quarantine", rows.quarantined), ("accepted", rows.accepted)):
+        tables.replace_arrivals(lake, table, stream.kind, stream.id, days, mine, demand_claim)
+        files = tables.arrival_files(lake, table, stream.kind, stream.id, days)
+        _demand_taken(stream, f"{table}/{stream.kind}", mine, _rows_of(files))
+    noted = accepted_files.note(lake, stream.kind, files)
+    arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
+    with connect(settings) as connection:
+        staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
+        catalogue.demand_claim(connection, stream.id, days, claim)
+        shown = published.shown(connection)
+        _record(connection, settings, stream, kept, staged)
+        accepted_files.keep(connection, stream.kind, stream.id, days, noted)
+        accounted.note_taken(connection, stream.id, days)
+        _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
+        is_renamed = identity.renew_names(connection, stream.id, days, rows.accepted)
+        published.touch_published(connection, stream.id, days, shown)
+    if stream.kind == "locations" or is_renamed:
+        touch.renew_registry(settings, spark)
+    mark()
+    _forget(settings, stream, lake, arrivals, claim)
+    # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.
+    with connect(settings) as connection:
+        catalogue.demand_claim(connection, stream.id, days, claim)
+        catalogue.note_ingested(connection, stream, rule_set_of(settings, stream), arrivals, run_id)
+
+
+def _reach(
+    settings: Settings,
+    spark: SparkSession,
+    stream: Stream,
+    lake: Lake,
+    days: Sequence[dt.date],
+    new: Rows,
+    covers: Mapping[dt.date, touch.Cover],
+    staging: Lake,
+) -> tuple[Callable[[], None], dict[dt.date, str]]:
+    """What marks all that the swap makes stale; decided before it.
+
+    Where accepted rows are not whole, or are another warehouse's, all that was computed is stale: nobody knows of which
+    rows it was made.
+
+    Returns:
+        (what marks it, digests of the rows that are there).
+    """
+    removed, added, mark_dates = rows_of(new.schema.empty_table()), new, mark_all_edges
+    found: dict[dt.date, str] = {}
+    try:
+        accepted_files.demand_arrivals(settings, lake, stream.kind, stream.id, days)
+        old = tables.arrival_rows(lake, stream.kind, stream.id, days)
+        found = accounted.digests(old, KINDS[stream.kind].identity)
+        with connect(settings) as connection:
+            strange = accounted.strangers(connection, stream.id, days, found)
+        removed, added = _changed(_without(old, strange), stream, new, staging)
+        touched = touch.touched_by(settings, spark, stream, removed, added, covers, _entries(new))
+        if strange:
+            touched |= touch.touched_by_damage(settings, stream, added)
+        else:
+            mark_dates = mark_edges
+    except LakeDamagedError as damage:
+        LOG.warning("all that was computed is computed again once the table is whole: %s", damage)
+        touched = touch.touched_by_damage(settings, stream, added)
+    dates = {
+        date for changed in (removed, added) for date in distinct(changed, ["event_date"])["event_date"].to_pylist()
+    }
+
+    def mark() -> None:
+        touch.mark(settings, stream, touched)
+        if stream.kind == "status":
+            mark_dates(settings, dates)
+
+    return mark, found
+
+
+def _rows_of(files: Sequence[tables.AcceptedFile]) -> dict[dt.date, int]:
+    counts: dict[dt.date, int] = {}
+    for file in files:
+        counts[file.arrival_date] = counts.get(file.arrival_date, 0) + file.row_count
+    return counts
+
+
+def _forget(settings: Settings, stream: Stream, lake: Lake, arrivals: Sequence[Arrival], claim: int) -> None:
+    """Removes what other stream files made of the arrivals, which may show what is personal by now.
+
+    The decodings go last: as long as they are there, the next ingest tries again.
+    """
+    days = [arrival.arrival_date for arrival in arrivals]
+    others = other_decodings(lake, stream, [landed for arrival in arrivals for landed in arrival.objects])
+    if not others:
+        return
+    with connect(settings) as connection:
+        # Until its end nobody else can claim, and write files of, these arrivals.
+        catalogue.demand_claim(connection, stream.id, days, claim)
+        for table in ("accepted", "quarantine"):
+            tables.forget(lake, table, stream.kind, stream.id, days)
+    rewrite(settings, "quality.quarantine", ("raw", "detail"))
+    for path in others:
+        lake.delete(path)
+    with connect(settings) as connection:
+        catalogue.drop_files(connection, others)
+
+
+def _without(rows: Rows, days: set[dt.date]) -> Rows:
+    """Rows of other arrivals."""
+    return rows.filter(~pc.field("arrival_date").isin(pa.array(sorted(days), pa.date32()))) if days else rows
+
+
+def _changed(old: Rows, stream: Stream, new: Rows, staging: Lake) -> tuple[Rows, Rows]:
+    """Rows that the swap removes and adds, as far as the warehouse knows the old ones; none on a rerun."""
+    if old.count_rows() == 0:
+        return rows_of(old.schema.empty_table()), new
+    columns = KINDS[stream.kind].identity
+    before, after = accounted.Fingerprints(old, columns), accounted.Fingerprints(new, columns)
+    removed = write(old, staging, "removed.parquet", lambda piece: after.lack(piece))
+    return removed, write(new, staging, "added.parquet", lambda piece: before.lack(piece))
+
+
+def _quarantined(connection: Connection, stream: Stream, days: Sequence[dt.date]) -> dict[dt.date, int]:
+    found = connection.execute(
+        "select arrival_date, count(*) from quality.quarantine"
+        " where stream_id = %s and arrival_date = any(%s) group by 1",
+        [stream.id, list(days)],
+    )
+    return {day: int(rows) for day, rows in found.fetchall()}
+
+
+def _record(
+    connection: Connection,
+    settings: Settings,
+    stream: Stream,
+    counts: Sequence[IngestCount],
+    quarantined: Staged,
+) -> None:
+    """The warehouse's side of an ingest, in one transaction."""
+    rule_set = rule_set_of(settings, stream)
+    severities = {rule.id: rule.severity for rule in rules_of(rule_set, stream.kind)}
+    days = [count.arrival_date for count in counts]
+    for table in (
+        "quality.quarantine", "quality.ingest_count", "quality.rule_count", "quality.unmapped_status",
+        "quality.unreadable_value", "catalogue.stream_cover", "catalogue.stream_entry",
+    ):  # fmt: skip
+        connection.execute(
+            f"delete from {table} where stream_id = %s and arrival_date = any(%s)",  # noqa: S608 - the names above
+            [stream.id, days],
+        )
+    insert_staged(connection, "quality.quarantine", quarantined)
+    deliveries.record(connection, stream.id, days, [each for count in counts for each in count.deliveries])
+    with connection.cursor() as cursor:
+        for count in counts:
+            key = [stream.id, count.arrival_date]
+            cursor.execute(
+                "insert into quality.ingest_count (stream_id, arrival_date, rows_in, accepted, quarantined, skipped,"
+                " held, first_date, last_date, stream_fingerprint) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    *key,
+                    count.rows_in,
+                    count.accepted,
+                    count.quarantined,
+                    count.skipped,
+                    count.held,
+                    *(count.dates or (None, None)),
+                    stream.fingerprint(),
+                ],
+            )
+            cursor.executemany(
+                "insert into quality.unreadable_value values (%s, %s, %s, %s, %s)",
+                [[*key, name, present, unread] for name, (present, unread) in count.unreadable.items() if unread],
+            )
+            cursor.executemany(
+                "insert into quality.rule_count values (%s, %s, %s, %s, %s)",
+                [[*key, rule, severities[rule], fired] for rule, fired in count.fired.items() if fired],
+            )
+            cursor.executemany(
+                "insert into quality.unmapped_status values (%s, %s, %s, %s)",
+                [[*key, word, rows] for word, rows in count.unmapped.items()],
+            )
+            cursor.executemany(
+                "insert into catalogue.stream_entry values (%s, %s, %s, %s, %s)",
+                [[*key, each.date, each.count, each.first_at] for each in count.entries],
+            )
+            if count.cover_at is not None:
+                cursor.execute(
+                    "insert into catalogue.stream_cover (stream_id, arrival_date, cover_at, first_at)"
+                    " values (%s, %s, %s, %s)",
+                    [*key, count.cover_at, count.first_at],
+                )
+    catalogue.register_streams(connection, [stream], settings.rule_set)

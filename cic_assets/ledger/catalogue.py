@@ -1,0 +1,470 @@
+"""The catalogue: which objects and partitions the lake has, and what ingest did with them. Lives in Postgres."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from psycopg import sql
+
+from cic_assets.errors import PlatformError
+from cic_assets.kinds.rules import CROSS_RULES, RULES
+from cic_assets.kinds.stream import SessionsStream, StatusStream, Stream
+from cic_assets.lake.zones import FileInfo
+from cic_assets.warehouse.connect import Connection
+
+
+@dataclass(frozen=True)
+class LandedObject:
+    """One content of one stream. `arrived_at` is its first sighting (UTC), `original_name` the name it had then.
+
+    `sightings` are all of them, as (when, name), where `arrivals` read them.
+    """
+
+    stream_id: str
+    sha256: str
+    arrival_date: dt.date
+    arrived_at: dt.datetime
+    original_name: str
+    path: str
+    landed: bool
+    sightings: tuple[tuple[dt.datetime, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One stream's objects of one arrival date: the unit of ingest.
+
+    `released`: SHA-256 of each object that a person released → findings that hold it no more.
+    """
+
+    stream_id: str
+    arrival_date: dt.date
+    objects: tuple[LandedObject, ...]
+    released: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    def fingerprint(self, stream: Stream, rule_set: str) -> str:
+        """Changes when an ingest would give other rows: new objects, another stream file, another rule set or rule."""
+        rules = hashlib.sha256(repr(RULES).encode()).hexdigest()
+        parts = [stream.fingerprint(), rule_set, rules, *sorted(landed.sha256 for landed in self.objects)]
+        if stream.reads_sightings:
+            parts += [repr(landed.sightings) for landed in sorted(self.objects, key=lambda each: each.sha256)]
+        parts += [f"{sha256} released {names!r}" for sha256, names in sorted(self.released.items())]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def register_object(connection: Connection, landed: LandedObject, byte_count: int) -> LandedObject:
+    """The catalogue's row of a content, made at its first sighting; the first arrival and name win for ever."""
+    put_objects(connection, [(landed, byte_count)])
+    return _objects(connection, "stream_id = %s and sha256 = %s", [landed.stream_id, landed.sha256])[0]
+
+
+def put_objects(connection: Connection, objects: Sequence[tuple[LandedObject, int]]) -> int:
+    """Rows of contents with their sizes, of those that have none; says how many."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into catalogue.object"
+            " (stream_id, sha256, arrival_date, first_seen_at, original_name, path, byte_count)"
+            " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [
+                [
+                    landed.stream_id, landed.sha256, landed.arrival_date, landed.arrived_at,
+                    landed.original_name, landed.path, byte_count,
+                ]
+                for landed, byte_count in objects
+            ],
+        )  # fmt: skip
+        return max(cursor.rowcount, 0)
+
+
+# What `places` says of an object that we landed: its name is that of its bytes, which are written once and for all.
+OURS = "ours"
+
+
+def places(connection: Connection) -> dict[str, str | tuple[int, dt.datetime | None]]:
+    """Paths of objects in `raw`: `OURS`, or of what another program put there, how long and how old it was."""
+    rows = connection.execute(
+        "select path, sha256, byte_count, modified_at, landed from catalogue.object order by landed"
+    ).fetchall()
+    found: dict[str, str | tuple[int, dt.datetime | None]] = {}
+    for path, sha256, size, modified_at, is_landed in rows:
+        if path.rsplit("/", 1)[-1].startswith(sha256):
+            found[path] = OURS
+        elif is_landed:
+            found[path] = (int(size), modified_at and modified_at.astimezone(dt.UTC))
+    return found
+
+
+def move_object(connection: Connection, landed: LandedObject, path: str) -> LandedObject:
+    """Says that the bytes of what another program had put into `raw` are to stand under their own name."""
+    connection.execute(
+        "update catalogue.object set path = %s, modified_at = null, landed = false"
+        " where stream_id = %s and sha256 = %s",
+        [path, landed.stream_id, landed.sha256],
+    )
+    return replace(landed, path=path)
+
+
+def note_change(connection: Connection, stream_id: str, sha256: str, info: FileInfo) -> None:
+    """Says what another program's object in `raw` is now; what it was before is no object any more."""
+    connection.execute(
+        "update catalogue.object set landed = false where path = %s and (stream_id, sha256) <> (%s, %s)",
+        [info.path, stream_id, sha256],
+    )
+    connection.execute(
+        "update catalogue.object set byte_count = %s, modified_at = %s where path = %s and stream_id = %s"
+        " and sha256 = %s",
+        [info.size, info.modified_at, info.path, stream_id, sha256],
+    )
+
+
+def add_sighting(connection: Connection, landed: LandedObject, seen_at: dt.datetime, name: str) -> None:
+    """Says that the bytes are in the lake, and when and as what they were seen."""
+    # Its arrival is due again, if the stream file asks for more than was left of it.
+    connection.execute(
+        "delete from catalogue.ingest where (stream_id, arrival_date) in (select stream_id, arrival_date from"
+        " catalogue.object where stream_id = %s and sha256 = %s and missing_fields is not null)",
+        [landed.stream_id, landed.sha256],
+    )
+    connection.execute(
+        "update catalogue.object set landed = true, purged_at = null where stream_id = %s and sha256 = %s",
+        [landed.stream_id, landed.sha256],
+    )
+    put_sightings(connection, [(landed, seen_at, name)])
+
+
+def put_sightings(connection: Connection, sightings: Sequence[tuple[LandedObject, dt.datetime, str]]) -> None:
+    """Keeps when and as what objects were seen, each once."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into catalogue.sighting values (%s, %s, %s, %s) on conflict do nothing",
+            [[landed.stream_id, landed.sha256, seen_at, name] for landed, seen_at, name in sightings],
+        )
+
+
+def arrivals(
+    connection: Connection, stream_ids: Iterable[str], start: dt.date | None = None, end: dt.date | None = None
+) -> list[Arrival]:
+    """All arrivals of the streams with start <= arrival date < end, oldest first; only objects that are there."""
+    condition = "landed and stream_id = any(%s) and arrival_date >= %s and arrival_date < %s"
+    found = _objects(connection, condition, [list(stream_ids), start or dt.date.min, end or dt.date.max])
+    seen: dict[tuple[str, str], list[tuple[dt.datetime, str]]] = {}
+    for stream_id, sha256, moment, name in connection.execute(
+        "select stream_id, sha256, seen_at, original_name from catalogue.sighting where stream_id = any(%s)"
+        " order by seen_at, original_name",
+        [list(stream_ids)],
+    ).fetchall():
+        seen.setdefault((stream_id, sha256), []).append((moment.astimezone(dt.UTC), name))
+    groups: dict[tuple[dt.date, str], list[LandedObject]] = {}
+    for landed in found:
+        sightings = tuple(dict.fromkeys(seen.get((landed.stream_id, landed.sha256), ())))
+        groups.setdefault((landed.arrival_date, landed.stream_id), []).append(replace(landed, sightings=sightings))
+    passed = released(connection, stream_ids)
+    return [
+        Arrival(
+            stream, day, tuple(objects),
+            {each.sha256: passed[stream, each.sha256] for each in objects if (stream, each.sha256) in passed},
+        )
+        for (day, stream), objects in sorted(groups.items())
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Release:
+    """An object that a person lets pass though it was held, for what was found in it then."""
+
+    stream_id: str
+    sha256: str
+    released_at: dt.datetime
+    released_by: str
+    reason: str
+    findings: tuple[str, ...]
+
+
+def put_releases(connection: Connection, releases: Sequence[Release]) -> None:
+    """Keeps releases, each once."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into catalogue.release values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [
+                [each.stream_id, each.sha256, each.released_at, each.released_by, each.reason, list(each.findings)]
+                for each in releases
+            ],
+        )
+
+
+def releases(connection: Connection) -> list[Release]:
+    """All of them, oldest first."""
+    rows = connection.execute(
+        "select stream_id, sha256, released_at, released_by, reason, findings from catalogue.release"
+        " order by released_at, stream_id, sha256"
+    ).fetchall()
+    return [
+        Release(stream, sha256, moment.astimezone(dt.UTC), by, why, tuple(found))
+        for stream, sha256, moment, by, why, found in rows
+    ]
+
+
+def released(connection: Connection, stream_ids: Iterable[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(stream, SHA-256) → findings that hold it no more."""
+    rows = connection.execute(
+        "select stream_id, sha256, array_agg(distinct name order by name)"
+        " from catalogue.release, unnest(findings) as n (name)"
+        " where stream_id = any(%s) group by 1, 2",
+        [list(stream_ids)],
+    ).fetchall()
+    return {(stream, sha256): tuple(names) for stream, sha256, names in rows}
+
+
+def ingested(connection: Connection) -> dict[tuple[str, dt.date], str]:
+    """Fingerprint of the last finished ingest, by (stream, arrival date)."""
+    rows = connection.execute("select stream_id, arrival_date, fingerprint from catalogue.ingest").fetchall()
+    return {(stream, day): fingerprint for stream, day, fingerprint in rows}
+
+
+def moment(connection: Connection) -> dt.datetime:
+    """Now, by the warehouse's clock."""
+    row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    return cast(dt.datetime, row[0])
+
+
+def done_since(connection: Connection, stream_id: str, moment: dt.datetime) -> set[dt.date]:
+    """The arrivals of a stream whose ingest finished after a moment of the warehouse's clock."""
+    rows = connection.execute(
+        "select arrival_date from catalogue.ingest where stream_id = %s and ingested_at >= %s", [stream_id, moment]
+    ).fetchall()
+    return {day for (day,) in rows}
+
+
+def ingesting_runs(connection: Connection) -> dict[tuple[str, dt.date], str]:
+    """Whose the last finished ingest was, by (stream, arrival date)."""
+    rows = connection.execute("select stream_id, arrival_date, run_id from catalogue.ingest").fetchall()
+    return {(stream, day): run_id for stream, day, run_id in rows}
+
+
+class ArrivalLostError(PlatformError):
+    """Another run has claimed an arrival since; its rows stay."""
+
+
+def claim_arrivals(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> tuple[int, list[Arrival]]:
+    """Makes the caller the only one that may replace these arrivals; the newest claim wins.
+
+    Returns:
+        (the claim, the arrivals as they are under it: whoever claims later sees no fewer objects).
+    """
+    row = connection.execute("select nextval('catalogue.touch_id')").fetchone()
+    assert row is not None
+    with connection.cursor() as cursor:
+        # In one order, so that two claims at once wait for each other and don't block each other.
+        cursor.executemany(
+            "insert into catalogue.arrival_claim values (%s, %s, %s)"
+            " on conflict (stream_id, arrival_date) do update set claim_id = excluded.claim_id",
+            [[stream_id, day, row[0]] for day in sorted(days)],
+        )
+    found = arrivals(connection, [stream_id], min(days), max(days) + dt.timedelta(days=1))
+    return int(row[0]), [arrival for arrival in found if arrival.arrival_date in set(days)]
+
+
+def demand_claim(connection: Connection, stream_id: str, days: Sequence[dt.date], claim: int) -> None:
+    """Keeps others from claiming until the end of the transaction.
+
+    Raises:
+        ArrivalLostError: somebody has.
+    """
+    rows = connection.execute(
+        "select arrival_date, claim_id from catalogue.arrival_claim where stream_id = %s and arrival_date = any(%s)"
+        " order by arrival_date for update",
+        [stream_id, list(days)],
+    ).fetchall()
+    lost = [day for day, found in rows if found != claim]
+    if lost:
+        raise ArrivalLostError(
+            f"{stream_id}: arrivals {', '.join(map(str, lost))} now belong to another run; not replaced"
+        )
+
+
+def decoded_as(connection: Connection, landed: LandedObject, path: str) -> tuple[int | None, tuple[int, str] | None]:
+    """What decoding found: the object's records, and (rows, SHA-256) of the decoded file, each None where unknown.
+
+    What an earlier stream file found of an original that is there again does not count.
+    """
+    row = connection.execute(
+        "select case when o.missing_fields is null or o.purged_at is not null then o.record_count end,"
+        " f.row_count, f.sha256 from catalogue.object as o"
+        " left join catalogue.decoded_file as f on f.path = %s where o.stream_id = %s and o.sha256 = %s",
+        [path, landed.stream_id, landed.sha256],
+    ).fetchone()
+    if row is None:
+        return None, None
+    return row[0], None if row[2] is None else (int(row[1]), row[2])
+
+
+def note_file(connection: Connection, path: str, rows: int, sha256: str) -> None:
+    """Keeps what a decoded file holds."""
+    connection.execute(
+        "insert into catalogue.decoded_file values (%s, %s, %s) on conflict (path) do update"
+        " set row_count = excluded.row_count, sha256 = excluded.sha256",
+        [path, rows, sha256],
+    )
+
+
+def drop_files(connection: Connection, paths: Sequence[str]) -> None:
+    """Forgets decoded files that are gone."""
+    connection.execute("delete from catalogue.decoded_file where path = any(%s)", [list(paths)])
+
+
+def is_purged(connection: Connection, landed: LandedObject) -> bool:
+    """Whether the original went after its retention."""
+    row = connection.execute(
+        "select purged_at is not null from catalogue.object where stream_id = %s and sha256 = %s",
+        [landed.stream_id, landed.sha256],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def begin_swap(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> None:
+    """Says that arrivals are being replaced: they are pending until `note_ingested`, so that a crash is made good."""
+    connection.execute(
+        "delete from catalogue.ingest where stream_id = %s and arrival_date = any(%s)", [stream_id, list(days)]
+    )
+
+
+def note_ingested(connection: Connection, stream: Stream, rule_set: str, done: Iterable[Arrival], run_id: str) -> None:
+    """Says that arrivals are ingested as they are now: they are pending no more."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into catalogue.ingest values (%s, %s, %s, now(), %s)"
+            " on conflict (stream_id, arrival_date) do update set fingerprint = excluded.fingerprint,"
+            " ingested_at = excluded.ingested_at, run_id = excluded.run_id",
+            [[stream.id, each.arrival_date, each.fingerprint(stream, rule_set), run_id] for each in done],
+        )
+
+
+def note_decoded(
+    connection: Connection, landed: LandedObject, columns: list[str], records: int, absent: Sequence[str]
+) -> None:
+    """Keeps the file's header and record count, and of a held delivery the personal fields that it lacks."""
+    connection.execute(
+        "update catalogue.object set feed_columns = %s, record_count = %s, held_fields = %s, missing_fields = null"
+        " where stream_id = %s and sha256 = %s",
+        [columns, records, list(absent) or None, landed.stream_id, landed.sha256],
+    )
+
+
+def note_carried(connection: Connection, landed: LandedObject, missing: Sequence[str] | None) -> None:
+    """Says that an object's decoding stays as it was, and which fields the stream file reads that it doesn't have."""
+    connection.execute(
+        "update catalogue.object set missing_fields = %s where stream_id = %s and sha256 = %s",
+        [None if missing is None else list(missing), landed.stream_id, landed.sha256],
+    )
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    """A delivery of which the stream file gets less than it asks for.
+
+    Attributes:
+        held: personal fields that it lacks; nothing of it is decoded. Empty if it isn't held.
+        missing: its original is gone, and these fields were not read before. None if that is not so.
+        findings: what is wrong with it as a whole, which holds it (`lake/deliveries.py`).
+    """
+
+    stream_id: str
+    arrival_date: dt.date
+    original_name: str
+    held: tuple[str, ...]
+    missing: tuple[str, ...] | None
+    findings: tuple[str, ...] = ()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether none of its rows is accepted."""
+        return bool(self.held or self.findings)
+
+    def __str__(self) -> str:
+        """What it lacks and what to do."""
+        where = f"{self.original_name} of {self.stream_id}, arrival {self.arrival_date},"
+        if self.findings:
+            return (
+                f"{where} is held: {'; '.join(self.findings)}. Mend the stream file, or let it pass as it is: "
+                f"`cic release {self.stream_id} --arrival {self.arrival_date} --why …`"
+            )
+        if self.held:
+            return (
+                f"{where} is held, as it has no field {', '.join(self.held)}, which may stand there under another "
+                "name: mend personal_fields, or add the field to optional_fields"
+            )
+        lacks = f" lacks {', '.join(self.missing)}" if self.missing else " stays as it was decoded"
+        return f"{where}{lacks}: the original was purged and the stream file has changed; land the file again"
+
+
+def incomplete(connection: Connection, stream_id: str | None = None) -> list[Incomplete]:
+    """All such deliveries, of one stream or of all, oldest first."""
+    rows = connection.execute(
+        "select stream_id, arrival_date, original_name, held_fields, missing_fields from catalogue.object"
+        " where landed and (held_fields is not null or missing_fields is not null)"
+        " and (%(stream)s::text is null or stream_id = %(stream)s) order by arrival_date, stream_id, original_name",
+        {"stream": stream_id},
+    ).fetchall()
+    return [
+        Incomplete(stream, day, name, tuple(held or ()), None if missing is None else tuple(missing))
+        for stream, day, name, held, missing in rows
+    ]
+
+
+def new_columns(connection: Connection, stream_id: str) -> dict[dt.date, tuple[str, ...]]:
+    """Fields that a stream's first arrival did not have, by the arrival that brought them."""
+    rows = connection.execute(
+        "select arrival_date, array_agg(column_name order by column_name) from quality.new_column"
+        " where stream_id = %s group by arrival_date",
+        [stream_id],
+    ).fetchall()
+    return {day: tuple(names) for day, names in rows}
+
+
+def register_streams(connection: Connection, streams: Iterable[Stream], rule_set: str | None) -> None:
+    """The stream files' facts that marts show, and the rules with their messages."""
+    for stream in streams:
+        connection.execute(
+            "insert into catalogue.stream (stream_id, kind, provider_id, provider_name, authority_id, authority_name,"
+            " zone, licence, contact, rule_set, vat_basis, max_silence, reports_use, is_hub, ends, fingerprint)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (stream_id) do update set kind = excluded.kind, provider_id = excluded.provider_id,"
+            " provider_name = excluded.provider_name, authority_id = excluded.authority_id,"
+            " authority_name = excluded.authority_name, zone = excluded.zone, licence = excluded.licence,"
+            " contact = excluded.contact, rule_set = excluded.rule_set, vat_basis = excluded.vat_basis,"
+            " max_silence = excluded.max_silence, reports_use = excluded.reports_use,"
+            " is_hub = excluded.is_hub, ends = excluded.ends, fingerprint = excluded.fingerprint"
+            " where (stream.fingerprint, stream.rule_set, stream.ends)"
+            " is distinct from (excluded.fingerprint, excluded.rule_set, excluded.ends)",
+            [
+                stream.id, stream.kind, stream.provider.id, stream.provider.name, stream.authority.id,
+                stream.authority.name, stream.zone, stream.licence, stream.contact, rule_set or stream.rule_set,
+                stream.vat_basis if isinstance(stream, SessionsStream) else None,
+                stream.silence if isinstance(stream, StatusStream) else None,
+                stream.reports_use if isinstance(stream, StatusStream) else None,
+                stream.is_hub,
+                stream.ends if isinstance(stream, StatusStream) else None,
+                stream.fingerprint(),
+            ],
+        )  # fmt: skip
+    said = [(rule.id, rule.severity, rule.message, rule.source) for rule in RULES]
+    said += [(rule.id, "flag", rule.message, rule.source) for rule in CROSS_RULES.values()]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into quality.rule values (%s, %s, %s, %s) on conflict (rule_id) do update set"
+            " severity = excluded.severity, message = excluded.message, source = excluded.source",
+            said,
+        )
+
+
+def _objects(connection: Connection, condition: str, values: list[object]) -> list[LandedObject]:
+    query = sql.SQL(
+        "select stream_id, sha256, arrival_date, first_seen_at, original_name, path, landed"
+        " from catalogue.object where {} order by arrival_date, stream_id, sha256"
+    ).format(sql.SQL(condition))
+    return [LandedObject(*row) for row in connection.execute(query, values).fetchall()]

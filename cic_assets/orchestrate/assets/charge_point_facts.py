@@ -1,0 +1,326 @@
+"""Charge points per month: how many the registry had, were heard from, and were online; on the monthly schedule."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    Failure,
+    MaterializeResult,
+    ResourceParam,
+    multi_asset,
+)
+from pyspark.sql import functions as F
+
+from cic_assets.facts.charge_points import charge_point_month
+from cic_assets.facts.rated import aliases_of
+from cic_assets.facts.status_edges import renew_edges
+from cic_assets.facts.touch import CHARGE_POINTS, STATUS
+from cic_assets.kinds.identity import identified
+from cic_assets.kinds.stream import StatusStream, Stream
+from cic_assets.lake.engine import SparkResource
+from cic_assets.lake.rows import Rows, bring_back, pieces, rows_of
+from cic_assets.lake.staging import staging_folder
+from cic_assets.lake.tables import hand_over
+from cic_assets.ledger.accepted_files import read_accepted
+from cic_assets.ledger.lake_id import open_lake
+from cic_assets.orchestrate.assets.raw import OWNERS
+from cic_assets.orchestrate.assets.session_facts import SESSION
+from cic_assets.orchestrate.assets.status_facts import STATUS_DAY
+from cic_assets.orchestrate.partitions import MONTHS, month_range
+from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.work import today_of
+from cic_assets.settings import Settings
+from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.load import Window, claim_window, months_of, swap_window
+
+CHARGE_POINT_MONTH = AssetKey(["facts", "charge_point_month"])
+_POINT = [
+    ("month_date", pa.date32()),
+    ("charge_point_id", pa.string()),
+    ("provider_id", pa.string()),
+    ("authority_id", pa.string()),
+    ("power_class", pa.string()),
+]
+# How many charge points a message names.
+SHOWN = 5
+# The registry at a month's end by the authority's clock: what locations streams list, and of providers without any,
+# what their feeds spoke of, until the last month in which they spoke. A charge point whose last word before the end
+# is REMOVED has left it.
+_KNOWN = """
+with zones as (
+  select charge_point_id, coalesce(min(zone) filter (where is_listed), min(zone)) as zone
+  from (
+    select c.charge_point_id, s.zone, true as is_listed
+    from facts.charge_point as c join catalogue.stream as s using (stream_id)
+    union
+    select w.charge_point_id, s.zone, false
+    from facts.charge_point_word as w join catalogue.stream as s using (stream_id)
+    union
+    select c.charge_point_id, s.zone, false
+    from facts.charging_session as c join catalogue.stream as s using (stream_id)
+  ) as said
+  group by 1
+),
+ends as (
+  select charge_point_id, (%(end)s::date::timestamp at time zone zone) as end_at from zones
+),
+declared as (
+  select charge_point_id, provider_id, authority_id, valid_from, valid_to, ended_at,
+    min(valid_from) over (partition by charge_point_id) as first_from
+  from facts.charge_point
+),
+spoken as (
+  select charge_point_id, min(first_at) as first_at
+  from (
+    select charge_point_id, min(first_event_at) as first_at from facts.charge_point_word group by 1
+    union all
+    select charge_point_id, min(started_at) from facts.charging_session group by 1
+  ) as words
+  group by 1
+),
+owners as (
+  select charge_point_id, min(provider_id) as provider_id, min(authority_id) as authority_id
+  from (
+    select distinct w.charge_point_id, split_part(w.charge_point_id, '/', 1) as provider_id, s.authority_id
+    from facts.charge_point_word as w join catalogue.stream as s using (stream_id)
+    union all
+    select distinct charge_point_id, provider_id, authority_id from facts.charging_session
+  ) as found
+  group by 1
+),
+heard_until as (
+  select provider_id, date_trunc('month', max(last_date))::date as month_date
+  from (
+    select provider_id, max(start_date) as last_date from facts.charging_session group by 1
+    union all
+    select provider_id, max(status_date) from facts.charge_point_status_day group by 1
+  ) as days
+  group by 1
+),
+registry as (
+  -- The first version holds since the first word, if that came before it.
+  select d.charge_point_id, d.provider_id, d.authority_id,
+    case when d.valid_from = d.first_from then least(d.valid_from, s.first_at) else d.valid_from end as valid_from,
+    d.valid_to, d.ended_at
+  from declared as d left join spoken as s using (charge_point_id)
+  union all
+  select o.charge_point_id, o.provider_id, o.authority_id, s.first_at, null, null
+  from owners as o join spoken as s using (charge_point_id) join heard_until as h using (provider_id)
+  where h.month_date >= %(start)s
+    and not exists (select from facts.charge_point as c where c.provider_id = o.provider_id)
+),
+late as (
+  select * from unnest(%(late_points)s::text[], %(late_connectors)s::text[], %(late_at)s::timestamptz[],
+    %(late_states)s::text[]) as words (charge_point_id, connector_id, last_event_at, last_state)
+),
+last_words as (
+  select distinct on (charge_point_id, connector_id) charge_point_id, last_state
+  from (
+    select w.charge_point_id, w.connector_id, w.last_event_at, w.last_state, w.arrived_at, w.source_file, w.source_line
+    from facts.charge_point_word as w join ends as e using (charge_point_id)
+    where w.last_event_at < e.end_at and w.last_state is not null and w.charge_point_id in (
+      select charge_point_id from facts.charge_point_word where last_state = 'REMOVED'
+      union select charge_point_id from late where last_state = 'REMOVED'
+    )
+    union all
+    select charge_point_id, connector_id, last_event_at, last_state, null, null, null from late
+  ) as words
+  order by charge_point_id, connector_id, last_event_at desc, arrived_at desc, source_file desc, source_line desc
+),
+removed as (
+  select charge_point_id from last_words group by 1 having bool_and(last_state = 'REMOVED')
+)
+select r.charge_point_id, r.provider_id, r.authority_id, coalesce(p.power_class, 'unknown')
+from registry as r join ends as e using (charge_point_id)
+left join facts.charge_point_rating as p on p.charge_point_id = r.charge_point_id
+  and p.from_month <= %(start)s and (p.to_month is null or p.to_month > %(start)s)
+where r.valid_from < e.end_at and (r.valid_to is null or r.valid_to >= e.end_at)
+  and (r.ended_at is null or r.ended_at >= e.end_at)
+  and r.charge_point_id not in (select charge_point_id from removed)
+"""
+# Heard from: an event, a poll or a session within the month. A state that is carried over from before is no word.
+_ACTIVITY = """
+with spoke as (
+  select charge_point_id, provider_id, authority_id, sum(event_count + confirmation_count) > 0 as is_heard,
+    bool_or(available_seconds + charging_seconds + reserved_seconds > 0) as is_online
+  from facts.charge_point_status_day
+  where status_date >= %(start)s and status_date < %(end)s
+  group by 1, 2, 3
+  union all
+  select distinct charge_point_id, provider_id, authority_id, true, true
+  from facts.charging_session
+  where start_date >= %(start)s and start_date < %(end)s
+)
+select s.charge_point_id, min(s.provider_id), min(s.authority_id), coalesce(min(p.power_class), 'unknown'),
+  bool_or(s.is_heard), bool_or(s.is_online)
+from spoke as s
+left join facts.charge_point_rating as p on p.charge_point_id = s.charge_point_id
+  and p.from_month <= %(start)s and (p.to_month is null or p.to_month > %(start)s)
+group by 1
+having bool_or(s.is_heard) or bool_or(s.is_online)
+"""
+
+
+def charge_point_assets() -> AssetsDefinition:
+    """The asset of charge points per month."""
+
+    @multi_asset(
+        name="charge_point_facts",
+        specs=[
+            AssetSpec(
+                CHARGE_POINT_MONTH,
+                deps=[STATUS_DAY, SESSION],
+                description="Per month, provider, authority and power class: charge points in the registry at the "
+                "month's end by the authority's clock, heard from in it (an event, a poll or a session within the "
+                "month), and online in it (AVAILABLE, CHARGING or RESERVED at some time, or a session).",
+                group_name="facts",
+                owners=OWNERS,
+                kinds={"spark", "postgres"},
+            )
+        ],
+        partitions_def=MONTHS,
+        backfill_policy=BackfillPolicy.single_run(),
+        check_specs=[
+            AssetCheckSpec(
+                "online_were_heard",
+                asset=CHARGE_POINT_MONTH,
+                description="online charge points were heard from in the month, and not online by a state carried over",
+            )
+        ],
+    )
+    def charge_point_month_asset(
+        context: AssetExecutionContext, platform: ResourceParam[Platform], spark: SparkResource
+    ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
+        settings = platform.settings
+        keys = context.partition_key_range
+        start, end = month_range(keys.start, keys.end)
+        _demand_days(settings, start, min(end, today_of(platform.streams.values(), dt.datetime.now(dt.UTC))))
+        window = Window(CHARGE_POINTS, start, end, monthly=True)
+        owner = f"{context.run_id}:{context.retry_number}"
+        touch_id = claim_window(settings, window, owner)
+        rows, carried = compute_charge_points(settings, spark, window, platform.streams.values())
+        swap_window(settings, window, owner, touch_id, {"facts.charge_point_month": ("month_date", rows)})
+        yield online_were_heard(carried)
+        yield MaterializeResult(metadata={"rows in run": rows.count_rows(), "window": f"[{start}, {end})"})
+
+    return charge_point_month_asset
+
+
+def online_were_heard(carried: Sequence[tuple[dt.date, str]]) -> AssetCheckResult:
+    """Warns of charge points, by month, that were online by a state carried over only, and names them."""
+    named = ", ".join(f"{point} in {month:%Y-%m}" for month, point in sorted(carried)[:SHOWN])
+    said = f"{len(carried)} times online by a state carried over, not heard from: {named}"
+    return AssetCheckResult(
+        check_name="online_were_heard",
+        asset_key=CHARGE_POINT_MONTH,
+        passed=not carried,
+        severity=AssetCheckSeverity.WARN,
+        description=said if carried else None,
+        metadata={"count": len(carried)},
+    )
+
+
+def compute_charge_points(
+    settings: Settings, spark: SparkResource, window: Window, streams: Iterable[Stream]
+) -> tuple[Rows, list[tuple[dt.date, str]]]:
+    """The rows of the window's months, and (month, charge point) where one was online and not heard from."""
+    open_lake(settings)
+    renew_edges(settings, spark.session)
+    zones = {stream.zone for stream in streams if isinstance(stream, StatusStream)}
+    found: list[pa.Table] = []
+    carried: list[tuple[dt.date, str]] = []
+    for month in window.periods:
+        known, activity = _month(settings, spark, month, zones)
+        carried += [(month, str(row[1])) for row in activity if row[-1] and not row[-2]]
+        words = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
+        with staging_folder(settings) as staging:
+            frames = [
+                hand_over(spark.session, _table(known, _POINT), staging),
+                hand_over(spark.session, _table(activity, [*_POINT, *words]), staging),
+            ]
+            # Counts per provider, authority and power class: few, however many charge points there are.
+            found.append(charge_point_month(*frames).toArrow())
+    return rows_of(pa.concat_tables(found)), carried
+
+
+def _month(
+    settings: Settings, spark: SparkResource, month: dt.date, zones: set[str]
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """(charge points in the registry at the month's end, those with a word or a state in it), each with the month."""
+    following = months_of(month, (month + dt.timedelta(days=62)).replace(day=1))[1]
+    late = [word for zone in sorted(zones) for word in _late_words(settings, spark, following, zone)]
+    values: dict[str, object] = {"start": month, "end": following}
+    for place, name in enumerate(("late_points", "late_connectors", "late_at", "late_states")):
+        values[name] = [word[place] for word in late]
+    with connect(settings) as connection:
+        known = [(month, *row) for row in connection.execute(_KNOWN, values).fetchall()]
+        return known, [(month, *row) for row in connection.execute(_ACTIVITY, values).fetchall()]
+
+
+def _late_words(
+    settings: Settings, spark: SparkResource, following: dt.date, zone: str
+) -> list[tuple[str, str, dt.datetime, str]]:
+    """Last states before a month's end that edges, which go by UTC, don't show: later words of that UTC date hide them.
+
+    Returns:
+        (charge point, connector, instant, state).
+    """
+    end_at = dt.datetime.combine(following, dt.time(), ZoneInfo(zone)).astimezone(dt.UTC)
+    date = end_at.date()
+    with connect(settings) as connection:
+        hidden = connection.execute(
+            "select exists (select from facts.charge_point_edge as e join catalogue.stream as s using (stream_id)"
+            " where e.event_date = %s and greatest(e.last_event_at, e.last_poll_at) >= %s and s.zone = %s)",
+            [date, end_at, zone],
+        ).fetchone()
+        mine = connection.execute("select stream_id from catalogue.stream where zone = %s", [zone]).fetchall()
+    if end_at.time() == dt.time() or not hidden or not hidden[0]:
+        return []
+    entries = read_accepted(settings, spark.session, "status", date, date + dt.timedelta(days=1))
+    events = entries.where(F.col("at") < F.lit(end_at))
+    events = events.where(F.col("stream_id").isin([row[0] for row in mine]))
+    last = F.max(F.struct("at", "arrived_at", "source_file", "source_line", "state")).alias("last")
+    with staging_folder(settings) as staging:
+        events = identified(events, aliases_of(settings, spark.session, staging))
+        found = events.groupBy("charge_point_id", "connector_id").agg(last)
+        words = found.select("charge_point_id", "connector_id", "last.at", "last.state")
+        rows = [row for piece in pieces(bring_back(words, staging)) for row in piece.to_pylist()]
+    return [(row["charge_point_id"], row["connector_id"], row["at"], row["state"]) for row in rows]
+
+
+def _table(rows: list[tuple[object, ...]], fields: list[tuple[str, pa.DataType]]) -> pa.Table:
+    schema = pa.schema(fields)
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+
+
+def _demand_days(settings: Settings, start: dt.date, end: dt.date) -> None:
+    """A month fails, and says why, while one of its days has been delivered and never computed."""
+    with connect(settings) as connection:
+        missing = missing_days(connection, start, end)
+    if missing:
+        shown = ", ".join(map(str, missing[:10])) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+        raise Failure(
+            f"{len(missing)} days of status were never computed: {shown}; run `cic run daily --from {missing[0]} "
+            f"--to {missing[-1]}` first"
+        )
+
+
+def missing_days(connection: Connection, start: dt.date, end: dt.date) -> list[dt.date]:
+    """Days in [start, end) that a status feed has touched and no run has ever computed."""
+    rows = connection.execute(
+        "select period_date from catalogue.pending_period where fact = %s and not computed_before"
+        " and period_date >= %s and period_date < %s order by 1",
+        [STATUS, start, end],
+    ).fetchall()
+    return [row[0] for row in rows]

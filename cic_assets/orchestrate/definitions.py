@@ -1,0 +1,80 @@
+"""The only assembly of assets, jobs, schedules, sensors and resources.
+
+`build_definitions` takes what was read and does no I/O; loading needs no secret and no running server.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dagster import Definitions
+from dagster_dbt import DbtCliResource
+
+from cic_assets.kinds.stream import Stream
+from cic_assets.lake.engine import SparkResource
+from cic_assets.ledger.mart_sets import DBT_PROJECT
+from cic_assets.orchestrate.assets.accepted import accepted_assets
+from cic_assets.orchestrate.assets.charge_point_facts import charge_point_assets
+from cic_assets.orchestrate.assets.marts import catalogue_assets, mart_assets
+from cic_assets.orchestrate.assets.raw import raw_assets
+from cic_assets.orchestrate.assets.session_facts import session_fact_assets
+from cic_assets.orchestrate.assets.status_facts import status_fact_assets
+from cic_assets.orchestrate.assets.stream_files import stream_file_checks
+from cic_assets.orchestrate.jobs import build_jobs
+from cic_assets.orchestrate.liveness import build_executor
+from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.schedules import build_schedules
+from cic_assets.orchestrate.sensors import build_sensors
+from cic_assets.private import set_umask
+from cic_assets.settings import Settings, load_settings
+from cic_assets.streams.load import BrokenFile, read_streams
+
+
+def build_definitions(
+    settings: Settings, streams: dict[str, Stream], broken: tuple[BrokenFile, ...] = ()
+) -> Definitions:
+    """All definitions for one process.
+
+    Args:
+        settings: where lake, warehouse and engine are.
+        streams: all streams by id.
+        broken: stream files that can't be loaded.
+    """
+    accepted, days = accepted_assets(list(streams.values())), status_fact_assets()
+    months = [session_fact_assets(), charge_point_assets()]
+    monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets()
+    return Definitions(
+        assets=[
+            *raw_assets(streams.values(), broken),
+            *catalogue_assets(),
+            accepted,
+            days,
+            *months,
+            monthly_marts,
+            daily_marts,
+            arrival_marts,
+            dimensions,
+        ],
+        asset_checks=[stream_file_checks([*streams, *(each.stream_id for each in broken)])],
+        jobs=build_jobs([accepted, arrival_marts], [days, daily_marts], [*months, monthly_marts], [dimensions]),
+        schedules=build_schedules(),
+        sensors=build_sensors(),
+        resources={
+            "platform": Platform(settings, streams, broken),
+            "spark": SparkResource(engine=settings.spark, memory_bytes=settings.engine_bytes),
+            # dbt of this environment, also where its folder is not on the PATH.
+            "dbt": DbtCliResource(
+                project_dir=str(DBT_PROJECT),
+                profiles_dir=str(DBT_PROJECT),
+                dbt_executable=str(Path(sys.executable).with_name("dbt")),
+            ),
+        },
+        executor=build_executor(settings),
+    )
+
+
+set_umask()
+_settings = load_settings()
+_files = read_streams(_settings.streams)
+defs = build_definitions(_settings, _files.streams, _files.broken)

@@ -1,0 +1,58 @@
+"""The jobs: what runs together. When: `schedules.py` and `sensors.py`. A job never mixes daily and monthly assets."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from dagster import AssetsDefinition, AssetSelection, define_asset_job
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from cic_assets.orchestrate.partitions import DAYS, MONTHS
+
+INGEST = "ingest"
+DAILY = "daily"
+MONTHLY = "monthly"
+DIMENSIONS = "dimensions"
+# Dagster's own tags of a run over a range of partitions.
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+
+def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
+    """The tags that make one run of all partitions from first to last."""
+    return {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
+
+
+def build_jobs(
+    arrivals: Sequence[AssetsDefinition],
+    daily: Sequence[AssetsDefinition],
+    monthly: Sequence[AssetsDefinition],
+    unpartitioned: Sequence[AssetsDefinition],
+) -> list[UnresolvedAssetJobDefinition]:
+    """One job per cadence."""
+    return [
+        define_asset_job(
+            INGEST,
+            selection=AssetSelection.assets(*arrivals),
+            partitions_def=DAYS,
+            description="Decode, harmonise, judge and accept the arrivals of a range of days; then the quality marts.",
+        ),
+        define_asset_job(
+            DAILY,
+            selection=AssetSelection.assets(*daily),
+            partitions_def=DAYS,
+            description="Status facts and daily marts of a range of local days.",
+        ),
+        define_asset_job(
+            MONTHLY,
+            selection=AssetSelection.assets(*monthly),
+            partitions_def=MONTHS,
+            description="Facts of sessions and charge points, and monthly marts, of a range of months.",
+        ),
+        define_asset_job(
+            DIMENSIONS,
+            selection=AssetSelection.assets(*unpartitioned),
+            description="The dimensions: views, so they need building once and after a change of their SQL.",
+        ),
+    ]

@@ -1,0 +1,31 @@
+"""The resource that hands settings and stream files to assets, sensors and schedules. Opens nothing by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cic_assets.kinds.stream import Stream
+from cic_assets.settings import Settings
+from cic_assets.streams.load import BrokenFile, read_streams
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a process was told: its settings, all streams by id, and stream files that are broken."""
+
+    settings: Settings
+    streams: dict[str, Stream]
+    broken: tuple[BrokenFile, ...] = ()
+
+    def renewed(self) -> Platform:
+        """The same with the stream files as they are now, for processes that live on while somebody edits them.
+
+        Streams that came since have no assets in this process: they are left out until it is started again.
+        """
+        files = read_streams(self.settings.streams)
+        known = {
+            stream_id: stream
+            for stream_id, stream in files.streams.items()
+            if stream_id in self.streams and stream.kind == self.streams[stream_id].kind
+        }
+        return Platform(self.settings, known, files.broken)

@@ -1,0 +1,282 @@
+"""What is left to do: arrivals that ingest has not seen, days and months whose facts are stale, marts that are due.
+
+Sensors, schedules and the command line ask here, so that all of them would do the same next. No Dagster.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from cic_assets.calendar import month_of, nearest
+from cic_assets.facts.status_edges import feeds_of
+from cic_assets.facts.touch import CHARGE_POINTS, SESSIONS, STATUS
+from cic_assets.ingest.change import accepted_changes
+from cic_assets.ingest.ingest import rule_set_of
+from cic_assets.kinds.stream import Stream
+from cic_assets.ledger import catalogue
+from cic_assets.ledger.catalogue import Arrival
+from cic_assets.ledger.failures import failures, forget_others, tried_as
+from cic_assets.ledger.mart_sets import ARRIVAL, MONTHLY, mart_sets
+from cic_assets.ledger.publication import due
+from cic_assets.orchestrate.partitions import contiguous
+from cic_assets.settings import Settings
+from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.load import days_of, mark_stale
+
+# Arrivals up to a month apart share a run: weekly files of a year are one range, archives do not fill decades.
+MAX_GAP_DAYS = 31
+
+
+@dataclass(frozen=True)
+class Work:
+    """A range of partitions (first and last key) to run, and a hash of what makes it necessary."""
+
+    first: dt.date
+    last: dt.date
+    identity: str
+    streams: tuple[str, ...] = ()
+
+
+def pending_arrivals(settings: Settings, streams: dict[str, Stream]) -> list[Arrival]:
+    """Arrivals whose objects, stream file or rules are not those of their last ingest."""
+    with connect(settings) as connection:
+        done = catalogue.ingested(connection)
+        found = catalogue.arrivals(connection, streams)
+    return [
+        arrival
+        for arrival in found
+        if done.get((arrival.stream_id, arrival.arrival_date))
+        != arrival.fingerprint(streams[arrival.stream_id], rule_set_of(settings, streams[arrival.stream_id]))
+    ]
+
+
+def ingest_work(
+    settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival], *, asked_for: bool = False
+) -> list[Work]:
+    """Ranges of days that cover the pending arrivals, one beyond the calendar at the calendar's end.
+
+    What failed too often waits for somebody who asks (`asked_for`): attempts are counted per arrival of a stream, so
+    that one stream's failures keep no other one waiting.
+    """
+    with connect(settings) as connection:
+        failed, runs = failures(connection), catalogue.ingesting_runs(connection)
+        said = accepted_changes(connection)
+    groups: list[list[tuple[dt.date, str, str]]] = []
+    for arrival in sorted(pending, key=lambda each: (nearest(each.arrival_date), each.stream_id)):
+        stream, key = streams[arrival.stream_id], (arrival.stream_id, arrival.arrival_date)
+        tried = tried_as(stream, arrival, rule_set_of(settings, stream))
+        failure = failed.get(key)
+        if failure and not asked_for and failure.is_given_up(tried):
+            continue
+        attempts = failure.attempts if failure and failure.fingerprint == tried else 0
+        # From what to what, so that a change that is taken back, and made again, is other work each time; and so is
+        # one that somebody has accepted since.
+        consent = said.get((stream.id, stream.fingerprint()), "")
+        change = f"{stream.id}:{arrival.arrival_date}:{runs.get(key, '')}:{tried}:{attempts}:{consent}"
+        day = nearest(arrival.arrival_date)
+        if groups and (day - groups[-1][-1][0]).days <= MAX_GAP_DAYS:
+            groups[-1].append((day, stream.id, change))
+        else:
+            groups.append([(day, stream.id, change)])
+    return [
+        Work(
+            group[0][0], group[-1][0], _identity([change for *_, change in group]),
+            tuple(sorted({stream_id for _, stream_id, _ in group})),
+        )
+        for group in groups
+    ]  # fmt: skip
+
+
+def given_up_arrivals(settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival]) -> list[str]:
+    """What is wrong with pending arrivals that nobody tries again by himself."""
+    with connect(settings) as connection:
+        failed = failures(connection)
+    said = []
+    for arrival in pending:
+        stream, failure = streams[arrival.stream_id], failed.get((arrival.stream_id, arrival.arrival_date))
+        if failure and failure.is_given_up(tried_as(stream, arrival, rule_set_of(settings, stream))):
+            said.append(str(failure))
+    return said
+
+
+def forget_mended(settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival]) -> None:
+    """Drops what is said of arrivals that are pending no more, as their change was taken back."""
+    with connect(settings) as connection:
+        forget_others(connection, streams, [(each.stream_id, each.arrival_date) for each in pending])
+
+
+def touch_elapsed_days(settings: Settings, streams: Iterable[Stream], now: dt.datetime) -> None:
+    """Marks the days that status feeds have by the calendar alone and did not have when last asked.
+
+    Which days exist depends on the feed alone (DEFINITIONS 2): from its first cover to yesterday or its end, whatever
+    was delivered. Days that a feed no longer has are marked too, as their rows must go.
+    """
+    feeds = feeds_of(settings, streams)
+    _forget_feeds(settings, [feed.stream_id for feed in feeds])
+    for feed in feeds:
+        with connect(settings) as connection:
+            row = connection.execute(
+                "select first_date, last_date from catalogue.feed_span where feed = %s for update", [feed.stream_id]
+            ).fetchone()
+            had = set(days_of(row[0], row[1] + _DAY)) if row else set()
+            span = feed.days(now)
+            has = set(days_of(span[0], span[1] + _DAY)) if span else set()
+            if has == had:
+                continue
+            mark_stale(connection, feed.stream_id, {(STATUS, day) for day in has ^ had})
+            if span:
+                connection.execute(
+                    "insert into catalogue.feed_span values (%s, %s, %s) on conflict (feed) do update"
+                    " set first_date = excluded.first_date, last_date = excluded.last_date",
+                    [feed.stream_id, *span],
+                )
+            else:
+                connection.execute("delete from catalogue.feed_span where feed = %s", [feed.stream_id])
+
+
+def _forget_feeds(settings: Settings, known: list[str]) -> None:
+    """Marks the days of feeds whose stream file is gone: they have none any more."""
+    with connect(settings) as connection:
+        gone = connection.execute(
+            "delete from catalogue.feed_span where feed <> all(%s) returning feed, first_date, last_date", [known]
+        ).fetchall()
+        for feed, first, last in gone:
+            mark_stale(connection, feed, {(STATUS, day) for day in days_of(first, last + _DAY)})
+
+
+_DAY = dt.timedelta(days=1)
+Stale = list[tuple[dt.date, int]]
+
+
+def stale_months(settings: Settings, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
+    """Months to compute now, with their newest touch, and computed months beyond the horizon, which wait for somebody.
+
+    A month that was never computed is no restatement, however old it is. `asked_for`: somebody runs it, so none waits.
+    """
+    touch_elapsed_months(settings, today)
+    oldest = None if asked_for else month_of(today - dt.timedelta(days=settings.restatement_horizon_days))
+    return _stale(settings, (SESSIONS, CHARGE_POINTS), oldest)
+
+
+def touch_elapsed_months(settings: Settings, today: dt.date) -> None:
+    """Marks months of charge points that are due without any word: they closed, and a registry lists charge points.
+
+    So a registry alone gives rows, since its first version; and between two words of a feed no month is missing.
+    """
+    with connect(settings) as connection:
+        rows = connection.execute(_DUE_MONTHS, {"today": today, "fact": CHARGE_POINTS}).fetchall()
+        if rows:
+            mark_stale(connection, "calendar", {(CHARGE_POINTS, row[0]) for row in rows})
+
+
+_DUE_MONTHS = """
+with spans as (
+  select min(date_trunc('month', c.valid_from at time zone s.zone))::date as first_month,
+    (date_trunc('month', %(today)s::date) - interval '1 month')::date as last_month
+  from facts.charge_point as c join catalogue.stream as s using (stream_id)
+  union all
+  select min(first_month), max(last_month)
+  from (
+    select s.provider_id, date_trunc('month', min(t.period_date))::date as first_month,
+      date_trunc('month', max(t.period_date))::date as last_month
+    from catalogue.touched_period as t join catalogue.stream as s using (stream_id)
+    where t.fact = 'charging_session'
+    group by 1
+    union all
+    -- A feed's own days: an entry years before them opens none.
+    select s.provider_id, date_trunc('month', f.first_date)::date, date_trunc('month', f.last_date)::date
+    from catalogue.feed_span as f join catalogue.stream as s on s.stream_id = f.feed
+  ) as words
+  group by provider_id
+)
+select distinct month::date
+from spans,
+  -- The calendar's first month: a registry of before may say year 1.
+  generate_series(
+    greatest(first_month, date '2010-01-01'),
+    least(last_month, date_trunc('month', %(today)s::date)),
+    interval '1 month'
+  ) as month
+-- Of no registry, the least of nothing is null, and the greater of null and a date the date.
+where first_month is not null and not exists (
+  select from catalogue.touched_period as t where t.fact = %(fact)s and t.period_date = month::date
+)
+"""
+
+
+def stale_days(settings: Settings, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
+    """The same for days of status; unless somebody asks, only days that have ended everywhere (`today_of`)."""
+    oldest = None if asked_for else today - dt.timedelta(days=settings.restatement_horizon_days)
+    now, waiting = _stale(settings, (STATUS,), oldest)
+    return [(day, touch) for day, touch in now if asked_for or day < today], waiting
+
+
+def _stale(settings: Settings, facts: tuple[str, ...], oldest: dt.date | None) -> tuple[Stale, list[dt.date]]:
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select period_date, max(touch_id), bool_or(computed_before) from catalogue.pending_period"
+            # The calendar ends with today.
+            " where fact = any(%s) and period_date <= (now() at time zone 'UTC')::date group by 1 order by 1",
+            [list(facts)],
+        ).fetchall()
+    now = [(period, int(touch)) for period, touch, before in rows if not before or oldest is None or period >= oldest]
+    return now, [period for period, _, before in rows if before and oldest is not None and period < oldest]
+
+
+def today_of(streams: Iterable[Stream], now: dt.datetime) -> dt.date:
+    """Today by the clock of the westernmost authority: earlier days have ended for everybody."""
+    return min((now.astimezone(ZoneInfo(stream.zone)).date() for stream in streams), default=now.date())
+
+
+def days_work(stale: Stale) -> list[Work]:
+    """Ranges of neighbouring stale days."""
+    return _ranges(stale, monthly=False)
+
+
+def months_work(stale: Stale) -> list[Work]:
+    """Ranges of neighbouring stale months."""
+    return _ranges(stale, monthly=True)
+
+
+def due_marts(settings: Settings, name: str) -> list[Work]:
+    """Ranges of periods whose marts are to be built again, though the facts that they read are computed.
+
+    Of neighbouring periods; arrivals share a range as they do for ingest.
+    """
+    marts = mart_sets()[name]
+    with connect(settings) as connection:
+        found = due(connection, marts)
+    periods = [each.period for each in found]
+    ranges = _near(periods) if name == ARRIVAL else contiguous(periods, monthly=name == MONTHLY)
+    work = []
+    for first, last in ranges:
+        # When it was built is in it, so that what was built, and is due once more by the same touch, is other work.
+        said = [f"{each.period}:{each.touch_id}:{each.built_at}" for each in found if first <= each.period <= last]
+        work.append(Work(first, last, _identity([marts.fingerprint, *said])))
+    return work
+
+
+def _near(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    ranges: list[tuple[dt.date, dt.date]] = []
+    for day in days:
+        if ranges and (day - ranges[-1][1]).days <= MAX_GAP_DAYS:
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges
+
+
+def _ranges(stale: Stale, *, monthly: bool) -> list[Work]:
+    ranges = contiguous([period for period, _ in stale], monthly=monthly)
+    return [
+        Work(first, last, _identity([f"{period}:{touch}" for period, touch in stale if first <= period <= last]))
+        for first, last in ranges
+    ]
+
+
+def _identity(parts: list[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
