@@ -103,3 +103,14 @@ def window(since: Span, until: Span, today: dt.date, *, monthly: bool) -> Window
     if monthly:
         first, last = month_of(first), month_of(last)
     return Window(first, last, tuple(notes))
+
+
+def months_of(start: dt.date, end: dt.date) -> list[dt.date]:
+    """First days of the months in [start, end); both are firsts of months."""
+    count = (end.year - start.year) * 12 + end.month - start.month
+    return [dt.date(start.year + (start.month - 1 + k) // 12, (start.month - 1 + k) % 12 + 1, 1) for k in range(count)]
+
+
+def days_of(start: dt.date, end: dt.date) -> list[dt.date]:
+    """The days in [start, end)."""
+    return [start + dt.timedelta(days=n) for n in range((end - start).days)]

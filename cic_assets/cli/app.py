@@ -335,7 +335,7 @@ def _end_with_troubles(reports: Iterable[RunReport], broken: Iterable[BrokenFile
 
 
 def _orphans(settings: Settings, streams: Iterable[str]) -> list[str]:
-    from cic_assets.ingest.change import orphans
+    from cic_assets.ledger.consent import orphans
     from cic_assets.warehouse.connect import connect
 
     with connect(settings) as connection:

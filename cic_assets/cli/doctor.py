@@ -13,9 +13,9 @@ import psycopg
 
 from cic_assets.cli.edge import of_system
 from cic_assets.errors import PlatformError
-from cic_assets.ingest.change import orphans
 from cic_assets.lake.zones import LakeError
 from cic_assets.ledger.catalogue import incomplete
+from cic_assets.ledger.consent import orphans
 from cic_assets.ledger.failures import failures
 from cic_assets.ledger.lake_id import open_lake
 from cic_assets.ledger.mart_sets import MONTHLY, NotSetUpError, manifest_of

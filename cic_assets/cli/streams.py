@@ -43,7 +43,7 @@ def accept_stream(stream_id: Annotated[str, typer.Argument(metavar="STREAM", hel
     An edit that takes more than 1 % of an arrival's accepted rows is not applied to it until then: they stay. Of a
     stream whose file is gone: give it up, so that a status feed has no days any more.
     """
-    from cic_assets.ingest.change import accept_change, give_up
+    from cic_assets.ledger.consent import accept_change, give_up
     from cic_assets.warehouse.connect import connect, set_up
 
     settings = load_settings()
@@ -54,7 +54,7 @@ def accept_stream(stream_id: Annotated[str, typer.Argument(metavar="STREAM", hel
     set_up(settings)
     with connect(settings) as connection:
         if stream_id in streams:
-            accept_change(connection, streams[stream_id])
+            accept_change(connection, stream_id, streams[stream_id].fingerprint())
         elif not give_up(connection, stream_id):
             raise wrong_call(f"no stream {stream_id!r}; there are {', '.join(streams)}")
     said = "rows may leave with its file as it is now" if stream_id in streams else "given up, as it has no file"

@@ -17,9 +17,10 @@ from cic_assets.kinds.identity import Name, canonical_ids
 from cic_assets.lake.rows import Rows, distinct, rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
+from cic_assets.ledger.periods import mark_stale
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import copy_rows, mark_stale
+from cic_assets.warehouse.load import copy_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cic_assets.ledger.mart_sets import MONTHLY
+from cic_assets.ledger.periods import mark_stale
 from cic_assets.ledger.publication import touch_since
 from cic_assets.warehouse.connect import Connection
-from cic_assets.warehouse.load import mark_stale
 
 CHARGE_POINTS = "charge_point_month"
 

@@ -18,7 +18,6 @@ from pyspark.sql import functions as F
 
 from cic_assets.facts.rated import alias_frame, aliases
 from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
-from cic_assets.ingest.change import GONE
 from cic_assets.kinds.identity import identified
 from cic_assets.kinds.stream import StatusStream, Stream
 from cic_assets.lake import tables
@@ -26,6 +25,7 @@ from cic_assets.lake.rows import Rows, bring_back
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.accepted_files import read_accepted
+from cic_assets.ledger.consent import GONE
 from cic_assets.ledger.lake_id import open_lake
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect

@@ -30,9 +30,10 @@ from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.accepted_files import demand_whole, read_accepted
 from cic_assets.ledger.lake_id import open_lake
+from cic_assets.ledger.periods import mark_stale
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import insert_staged, mark_stale, stage_rows
+from cic_assets.warehouse.load import insert_staged, stage_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

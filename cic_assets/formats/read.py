@@ -33,6 +33,7 @@ from cic_assets.formats.bounds import (
     UnreadableError,
 )
 from cic_assets.formats.csv import Line, Lines, later_lines
+from cic_assets.formats.feed import FeedFormat, Unpivot
 from cic_assets.formats.inflate import inflated, workbook_bytes
 from cic_assets.formats.json_parts import flat, parts, whole
 from cic_assets.formats.json_text import (
@@ -45,7 +46,6 @@ from cic_assets.formats.json_text import (
     scalars,
 )
 from cic_assets.formats.xlsx import Row, sheets
-from cic_assets.kinds.stream import FeedFormat, Unpivot
 
 GZIP_MAGIC = b"\x1f\x8b"
 # What some senders deliver in place of text; each read as text would give rows of noise.

@@ -22,7 +22,7 @@ from cic_assets.calendar import is_in_calendar
 from cic_assets.errors import PlatformError
 from cic_assets.ingest.decode import DecodeError
 from cic_assets.ingest.engine_errors import engine_said
-from cic_assets.ingest.ingest import IngestCount, ingest, rule_set_of
+from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.engine import EngineError
@@ -31,6 +31,7 @@ from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import forget_failures, note_failures
 from cic_assets.ledger.lake_id import OtherLakeError, open_lake
 from cic_assets.settings import Settings
+from cic_assets.streams.recipe import recipe_of
 from cic_assets.warehouse.connect import WarehouseError, connect
 from cic_assets.warehouse.embedded import WarehouseDownError
 
@@ -108,7 +109,7 @@ def fail(settings: Settings, outcome: Attempt, day: dt.date, error: Exception, r
     outcome.failures[day] = message = _said(stream, day, error)
     with connect(settings) as connection:
         found = catalogue.arrivals(connection, [stream.id], day, day + dt.timedelta(days=1))
-        note_failures(connection, stream, rule_set_of(settings, stream), [(each, message) for each in found], run_id)
+        note_failures(connection, recipe_of(settings, stream), [(each, message) for each in found], run_id)
 
 
 def _try(
@@ -124,12 +125,11 @@ def _try(
             done = catalogue.done_since(connection, stream.id, begun)
         left = [each for each in known if each.arrival_date not in {*done, *outcome.failures}]
         _one_by_one(settings, session, outcome, left, run_id)
-    rule_set = rule_set_of(settings, stream)
     failures = outcome.failures
     failed = [(each, failures[each.arrival_date]) for each in arrivals if each.arrival_date in failures]
     with connect(settings) as connection:
         forget_failures(connection, stream.id, [day for day in _days(arrivals) if day not in outcome.failures])
-        note_failures(connection, stream, rule_set, failed, run_id)
+        note_failures(connection, recipe_of(settings, stream), failed, run_id)
 
 
 _BEYOND = (

@@ -50,6 +50,8 @@ from cic_assets.ledger import accepted_files, catalogue, published
 from cic_assets.ledger.catalogue import Arrival, Incomplete
 from cic_assets.ledger.lake_id import open_lake
 from cic_assets.settings import Settings
+from cic_assets.streams.recipe import recipe_of, rule_set_of
+from cic_assets.streams.register import register_streams
 from cic_assets.warehouse.connect import Connection, connect
 from cic_assets.warehouse.load import Staged, insert_staged, rewrite, stage_rows
 
@@ -135,11 +137,6 @@ class IngestCount:
 
 # Says whether an arrival may be replaced.
 Audit = Callable[[IngestCount], bool]
-
-
-def rule_set_of(settings: Settings, stream: Stream) -> str:
-    """The rule set in force: `CIC_RULE_SET` for all streams, else the stream's own."""
-    return settings.rule_set or stream.rule_set
 
 
 def ingest(
@@ -469,7 +466,7 @@ def _replace(
     # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.
     with connect(settings) as connection:
         catalogue.demand_claim(connection, stream.id, days, claim)
-        catalogue.note_ingested(connection, stream, rule_set_of(settings, stream), arrivals, run_id)
+        catalogue.note_ingested(connection, recipe_of(settings, stream), arrivals, run_id)
 
 
 def _reach(
@@ -631,4 +628,4 @@ def _record(
                     " values (%s, %s, %s, %s)",
                     [*key, count.cover_at, count.first_at],
                 )
-    catalogue.register_streams(connection, [stream], settings.rule_set)
+    register_streams(connection, [stream], settings.rule_set)

@@ -19,10 +19,11 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import Any, BinaryIO, ClassVar
 
+from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.json_text import compact, parse, plain_text
 from cic_assets.formats.read import Reading, Record, read_records
 from cic_assets.kinds.personal import is_uid, looks_personal, mentions_person
-from cic_assets.kinds.stream import FeedFormat, Stream
+from cic_assets.kinds.stream import Stream
 from cic_assets.kinds.vocabulary import folded
 from cic_assets.settings import Settings
 

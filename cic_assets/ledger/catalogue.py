@@ -11,8 +11,6 @@ from typing import cast
 from psycopg import sql
 
 from cic_assets.errors import PlatformError
-from cic_assets.kinds.rules import CROSS_RULES, RULES
-from cic_assets.kinds.stream import SessionsStream, StatusStream, Stream
 from cic_assets.lake.zones import FileInfo
 from cic_assets.warehouse.connect import Connection
 
@@ -35,6 +33,23 @@ class LandedObject:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """What ingest makes a stream's rows with.
+
+    Attributes:
+        stream_id: whose rows.
+        kind: the stream's.
+        parts: digests of the stream file, of the rule set's name and of the rules.
+        reads_sightings: whether its rows depend on when the bytes were seen.
+    """
+
+    stream_id: str
+    kind: str
+    parts: tuple[str, ...]
+    reads_sightings: bool
+
+
+@dataclass(frozen=True)
 class Arrival:
     """One stream's objects of one arrival date: the unit of ingest.
 
@@ -46,11 +61,10 @@ class Arrival:
     objects: tuple[LandedObject, ...]
     released: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
-    def fingerprint(self, stream: Stream, rule_set: str) -> str:
+    def fingerprint(self, recipe: Recipe) -> str:
         """Changes when an ingest would give other rows: new objects, another stream file, another rule set or rule."""
-        rules = hashlib.sha256(repr(RULES).encode()).hexdigest()
-        parts = [stream.fingerprint(), rule_set, rules, *sorted(landed.sha256 for landed in self.objects)]
-        if stream.reads_sightings:
+        parts = [*recipe.parts, *sorted(landed.sha256 for landed in self.objects)]
+        if recipe.reads_sightings:
             parts += [repr(landed.sightings) for landed in sorted(self.objects, key=lambda each: each.sha256)]
         parts += [f"{sha256} released {names!r}" for sha256, names in sorted(self.released.items())]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -333,14 +347,14 @@ def begin_swap(connection: Connection, stream_id: str, days: Sequence[dt.date]) 
     )
 
 
-def note_ingested(connection: Connection, stream: Stream, rule_set: str, done: Iterable[Arrival], run_id: str) -> None:
+def note_ingested(connection: Connection, recipe: Recipe, done: Iterable[Arrival], run_id: str) -> None:
     """Says that arrivals are ingested as they are now: they are pending no more."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into catalogue.ingest values (%s, %s, %s, now(), %s)"
             " on conflict (stream_id, arrival_date) do update set fingerprint = excluded.fingerprint,"
             " ingested_at = excluded.ingested_at, run_id = excluded.run_id",
-            [[stream.id, each.arrival_date, each.fingerprint(stream, rule_set), run_id] for each in done],
+            [[recipe.stream_id, each.arrival_date, each.fingerprint(recipe), run_id] for each in done],
         )
 
 
@@ -424,42 +438,6 @@ def new_columns(connection: Connection, stream_id: str) -> dict[dt.date, tuple[s
         [stream_id],
     ).fetchall()
     return {day: tuple(names) for day, names in rows}
-
-
-def register_streams(connection: Connection, streams: Iterable[Stream], rule_set: str | None) -> None:
-    """The stream files' facts that marts show, and the rules with their messages."""
-    for stream in streams:
-        connection.execute(
-            "insert into catalogue.stream (stream_id, kind, provider_id, provider_name, authority_id, authority_name,"
-            " zone, licence, contact, rule_set, vat_basis, max_silence, reports_use, is_hub, ends, fingerprint)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-            " on conflict (stream_id) do update set kind = excluded.kind, provider_id = excluded.provider_id,"
-            " provider_name = excluded.provider_name, authority_id = excluded.authority_id,"
-            " authority_name = excluded.authority_name, zone = excluded.zone, licence = excluded.licence,"
-            " contact = excluded.contact, rule_set = excluded.rule_set, vat_basis = excluded.vat_basis,"
-            " max_silence = excluded.max_silence, reports_use = excluded.reports_use,"
-            " is_hub = excluded.is_hub, ends = excluded.ends, fingerprint = excluded.fingerprint"
-            " where (stream.fingerprint, stream.rule_set, stream.ends)"
-            " is distinct from (excluded.fingerprint, excluded.rule_set, excluded.ends)",
-            [
-                stream.id, stream.kind, stream.provider.id, stream.provider.name, stream.authority.id,
-                stream.authority.name, stream.zone, stream.licence, stream.contact, rule_set or stream.rule_set,
-                stream.vat_basis if isinstance(stream, SessionsStream) else None,
-                stream.silence if isinstance(stream, StatusStream) else None,
-                stream.reports_use if isinstance(stream, StatusStream) else None,
-                stream.is_hub,
-                stream.ends if isinstance(stream, StatusStream) else None,
-                stream.fingerprint(),
-            ],
-        )  # fmt: skip
-    said = [(rule.id, rule.severity, rule.message, rule.source) for rule in RULES]
-    said += [(rule.id, "flag", rule.message, rule.source) for rule in CROSS_RULES.values()]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into quality.rule values (%s, %s, %s, %s) on conflict (rule_id) do update set"
-            " severity = excluded.severity, message = excluded.message, source = excluded.source",
-            said,
-        )
 
 
 def _objects(connection: Connection, condition: str, values: list[object]) -> list[LandedObject]:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cic_assets.calendar import is_in_calendar
-from cic_assets.kinds.stream import Stream
-from cic_assets.ledger.catalogue import Arrival
+from cic_assets.ledger.catalogue import Arrival, Recipe
 from cic_assets.warehouse.connect import Connection
 
 # What failed so often waits for a person: its content would have to change first.
@@ -43,10 +42,10 @@ class IngestFailure:
         return f"{self.stream_id}: {self.message}{given_up}"
 
 
-def tried_as(stream: Stream, arrival: Arrival, rule_set: str) -> str:
+def tried_as(recipe: Recipe, arrival: Arrival) -> str:
     """What an attempt tries; another one once a day that was in the future has come."""
     beyond = "" if is_in_calendar(arrival.arrival_date) else ":beyond"
-    return arrival.fingerprint(stream, rule_set) + beyond
+    return arrival.fingerprint(recipe) + beyond
 
 
 Failures = dict[tuple[str, dt.date], IngestFailure]
@@ -62,9 +61,7 @@ def failures(connection: Connection, kind: str | None = None) -> Failures:
     return {(row[0], row[1]): IngestFailure(*row) for row in rows}
 
 
-def note_failures(
-    connection: Connection, stream: Stream, rule_set: str, found: Sequence[tuple[Arrival, str]], run_id: str
-) -> None:
+def note_failures(connection: Connection, recipe: Recipe, found: Sequence[tuple[Arrival, str]], run_id: str) -> None:
     """Says what is wrong with arrivals; an attempt counts on while what is tried stays the same."""
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -78,7 +75,7 @@ def note_failures(
             # A run tries some arrivals twice: alone, or once another stream has mended what they lacked.
             " when f.run_id = excluded.run_id then f.attempt_count else f.attempt_count + 1 end",
             [
-                [stream.id, arrival.arrival_date, stream.kind, tried_as(stream, arrival, rule_set), message, run_id]
+                [recipe.stream_id, arrival.arrival_date, recipe.kind, tried_as(recipe, arrival), message, run_id]
                 for arrival, message in found
             ],
         )

@@ -11,13 +11,14 @@ from difflib import get_close_matches
 from typing import BinaryIO
 
 from cic_assets.formats.bounds import UnreadableError
+from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.inflate import workbook_bytes
 from cic_assets.formats.read import Reading, read_records
 from cic_assets.formats.xlsx import sheets
 from cic_assets.ingest.personal import MASKED, Guard
 from cic_assets.kinds.columns import NUMBERS
 from cic_assets.kinds.personal import looks_personal
-from cic_assets.kinds.stream import FeedFormat, Stream
+from cic_assets.kinds.stream import Stream
 
 _DELIMITERS = (";", ",", "\t", "|")
 # Of a file that is no UTF-8; the first that reads all of it is told.

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from cic_assets.formats.read import read_records
 from cic_assets.ingest.decode import write_decoded
 from cic_assets.ingest.delivery import Profile, profiles
-from cic_assets.ingest.ingest import IngestCount, rule_set_of
+from cic_assets.ingest.ingest import IngestCount
 from cic_assets.ingest.judge import (
     EVERY,
     SKIPPED,
@@ -36,6 +36,7 @@ from cic_assets.onboard import advice
 from cic_assets.onboard.problems import hints, problems
 from cic_assets.onboard.sample import HIDDEN, Trial, hides, is_table, judged_sample, staging_of
 from cic_assets.settings import Settings
+from cic_assets.streams.recipe import rule_set_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

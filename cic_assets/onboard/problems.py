@@ -12,7 +12,7 @@ from cic_assets.facts.sessions import named_ids, told_apart
 from cic_assets.ingest.decode import names_twice
 from cic_assets.ingest.delivery import Profile, findings
 from cic_assets.ingest.expectations import broken
-from cic_assets.ingest.ingest import IngestCount, rule_set_of
+from cic_assets.ingest.ingest import IngestCount
 from cic_assets.ingest.judge import is_accepted
 from cic_assets.ingest.personal import Guard, held_reason
 from cic_assets.kinds.personal import undecided, undecided_hint
@@ -20,6 +20,7 @@ from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import SessionsStream, referenced_fields
 from cic_assets.onboard import advice
 from cic_assets.onboard.sample import HIDDEN, Trial, hides, is_table
+from cic_assets.streams.recipe import rule_set_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 
 from cic_assets.ingest.decode import decoded_schema
 from cic_assets.ingest.engine_errors import engine_failure
-from cic_assets.ingest.ingest import rule_set_of
 from cic_assets.ingest.judge import judge
 from cic_assets.ingest.personal import Guard
 from cic_assets.kinds.kind import KINDS
@@ -26,6 +25,7 @@ from cic_assets.lake.tables import spark_schema
 from cic_assets.lake.zones import Lake
 from cic_assets.settings import Settings
 from cic_assets.streams.load import StreamFileError
+from cic_assets.streams.recipe import rule_set_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

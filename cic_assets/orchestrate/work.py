@@ -11,21 +11,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from cic_assets.calendar import month_of, nearest
+from cic_assets.calendar import days_of, month_of, nearest
 from cic_assets.facts.status_edges import feeds_of
 from cic_assets.facts.touch import CHARGE_POINTS, SESSIONS, STATUS
-from cic_assets.ingest.change import accepted_changes
-from cic_assets.ingest.ingest import rule_set_of
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import Arrival
+from cic_assets.ledger.consent import accepted_changes
 from cic_assets.ledger.failures import failures, forget_others, tried_as
 from cic_assets.ledger.mart_sets import ARRIVAL, MONTHLY, mart_sets
+from cic_assets.ledger.periods import mark_stale
 from cic_assets.ledger.publication import due
 from cic_assets.orchestrate.partitions import contiguous
 from cic_assets.settings import Settings
+from cic_assets.streams.recipe import recipe_of
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import days_of, mark_stale
 
 # Arrivals up to a month apart share a run: weekly files of a year are one range, archives do not fill decades.
 MAX_GAP_DAYS = 31
@@ -50,7 +50,7 @@ def pending_arrivals(settings: Settings, streams: dict[str, Stream]) -> list[Arr
         arrival
         for arrival in found
         if done.get((arrival.stream_id, arrival.arrival_date))
-        != arrival.fingerprint(streams[arrival.stream_id], rule_set_of(settings, streams[arrival.stream_id]))
+        != arrival.fingerprint(recipe_of(settings, streams[arrival.stream_id]))
     ]
 
 
@@ -68,7 +68,7 @@ def ingest_work(
     groups: list[list[tuple[dt.date, str, str]]] = []
     for arrival in sorted(pending, key=lambda each: (nearest(each.arrival_date), each.stream_id)):
         stream, key = streams[arrival.stream_id], (arrival.stream_id, arrival.arrival_date)
-        tried = tried_as(stream, arrival, rule_set_of(settings, stream))
+        tried = tried_as(recipe_of(settings, stream), arrival)
         failure = failed.get(key)
         if failure and not asked_for and failure.is_given_up(tried):
             continue
@@ -98,7 +98,7 @@ def given_up_arrivals(settings: Settings, streams: dict[str, Stream], pending: I
     said = []
     for arrival in pending:
         stream, failure = streams[arrival.stream_id], failed.get((arrival.stream_id, arrival.arrival_date))
-        if failure and failure.is_given_up(tried_as(stream, arrival, rule_set_of(settings, stream))):
+        if failure and failure.is_given_up(tried_as(recipe_of(settings, stream), arrival)):
             said.append(str(failure))
     return said
 

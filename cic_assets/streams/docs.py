@@ -13,8 +13,9 @@ import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from cic_assets.formats.feed import Part
 from cic_assets.kinds.columns import COLUMNS, EXPRESSIONS, ONE_OF, PLATFORM_FIELDS
-from cic_assets.kinds.stream import LocationsStream, Part, SessionsStream, StatusStream, Stream
+from cic_assets.kinds.stream import LocationsStream, SessionsStream, StatusStream, Stream
 from cic_assets.kinds.vocabulary import STANDARDS
 
 KINDS: dict[str, type[Stream]] = {"sessions": SessionsStream, "status": StatusStream, "locations": LocationsStream}

@@ -1,181 +1,32 @@
-"""Bulk load: Arrow → COPY into a staging table → swap of exactly one window, in one transaction."""
+"""Bulk load: Arrow → COPY into a staging table → insert, inside the caller's transaction."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from cic_assets.errors import PlatformError
 from cic_assets.lake.rows import Rows, pieces
-from cic_assets.ledger.publication import touch_readers
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
 
-_EVERY_ROW = sql.SQL("true")
+EVERY_ROW = sql.SQL("true")
 
 
-class WindowLostError(PlatformError):
-    """Another run has claimed the window since; its rows stay."""
-
-
-def _table(name: str) -> sql.Identifier:
+def table_name(name: str) -> sql.Identifier:
+    """`schema.table`, quoted."""
     return sql.Identifier(*name.split("."))
 
 
 def copy_rows(connection: Connection, table: str, rows: Rows) -> None:
     """Appends rows to a table by COPY, inside the caller's transaction. Columns go by name."""
-    statement = sql.SQL("copy {} ({}) from stdin").format(_table(table), _names(rows.schema.names))
+    statement = sql.SQL("copy {} ({}) from stdin").format(table_name(table), _names(rows.schema.names))
     with connection.cursor().copy(statement) as copy:
         for piece in pieces(rows):
             for row in zip(*(column.to_pylist() for column in piece.columns), strict=True):
                 copy.write_row(row)
-
-
-def months_of(start: dt.date, end: dt.date) -> list[dt.date]:
-    """First days of the months in [start, end); both are firsts of months."""
-    count = (end.year - start.year) * 12 + end.month - start.month
-    return [dt.date(start.year + (start.month - 1 + k) // 12, (start.month - 1 + k) % 12 + 1, 1) for k in range(count)]
-
-
-def days_of(start: dt.date, end: dt.date) -> list[dt.date]:
-    """The days in [start, end)."""
-    return [start + dt.timedelta(days=n) for n in range((end - start).days)]
-
-
-@dataclass(frozen=True)
-class Window:
-    """Periods of a fact that one run claims and swaps together.
-
-    Attributes:
-        fact: the fact's name in the catalogue.
-        start: first date.
-        end: the date after the last.
-        monthly: whether its periods are months (whose firsts start and end are) or days.
-    """
-
-    fact: str
-    start: dt.date
-    end: dt.date
-    monthly: bool
-
-    @property
-    def periods(self) -> list[dt.date]:
-        """The keys of the periods."""
-        return (months_of if self.monthly else days_of)(self.start, self.end)
-
-
-def claim_window(settings: Settings, window: Window, owner: str) -> int:
-    """Makes `owner` the only run that may swap these periods; the newest claim wins.
-
-    Returns:
-        The newest touch: what is touched later is not in this run's rows.
-    """
-    with connect(settings) as connection:
-        connection.execute(
-            "insert into catalogue.fact_window (fact, period_date, owner) select %s, unnest(%s::date[]), %s"
-            " on conflict (fact, period_date) do update set owner = excluded.owner",
-            [window.fact, window.periods, owner],
-        )
-        row = connection.execute("select coalesce(max(touch_id), 0) from catalogue.touched_period").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def mark_stale(connection: Connection, source: str, periods: Iterable[tuple[str, dt.date]]) -> None:
-    """Remembers that (fact, period) pairs are older than what `source`, a stream or a fact, has changed."""
-    with connection.cursor() as cursor:
-        # In one order, so that two writers at once wait for each other and don't block each other.
-        cursor.executemany(
-            "insert into catalogue.touched_period values (%s, %s, %s, nextval('catalogue.touch_id'))"
-            " on conflict (fact, stream_id, period_date) do update"
-            " set touch_id = excluded.touch_id, touched_at = excluded.touched_at",
-            [[fact, source, period] for fact, period in sorted(periods)],
-        )
-
-
-def swap_window(
-    settings: Settings,
-    window: Window,
-    owner: str,
-    touch_id: int,
-    tables: Mapping[str, tuple[str, Rows]],
-    makes_stale: Iterable[tuple[str, dt.date]] = (),
-    then: Callable[[Connection], None] = lambda connection: None,
-    spared: Collection[tuple[str, dt.date]] = (),
-) -> None:
-    """Replaces the rows of start <= date < end in several tables at once; marts that read them are due from then on.
-
-    Args:
-        settings: where the warehouse is.
-        window: what was claimed.
-        owner: who claimed it.
-        touch_id: what `claim_window` returned.
-        tables: table → (its date column, the window's rows).
-        makes_stale: facts and their periods that look at these rows; marked in the same transaction.
-        then: what else belongs to the transaction, such as what is made of these rows.
-        spared: (stream, date) whose rows stay as they are; of a table by month, those of the date's month. Their
-            periods stay due.
-
-    Raises:
-        WindowLostError: another run has claimed a period of the window since. Nothing was changed.
-    """
-    with connect(settings) as connection:
-        # First of all, so that a worker that hangs in a COPY, where Postgres counts no idle time, holds no lock.
-        staged = {table: stage_rows(connection, table, rows) for table, (_, rows) in tables.items()}
-        # The row locks also make concurrent swaps of one window wait for each other, in one order.
-        owners = connection.execute(
-            "select period_date, owner from catalogue.fact_window where fact = %s and period_date = any(%s)"
-            " order by period_date for update",
-            [window.fact, window.periods],
-        ).fetchall()
-        lost = [period for period, found in owners if found != owner]
-        if lost or len(owners) != len(window.periods):
-            raise WindowLostError(
-                f"{window.fact}: {', '.join(map(str, lost or window.periods))} now belong to another run; not swapped"
-            )
-        _stage_spared(connection, spared)
-        changed = []
-        for table, (date_column, rows) in tables.items():
-            is_replaced = _is_replaced(date_column) if spared else _EVERY_ROW
-            gone = connection.execute(
-                sql.SQL("delete from {} as t where {} >= %s and {} < %s and {}").format(
-                    _table(table), sql.Identifier(date_column), sql.Identifier(date_column), is_replaced
-                ),
-                [window.start, window.end],
-            )
-            # What is spared may stand where another stream's row comes now: it stays until it is due no more.
-            insert_staged(connection, table, staged[table], is_replaced, passes_over=bool(spared))
-            if gone.rowcount or rows.head(1).num_rows:
-                changed.append(table)
-        mark_stale(connection, window.fact, makes_stale)
-        then(connection)
-        touch_readers(connection, changed, window.periods)
-        due = {day.replace(day=1) if window.monthly else day for _, day in spared}
-        # What stays due was computed nevertheless, but before all that has touched it.
-        connection.execute(
-            "update catalogue.fact_window set computed_at = now(), computed_touch_id ="
-            " case when period_date = any(%s) then coalesce(computed_touch_id, 0) else %s end"
-            " where fact = %s and period_date = any(%s)",
-            [sorted(due), touch_id, window.fact, window.periods],
-        )
-
-
-def _stage_spared(connection: Connection, spared: Collection[tuple[str, dt.date]]) -> None:
-    connection.execute("create temporary table spared (stream_id text, day date) on commit drop")
-    with connection.cursor() as cursor:
-        cursor.executemany("insert into spared values (%s, %s)", sorted(spared))
-
-
-def _is_replaced(date_column: str) -> sql.Composable:
-    """Of a row `t`: nobody spares its stream's date or, in a table by month, a date of its month."""
-    unit = "month" if date_column == "month_date" else "day"
-    return sql.SQL(
-        "not exists (select from spared as s where s.stream_id = t.stream_id and date_trunc({}, s.day)::date = t.{})"
-    ).format(sql.Literal(unit), sql.Identifier(date_column))
 
 
 @dataclass(frozen=True)
@@ -191,7 +42,7 @@ def stage_rows(connection: Connection, table: str, rows: Rows) -> Staged:
     staged = Staged(f"staging_{table.replace('.', '_')}", rows.schema.names)
     connection.execute(
         sql.SQL("create temporary table {} on commit drop as select {} from {} with no data").format(
-            sql.Identifier(staged.table), _names(staged.columns), _table(table)
+            sql.Identifier(staged.table), _names(staged.columns), table_name(table)
         )
     )
     copy_rows(connection, staged.table, rows)
@@ -202,7 +53,7 @@ def insert_staged(
     connection: Connection,
     table: str,
     staged: Staged,
-    condition: sql.Composable = _EVERY_ROW,
+    condition: sql.Composable = EVERY_ROW,
     *,
     passes_over: bool = False,
 ) -> None:
@@ -213,7 +64,7 @@ def insert_staged(
     names, taken = _names(staged.columns), sql.SQL(" on conflict do nothing" if passes_over else "")
     connection.execute(
         sql.SQL("insert into {} ({}) select {} from {} as t where {}{}").format(
-            _table(table), names, names, sql.Identifier(staged.table), condition, taken
+            table_name(table), names, names, sql.Identifier(staged.table), condition, taken
         )
     )
 

@@ -24,6 +24,7 @@ from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import entry_counts
 from cic_assets.lake.zones import lake_of
+from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.orchestrate.assets.session_facts import FACT, TABLES, audit_months, compute_months
 from cic_assets.orchestrate.assets.status_facts import audit_days, compute_days, swap_days
 from cic_assets.orchestrate.work import (
@@ -37,7 +38,6 @@ from cic_assets.orchestrate.work import (
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import Window, claim_window, swap_window
 
 WAREHOUSE_TABLES = (
     "facts.charging_session",

@@ -20,11 +20,11 @@ from cic_assets.facts.touch import CHARGE_POINTS
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.lake.engine import SparkResource
+from cic_assets.ledger.periods import Window
 from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
 from cic_assets.settings import Settings, load_settings
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.load import Window
 from tests.end_to_end.steps import run_days, run_facts, run_ingest
 
 OCPI = {"type": "json", "records": "data", "document": ["timestamp"]}

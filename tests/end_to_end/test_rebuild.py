@@ -23,13 +23,13 @@ from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.zones import lake_of
 from cic_assets.ledger import journal
+from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.load import Window, claim_window, swap_window
 from tests.end_to_end.steps import compute_sessions, owner, run_days, run_ingest
 
 COMMON = {

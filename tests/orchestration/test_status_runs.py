@@ -12,10 +12,11 @@ from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_con
 
 from cic_assets.facts.status_edges import early_entries
 from cic_assets.facts.touch import CHARGE_POINTS, STATUS
-from cic_assets.ingest.change import give_up, orphans
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.lake.engine import SparkResource
+from cic_assets.ledger.consent import give_up, orphans
+from cic_assets.ledger.periods import Window, mark_stale
 from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points, online_were_heard
 from cic_assets.orchestrate.assets.status_facts import _early
 from cic_assets.orchestrate.assets.windows import nothing_unresolved
@@ -27,7 +28,6 @@ from cic_assets.settings import Settings
 from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import Window, mark_stale
 from tests.end_to_end.steps import checksum, compute_status, run_days, run_ingest
 from tests.orchestration.test_runs import instance, rows, runner
 

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from sqlglot.errors import SqlglotError
 
+from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.read import read_records
-from cic_assets.kinds.stream import FeedFormat, referenced_fields
+from cic_assets.kinds.stream import referenced_fields
 from cic_assets.settings import PROJECT, SHIPPED_STREAMS, SettingsError, load_settings
 from cic_assets.streams.load import claimants, load_stream, load_streams
 

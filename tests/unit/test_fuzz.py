@@ -31,9 +31,9 @@ from cic_assets.formats import (
 from cic_assets.formats import (
     xlsx as workbook,
 )
+from cic_assets.formats.feed import FeedFormat
 from cic_assets.ingest import decode
 from cic_assets.ingest.decode import _bounded
-from cic_assets.kinds.stream import FeedFormat
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
 from tests.fuzz import costs

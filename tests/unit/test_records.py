@@ -13,8 +13,8 @@ import pytest
 
 from cic_assets.formats import csv as csv_lines
 from cic_assets.formats import read as records
+from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.read import read_records
-from cic_assets.kinds.stream import FeedFormat
 
 
 def read(content: bytes, **form):

@@ -12,13 +12,14 @@ import pytest
 from cic_assets.cli import app as cli
 from cic_assets.cli import streams as cli_streams
 from cic_assets.ingest.attempt import attempt_all
-from cic_assets.ingest.change import Loss, accept_change, loss
+from cic_assets.ingest.change import Loss, loss
 from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.ingest.landing import adopt_foreign, land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.tables import arrival_rows
 from cic_assets.lake.zones import lake_of
+from cic_assets.ledger.consent import accept_change
 from cic_assets.ledger.failures import MAX_ATTEMPTS, IngestFailure, failures
 from cic_assets.orchestrate.assets.stream_checks import ingested
 from cic_assets.orchestrate.work import ingest_work, pending_arrivals

@@ -21,8 +21,9 @@ from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import Lake, lake_of
 from cic_assets.ledger.catalogue import arrivals, ingested
+from cic_assets.ledger.periods import Window, claim_window
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import Window, claim_window, copy_rows
+from cic_assets.warehouse.load import copy_rows
 from tests.builders import accepted
 
 DAY = dt.datetime(2026, 6, 12, 6, tzinfo=dt.UTC)

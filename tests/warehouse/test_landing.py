@@ -14,10 +14,10 @@ from cic_assets.facts.touch import SESSIONS, STATUS
 from cic_assets.ingest.landing import LandingError, adopt_foreign, land, purge_originals, tidy
 from cic_assets.lake.zones import DRAFT_SECONDS, Lake, LakeError, lake_of
 from cic_assets.ledger import catalogue
+from cic_assets.ledger.periods import mark_stale
 from cic_assets.orchestrate.work import stale_days, stale_months
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import mark_stale
 
 FIRST = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)
 

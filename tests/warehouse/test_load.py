@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from cic_assets.lake.rows import rows_of as arrow_rows
+from cic_assets.ledger.periods import Window, WindowLostError, claim_window, swap_window
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.connect import _is_set_up, connect, set_up
-from cic_assets.warehouse.load import Window, WindowLostError, claim_window, swap_window
 
 JANUARY = Window("charging_session", dt.date(2026, 1, 1), dt.date(2026, 2, 1), monthly=True)
 

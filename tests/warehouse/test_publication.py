@@ -12,12 +12,12 @@ from cic_assets.facts.ratings import renew_ratings
 from cic_assets.lake.rows import rows_of
 from cic_assets.ledger import publication
 from cic_assets.ledger.mart_sets import ARRIVAL, DAILY, DIMENSION, MONTHLY, mart_sets
+from cic_assets.ledger.periods import Window, WindowLostError, claim_window, swap_window
 from cic_assets.ledger.publication import building, due_by_set, touch
 from cic_assets.ledger.published import shown, touch_published
 from cic_assets.orchestrate.work import due_marts
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect, set_up
-from cic_assets.warehouse.load import Window, WindowLostError, claim_window, swap_window
 from tests.warehouse.test_load import JANUARY, day_rows, swap
 
 D = dt.date

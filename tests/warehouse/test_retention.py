@@ -13,6 +13,7 @@ from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.zones import lake_of
 from cic_assets.ledger import catalogue
 from cic_assets.streams.load import load_streams
+from cic_assets.streams.recipe import recipe_of
 from cic_assets.warehouse.connect import connect
 
 FIRST = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)
@@ -97,7 +98,7 @@ def test_landed_again_it_is_decoded_anew(settings, stream, landed, tmp_path):
     assert rows(settings, path)[0]["Member"] is None and incomplete(settings)
     with connect(settings) as connection:
         (arrival,) = catalogue.arrivals(connection, [stream.id])
-        catalogue.note_ingested(connection, other, "default", [arrival], "run")
+        catalogue.note_ingested(connection, recipe_of(settings, other), [arrival], "run")
     land(settings, other, tmp_path / "ashbourne_sessions_1.csv", FIRST)
     with connect(settings) as connection:
         assert catalogue.ingested(connection) == {}, "due again"

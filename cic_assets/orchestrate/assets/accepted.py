@@ -26,7 +26,7 @@ from cic_assets.calendar import is_in_calendar
 from cic_assets.ingest import deliveries
 from cic_assets.ingest.attempt import Attempt, attempt_all, fail
 from cic_assets.ingest.feeds import feed_states
-from cic_assets.ingest.ingest import IngestCount, rule_set_of
+from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.kind import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
@@ -43,6 +43,7 @@ from cic_assets.orchestrate.assets.windows import missing_spec, no_stream_is_mis
 from cic_assets.orchestrate.liveness import of_run
 from cic_assets.orchestrate.partitions import DAYS, day_range
 from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.streams.recipe import recipe_of, rule_set_of
 from cic_assets.warehouse.connect import connect
 
 INGEST_OP = "accepted"
@@ -321,12 +322,12 @@ def _arrivals_of(
     by_stream: dict[str, list[Arrival]] = {stream.id: [] for stream in streams}
     for arrival in found:
         stream, key = platform.streams[arrival.stream_id], (arrival.stream_id, arrival.arrival_date)
-        rule_set = rule_set_of(settings, stream)
+        recipe = recipe_of(settings, stream)
         if not is_covered(arrival.arrival_date):
             continue
-        if config.pending_only and done.get(key) == arrival.fingerprint(stream, rule_set):
+        if config.pending_only and done.get(key) == arrival.fingerprint(recipe):
             continue
-        if not config.given_up_too and key in failed and failed[key].is_given_up(tried_as(stream, arrival, rule_set)):
+        if not config.given_up_too and key in failed and failed[key].is_given_up(tried_as(recipe, arrival)):
             continue
         by_stream[stream.id].append(arrival)
     if not context.selected_asset_keys:

@@ -22,6 +22,7 @@ from dagster import (
 )
 from pyspark.sql import functions as F
 
+from cic_assets.calendar import months_of
 from cic_assets.facts.charge_points import charge_point_month
 from cic_assets.facts.rated import aliases_of
 from cic_assets.facts.status_edges import renew_edges
@@ -34,6 +35,7 @@ from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import hand_over
 from cic_assets.ledger.accepted_files import read_accepted
 from cic_assets.ledger.lake_id import open_lake
+from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.orchestrate.assets.raw import OWNERS
 from cic_assets.orchestrate.assets.session_facts import SESSION
 from cic_assets.orchestrate.assets.status_facts import STATUS_DAY
@@ -42,7 +44,6 @@ from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.work import today_of
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import Window, claim_window, months_of, swap_window
 
 CHARGE_POINT_MONTH = AssetKey(["facts", "charge_point_month"])
 _POINT = [

@@ -23,6 +23,7 @@ from dagster import (
     multi_asset,
 )
 
+from cic_assets.calendar import months_of
 from cic_assets.facts.rated import aliases_of
 from cic_assets.facts.ratings import renew_ratings
 from cic_assets.facts.sessions import DISPOSITIONS, named_ids, session_facts
@@ -36,6 +37,7 @@ from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.accepted_files import read_accepted
 from cic_assets.ledger.lake_id import open_lake
+from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.orchestrate.assets.expected import expected_feeds, expected_spec, missing_feeds, spared
 from cic_assets.orchestrate.assets.keys import ACCEPTED
 from cic_assets.orchestrate.assets.raw import OWNERS
@@ -51,7 +53,6 @@ from cic_assets.orchestrate.partitions import MONTHS, month_range
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import Window, claim_window, months_of, swap_window
 
 FACT = SESSIONS
 # What a pass takes for each accepted row of its window, at most; so a range of years is several passes.

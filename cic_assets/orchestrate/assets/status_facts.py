@@ -23,7 +23,7 @@ from dagster import (
     multi_asset,
 )
 
-from cic_assets.calendar import month_of
+from cic_assets.calendar import days_of, month_of
 from cic_assets.facts.status import (
     DISPOSITIONS,
     SECONDS,
@@ -50,6 +50,7 @@ from cic_assets.lake.staging import staging_folder, write_and_read
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.lake_id import open_lake
+from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.orchestrate.assets.expected import expected_feeds, expected_spec, missing_feeds, spared
 from cic_assets.orchestrate.assets.keys import ACCEPTED
 from cic_assets.orchestrate.assets.raw import OWNERS
@@ -66,7 +67,6 @@ from cic_assets.orchestrate.partitions import DAYS, day_range
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import Window, claim_window, days_of, swap_window
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

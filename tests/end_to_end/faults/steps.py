@@ -20,6 +20,7 @@ from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.engine import SparkResource
 from cic_assets.ledger.mart_sets import DBT_PROJECT, MONTHLY
+from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.ledger.publication import building, due_by_set
 from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
 from cic_assets.orchestrate.assets.marts import dbt_arguments
@@ -27,7 +28,6 @@ from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import dbt_environment
-from cic_assets.warehouse.load import Window, claim_window, swap_window
 from tests.end_to_end import steps as common
 from tests.end_to_end.faults.county import sent_until
 

@@ -20,10 +20,10 @@ from deltalake import DeltaTable, write_deltalake
 
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import lake_of
+from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.ledger.publication import due_by_set
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import Window, claim_window, swap_window
 from tests.conftest import demand
 from tests.end_to_end.faults import account, inject, plan, scenarios, worker
 from tests.end_to_end.faults.inject import Point

@@ -1,0 +1,86 @@
+"""Imports go one way: no module imports from a room above its own, so no two rooms import each other."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from cic_assets.settings import PACKAGE
+
+# What stands beside the rooms: any room may import it, and it imports no room.
+GROUND = {"calendar", "errors", "peers", "printed", "private", "processes", "settings"}
+# Lowest first.
+ROOMS = (
+    "formats", "lake", "warehouse", "ledger", "kinds", "streams", "facts", "ingest", "onboard", "simulate",
+    "orchestrate", "cli",
+)  # fmt: skip
+
+
+def imported(tree: ast.Module, package: str) -> list[tuple[int, str]]:
+    """(line, room or module on the ground) of each import from the package, wherever in the file it stands."""
+    found = []
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module == package:
+            names = [f"{package}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{package}.relative" if node.level else node.module or ""]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found += [(node.lineno, name.split(".")[1]) for name in names if name.startswith(f"{package}.")]
+    return found
+
+
+def faults(package: Path) -> list[str]:
+    """What breaks the rule, and rooms that are not in the list or empty."""
+    here = {path.stem if path.is_file() else path.name for path in package.iterdir()} - {"__init__", "__pycache__"}
+    wrong = [f"{name} is not in the list" for name in sorted(here - GROUND - set(ROOMS))]
+    wrong += [f"{room} is empty" for room in ROOMS if not any((package / room).rglob("*.py"))]
+    for path in sorted(package.rglob("*.py")):
+        mine = path.relative_to(package).with_suffix("").parts[0]
+        height = ROOMS.index(mine) if mine in ROOMS else -1
+        for line, other in imported(ast.parse(path.read_text()), package.name):
+            is_below = other == mine or other in GROUND or (other in ROOMS and ROOMS.index(other) < height)
+            if not is_below:
+                wrong.append(f"{path.relative_to(package)}:{line} imports {other}")
+    return wrong
+
+
+def test_imports_go_one_way():
+    assert faults(PACKAGE) == []
+
+
+@pytest.fixture
+def house(tmp_path):
+    for room in ROOMS:
+        (tmp_path / "house" / room).mkdir(parents=True)
+        (tmp_path / "house" / room / "thing.py").write_text("from house.settings import Settings\n")
+    (tmp_path / "house" / "settings.py").write_text("import json\n")
+    return tmp_path / "house"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("lake/thing.py", "from house.facts.status import x", "lake/thing.py:1 imports facts"),
+        ("lake/thing.py", "from house import facts", "lake/thing.py:1 imports facts"),
+        ("lake/thing.py", "import house.cli.app", "lake/thing.py:1 imports cli"),
+        ("lake/thing.py", "def f():\n    from house.facts import x", "lake/thing.py:2 imports facts"),
+        ("lake/thing.py", "from ..facts import x", "lake/thing.py:1 imports relative"),
+        ("settings.py", "from house.lake.zones import Lake", "settings.py:1 imports lake"),
+        ("attic/thing.py", "", "attic is not in the list"),
+        ("stray.py", "", "stray is not in the list"),
+    ],
+)
+def test_the_rule_sees(house, path, text, said):
+    assert faults(house) == []
+    (house / path).parent.mkdir(exist_ok=True)
+    (house / path).write_text(text)
+    assert said in faults(house)
+
+
+def test_a_room_without_modules_is_seen(house):
+    (house / "kinds" / "thing.py").unlink()
+    assert faults(house) == ["kinds is empty"]
