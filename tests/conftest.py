@@ -90,7 +90,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def spark(engine: str) -> Any:
     """A session of the engine, as the platform's own resource makes it."""
-    from cic_assets.lake.engine import SparkResource
+    from cic_assets.orchestrate.resources.spark import SparkResource
 
     session = SparkResource(engine=engine).session
     if engine != "embedded":

@@ -91,9 +91,9 @@ def check_stream(
         return
     if not sample.is_file():
         raise wrong_call(f"--sample {sample}: no such file")
-    from cic_assets.lake.engine import SparkResource
     from cic_assets.onboard.check import check_sample
     from cic_assets.onboard.summary import lines
+    from cic_assets.orchestrate.resources.spark import SparkResource
 
     settings = load_settings()
     moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None

@@ -169,3 +169,12 @@ _STANDING = (
         ),
     ),
 )
+
+
+def registered(settings: Settings) -> pa.Table:
+    """charge_point_id and provider_id of what locations streams list; one row without either where there is none."""
+    with connect(settings) as connection:
+        rows = connection.execute("select distinct charge_point_id, provider_id from facts.charge_point").fetchall()
+    # Spark infers no schema from no row; a null is equal to nothing.
+    points, providers = zip(*(rows or [(None, None)]), strict=True)
+    return pa.table({"charge_point_id": pa.array(points, pa.string()), "provider_id": pa.array(providers, pa.string())})

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from cic_assets.facts.expected import missing_days
 from cic_assets.kinds.stream import StatusStream, Stream
 from cic_assets.warehouse.connect import Connection
 
@@ -54,16 +55,6 @@ def feed_states(connection: Connection, streams: Iterable[Stream], now: dt.datet
                 FeedState(stream.id, ALIVE, _dead(stream, day)),
             ]
     return found
-
-
-def missing_days(stream: Stream, arrived: set[dt.date], start: dt.date, end: dt.date, today: dt.date) -> list[dt.date]:
-    """The days of start <= day < end of which a feed was promised and has not come, though it is due."""
-    if stream.expected is None:
-        return []
-    first, grace = max(start, stream.expected.start), dt.timedelta(days=stream.expected.by)
-    last = min(end - dt.timedelta(days=1), stream.expected.end or dt.date.max, today - grace)
-    days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
-    return [day for day in days if not any(day <= there <= day + grace for there in arrived)]
 
 
 def _missing(stream: Stream, arrived: set[dt.date], today: dt.date) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -650,6 +651,11 @@ def parse_stream(content: object) -> Stream:
         pydantic.ValidationError: it is against the model; all reasons at once.
     """
     return _PARSER.validate_python(content)
+
+
+def today_of(streams: Iterable[Stream], now: dt.datetime) -> dt.date:
+    """Today by the clock of the westernmost authority: earlier days have ended for everybody."""
+    return min((now.astimezone(ZoneInfo(stream.zone)).date() for stream in streams), default=now.date())
 
 
 def _demand_expression(prefix: str, text: str) -> None:

@@ -13,9 +13,6 @@ import shutil
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from dagster import ConfigurableResource
-from pydantic import PrivateAttr
-
 from cic_assets.errors import PlatformError
 from cic_assets.lake.sealed import ForeignConnectionError, UnsealedError, seal
 
@@ -141,35 +138,18 @@ def _session_at(target: str, token: str | None) -> SparkSession:
     return cast("SparkSession", session)
 
 
-class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
-    """A Spark session on first use; that of a cluster is made by dagster-pyspark's lazy resource.
+def session_of(engine: str, memory_bytes: int) -> SparkSession:
+    """The session of an engine on this machine.
 
-    Attributes:
-        engine: `embedded`, `local[n]` or `sc://host:port`.
-        memory_bytes: what Apache Spark on this machine may take. A cluster has its own settings, and Sail none that
-            works: its pool counts a text once for each column that it is copied to, and refused a query that needed
-            1.4 GiB at 3.9 GiB. So what is given to an engine at once is bounded (`BYTES_PER_ENTRY` and such).
+    Args:
+        engine: `embedded` or `local[n]`.
+        memory_bytes: what Apache Spark may take. Sail has no bound that works: its pool counts a text once for each
+            column that it is copied to, and refused a query that needed 1.4 GiB at 3.9 GiB. So what is given to an
+            engine at once is bounded (`BYTES_PER_ENTRY` and such).
+
+    Raises:
+        EngineError: it can't be started; the message says what it needs.
     """
-
-    engine: str
-    memory_bytes: int = 4 << 30
-    _lazy: Any = PrivateAttr(default=None)
-
-    @property
-    def session(self) -> SparkSession:
-        """The session, with UTC as its time zone."""
-        session = self._connected()
-        for name, value in SPARK_CONFIG.items():
-            session.conf.set(name, value)
-        return session
-
-    def _connected(self) -> SparkSession:
-        if self.engine == "embedded":
-            return _session_at(_embedded_target(), None)
-        if self.engine.startswith("local["):
-            return _session_at(*_local_target(self.engine, self.memory_bytes))
-        from dagster_pyspark import LazyPySparkResource
-
-        if self._lazy is None:
-            self._lazy = LazyPySparkResource(spark_config={"spark.remote": self.engine})
-        return cast("SparkSession", self._lazy.spark_session)
+    if engine == "embedded":
+        return _session_at(_embedded_target(), None)
+    return _session_at(*_local_target(engine, memory_bytes))

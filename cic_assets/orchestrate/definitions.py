@@ -11,19 +11,18 @@ from pathlib import Path
 from dagster import Definitions
 from dagster_dbt import DbtCliResource
 
+from cic_assets.facts.every import FACTS
 from cic_assets.kinds.stream import Stream
-from cic_assets.lake.engine import SparkResource
 from cic_assets.ledger.mart_sets import DBT_PROJECT
 from cic_assets.orchestrate.assets.accepted import accepted_assets
-from cic_assets.orchestrate.assets.charge_point_facts import charge_point_assets
+from cic_assets.orchestrate.assets.facts import fact_assets
 from cic_assets.orchestrate.assets.marts import catalogue_assets, mart_assets
 from cic_assets.orchestrate.assets.raw import raw_assets
-from cic_assets.orchestrate.assets.session_facts import session_fact_assets
-from cic_assets.orchestrate.assets.status_facts import status_fact_assets
 from cic_assets.orchestrate.assets.stream_files import stream_file_checks
 from cic_assets.orchestrate.jobs import build_jobs
 from cic_assets.orchestrate.liveness import build_executor
 from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.schedules import build_schedules
 from cic_assets.orchestrate.sensors import build_sensors
 from cic_assets.private import set_umask
@@ -41,15 +40,15 @@ def build_definitions(
         streams: all streams by id.
         broken: stream files that can't be loaded.
     """
-    accepted, days = accepted_assets(list(streams.values())), status_fact_assets()
-    months = [session_fact_assets(), charge_point_assets()]
+    accepted = accepted_assets(list(streams.values()))
+    days, months = ([fact_assets(fact) for fact in FACTS if fact.is_monthly == monthly] for monthly in (False, True))
     monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets()
     return Definitions(
         assets=[
             *raw_assets(streams.values(), broken),
             *catalogue_assets(),
             accepted,
-            days,
+            *days,
             *months,
             monthly_marts,
             daily_marts,
@@ -57,7 +56,7 @@ def build_definitions(
             dimensions,
         ],
         asset_checks=[stream_file_checks([*streams, *(each.stream_id for each in broken)])],
-        jobs=build_jobs([accepted, arrival_marts], [days, daily_marts], [*months, monthly_marts], [dimensions]),
+        jobs=build_jobs([accepted, arrival_marts], [*days, daily_marts], [*months, monthly_marts], [dimensions]),
         schedules=build_schedules(),
         sensors=build_sensors(),
         resources={

@@ -15,7 +15,7 @@ from typing import Any
 
 from cic_assets.errors import PlatformError
 from cic_assets.ingest.engine_errors import engine_said
-from cic_assets.kinds.stream import Stream
+from cic_assets.kinds.stream import Stream, today_of
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.streams.load import BrokenFile
 
@@ -176,7 +176,7 @@ class Runner:
         """
         from cic_assets.ledger import mart_sets
         from cic_assets.orchestrate.jobs import DAILY
-        from cic_assets.orchestrate.work import days_work, stale_days, today_of, touch_elapsed_days
+        from cic_assets.orchestrate.work import days_work, stale_days, touch_elapsed_days
 
         now = dt.datetime.now(dt.UTC)
         touch_elapsed_days(self._settings, self._streams.values(), now)
@@ -214,8 +214,8 @@ class Runner:
 
 def _troubles(result: Any) -> tuple[str, ...]:
     """What a run could not do for single streams; nothing if it failed for another reason."""
+    from cic_assets.facts.expected import EXPECTED
     from cic_assets.orchestrate.assets.accepted import FAILED_STREAMS
-    from cic_assets.orchestrate.assets.expected import EXPECTED
 
     lines = [
         str(check.description)

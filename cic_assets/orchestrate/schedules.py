@@ -13,11 +13,12 @@ from dagster import (
 )
 
 from cic_assets.calendar import month_of
+from cic_assets.kinds.stream import today_of
 from cic_assets.orchestrate.jobs import DAILY, INGEST, MONTHLY, range_tags
 from cic_assets.orchestrate.partitions import contiguous
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.sensors import busy
-from cic_assets.orchestrate.work import stale_days, stale_months, today_of, touch_elapsed_days
+from cic_assets.orchestrate.work import stale_days, stale_months, touch_elapsed_days
 
 
 def months_due(today: dt.date, stale: list[dt.date]) -> list[tuple[dt.date, dt.date]]:

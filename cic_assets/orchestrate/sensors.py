@@ -33,7 +33,7 @@ from dagster import (
 from cic_assets.calendar import is_in_calendar
 from cic_assets.ingest.feeds import feed_states
 from cic_assets.ingest.landing import adopt_foreign, purge_originals, tidy
-from cic_assets.kinds.stream import Stream
+from cic_assets.kinds.stream import Stream, today_of
 from cic_assets.ledger import journal, mart_sets
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import MAX_ATTEMPTS
@@ -56,7 +56,6 @@ from cic_assets.orchestrate.work import (
     pending_arrivals,
     stale_days,
     stale_months,
-    today_of,
     touch_elapsed_days,
 )
 from cic_assets.settings import Settings

@@ -9,7 +9,6 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from cic_assets.calendar import days_of, month_of, nearest
 from cic_assets.facts.status_edges import feeds_of
@@ -225,11 +224,6 @@ def _stale(settings: Settings, facts: tuple[str, ...], oldest: dt.date | None) -
         ).fetchall()
     now = [(period, int(touch)) for period, touch, before in rows if not before or oldest is None or period >= oldest]
     return now, [period for period, _, before in rows if before and oldest is not None and period < oldest]
-
-
-def today_of(streams: Iterable[Stream], now: dt.datetime) -> dt.date:
-    """Today by the clock of the westernmost authority: earlier days have ended for everybody."""
-    return min((now.astimezone(ZoneInfo(stream.zone)).date() for stream in streams), default=now.date())
 
 
 def days_work(stale: Stale) -> list[Work]:

@@ -13,20 +13,19 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from cic_assets.facts.ratings import renew_ratings
+from cic_assets.facts.charge_point_months import CHARGE_POINT_MONTH
+from cic_assets.facts.charge_point_status import CHARGE_POINT_STATUS
+from cic_assets.facts.charging_session import CHARGING_SESSION
+from cic_assets.facts.fact import Fact, Parts, Published, compute_window
 from cic_assets.facts.status_edges import mark_edges
-from cic_assets.facts.touch import STATUS
 from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.kind import KINDS
 from cic_assets.kinds.stream import Stream
-from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import entry_counts
 from cic_assets.lake.zones import lake_of
-from cic_assets.ledger.periods import Window, claim_window, swap_window
-from cic_assets.orchestrate.assets.session_facts import FACT, TABLES, audit_months, compute_months
-from cic_assets.orchestrate.assets.status_facts import audit_days, compute_days, swap_days
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.work import (
     days_work,
     months_work,
@@ -71,14 +70,16 @@ def run_ingest(settings: Settings, streams: dict[str, Stream]) -> None:
 
 def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.date, end: dt.date) -> None:
     """Status facts of start <= local date < end."""
-    window = Window(STATUS, start, end, monthly=False)
-    touch = claim_window(settings, window, owner())
-    spark = SparkResource(engine=settings.spark)
-    with staging_folder(settings) as staging:
-        computed = compute_days(settings, spark, list(streams.values()), start, end, staging)
-        failed = [each for each in audit_days(computed) if not each.passed and each.check_name.endswith("add_up")]
-        assert not failed, failed
-        swap_days(settings, window, owner(), touch, computed)
+    compute(settings, streams, CHARGE_POINT_STATUS, start, end)
+
+
+def compute(settings: Settings, streams: dict[str, Stream], fact: Fact, start: dt.date, end: dt.date) -> Published:
+    """A fact of start <= date < end, as the platform's own runs compute it."""
+    return compute_window(fact, _parts(settings, streams), fact.window(start, end), owner())
+
+
+def _parts(settings: Settings, streams: dict[str, Stream]) -> Parts:
+    return Parts(settings, SparkResource(engine=settings.spark).session, list(streams.values()))
 
 
 def run_days(settings: Settings, streams: dict[str, Stream]) -> None:
@@ -96,14 +97,12 @@ def run_facts(settings: Settings, *, asked_for: bool = False) -> None:
 
 def compute_sessions(settings: Settings, start: dt.date, end: dt.date) -> None:
     """Session facts of the months in [start, end)."""
-    window = Window(FACT, start, end, monthly=True)
-    touch = claim_window(settings, window, owner())
-    spark = SparkResource(engine=settings.spark)
-    with staging_folder(settings) as staging:
-        computed = compute_months(settings, spark, window.start, window.end, staging)
-        assert all(result.passed for result in audit_months(computed))
-        tables = {".".join(key.path): (TABLES[key], rows) for key, rows in computed.rows.items()}
-        swap_window(settings, window, owner(), touch, tables, then=renew_ratings)
+    compute(settings, {}, CHARGING_SESSION, start, end)
+
+
+def compute_charge_points(settings: Settings, streams: dict[str, Stream], start: dt.date, end: dt.date) -> Published:
+    """Charge points of the months in [start, end)."""
+    return compute(settings, streams, CHARGE_POINT_MONTH, start, end)
 
 
 def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:
@@ -111,10 +110,10 @@ def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:
     dates = sorted(entry_counts(lake_of(settings), "status"))
     mark_edges(settings, dates)
     end = dates[-1] + dt.timedelta(days=2)
-    spark = SparkResource(engine=settings.spark)
+    fact, parts = CHARGE_POINT_STATUS, _parts(settings, streams)
     with staging_folder(settings) as staging:
-        computed = compute_days(settings, spark, list(streams.values()), dates[0], end, staging)
-        tables = {".".join(key.path): found.to_table().to_pylist() for key, found in computed.rows.items()}
+        computed = fact.compute(parts, fact.window(dates[0], end), staging)
+        tables = {name: found.to_table().to_pylist() for name, found in computed.rows.items()}
     with connect(settings) as connection:
         edges = connection.execute("select e::text from facts.charge_point_edge as e").fetchall()
     found = {name: [tuple(row.values()) for row in rows] for name, rows in tables.items()} | {"edges": edges}

@@ -32,7 +32,7 @@ from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.ingest.landing import land, shown_name
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import parse_stream
-from cic_assets.lake.engine import SparkResource
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings, load_settings

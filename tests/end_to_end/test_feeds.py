@@ -16,16 +16,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from cic_assets.facts.touch import CHARGE_POINTS
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
-from cic_assets.lake.engine import SparkResource
-from cic_assets.ledger.periods import Window
-from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
 from cic_assets.settings import Settings, load_settings
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
-from tests.end_to_end.steps import run_days, run_facts, run_ingest
+from tests.end_to_end.steps import compute_charge_points, run_days, run_facts, run_ingest
 
 OCPI = {"type": "json", "records": "data", "document": ["timestamp"]}
 EVSE_STATUS = {
@@ -312,10 +308,13 @@ def test_uid_and_evse_id_are_one_charge_point(home):
 @pytest.fixture(scope="module")
 def months(home: Home) -> Callable[[str, str], dict[str, tuple[int, int, int]]]:
     """(provider, month) → power class → registered, heard from, online."""
-    streams = [each for each, _ in FEEDS]
-    window = Window(CHARGE_POINTS, dt.date(2026, 3, 1), dt.date(2026, 7, 1), monthly=True)
-    table, _ = compute_charge_points(home.settings, SparkResource(engine=home.settings.spark), window, streams)
-    rows = table.to_table().to_pylist()
+    streams = {each.id: each for each, _ in FEEDS}
+    compute_charge_points(home.settings, streams, dt.date(2026, 3, 1), dt.date(2026, 7, 1))
+    names = ("month_date", "provider_id", "power_class", "registered_count", "heard_from_count", "online_count")
+    rows = [
+        dict(zip(names, row, strict=True))
+        for row in home.rows(f"select {', '.join(names)} from facts.charge_point_month")
+    ]
 
     def found(party: str, month: str) -> dict[str, tuple[int, int, int]]:
         mine = [row for row in rows if (row["provider_id"], str(row["month_date"])[:7]) == (f"GB*{party}", month)]

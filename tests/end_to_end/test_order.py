@@ -21,19 +21,15 @@ import pytest
 from dagster import DagsterInstance
 
 from cic_assets.calendar import next_month
-from cic_assets.facts.touch import CHARGE_POINTS
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.kinds.vocabulary import STATES
-from cic_assets.lake.engine import SparkResource
-from cic_assets.ledger.periods import Window, claim_window, swap_window
-from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings, load_settings
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
-from tests.end_to_end.steps import run_days, run_facts, run_ingest
+from tests.end_to_end.steps import compute_charge_points, run_days, run_facts, run_ingest
 
 PAIRS = int(os.environ.get("CIC_TEST_PAIRS", "3"))
 # A run of Dagster and dbt over everything takes 50 s, and a test needs five: `make orders`.
@@ -196,19 +192,13 @@ class Home:
             run_facts(self.settings, asked_for=True)
             stale, _ = stale_months(self.settings, dt.date(2026, 12, 1), asked_for=True)
             for work in months_work(stale):
-                self._count_points(Window(CHARGE_POINTS, work.first, next_month(work.last), monthly=True))
+                compute_charge_points(self.settings, self.streams, work.first, next_month(work.last))
             return
         with DagsterInstance.ephemeral() as instance:
             runner = Runner(self.settings, self.streams, instance)
             runner.ingest(), runner.days(), runner.months(), runner.dimensions()
             # What was published makes nothing due by itself.
             assert (runner.ingest(), runner.days(), runner.months()) == ([], [], [])
-
-    def _count_points(self, window: Window) -> None:
-        touch = claim_window(self.settings, window, "order")
-        spark = SparkResource(engine=self.settings.spark)
-        rows, _ = compute_charge_points(self.settings, spark, window, self.streams.values())
-        swap_window(self.settings, window, "order", touch, {"facts.charge_point_month": ("month_date", rows)})
 
     def tables(self) -> dict[str, list[str]]:
         found = {}

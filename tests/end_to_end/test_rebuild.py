@@ -17,20 +17,16 @@ from dagster import DagsterInstance
 
 from cic_assets.cli import rebuild
 from cic_assets.cli.rebuild import RebuildError
-from cic_assets.facts.touch import CHARGE_POINTS
 from cic_assets.ingest.landing import adopt_foreign, land, purge_originals
 from cic_assets.kinds.stream import Stream, parse_stream
-from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.zones import lake_of
 from cic_assets.ledger import journal
-from cic_assets.ledger.periods import Window, claim_window, swap_window
-from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
-from tests.end_to_end.steps import compute_sessions, owner, run_days, run_ingest
+from tests.end_to_end.steps import compute_charge_points, compute_sessions, run_days, run_ingest
 
 COMMON = {
     "description": "d", "provider": {"id": "GB*REB", "name": "Rebuilt"}, "authority": {"id": "a", "name": "A"},
@@ -120,10 +116,7 @@ def compute(settings: Settings) -> None:
     for work in months_work(stale):
         end = (work.last + dt.timedelta(days=32)).replace(day=1)
         compute_sessions(settings, work.first, end)
-        window = Window(CHARGE_POINTS, work.first, end, monthly=True)
-        touch = claim_window(settings, window, owner())
-        rows, _ = compute_charge_points(settings, SparkResource(engine=settings.spark), window, STREAMS.values())
-        swap_window(settings, window, owner(), touch, {"facts.charge_point_month": ("month_date", rows)})
+        compute_charge_points(settings, STREAMS, work.first, end)
 
 
 def tables(settings: Settings) -> dict[str, list[str]]:

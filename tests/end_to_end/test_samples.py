@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cic_assets.kinds.stream import parse_stream
-from cic_assets.lake.engine import SparkResource
 from cic_assets.onboard.check import check_sample
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.settings import load_settings
 from tests.spark.test_check import ARRIVED, ROWS, STREAM, checked
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_context
 
+from cic_assets.facts.charge_point_months import online_were_heard
+from cic_assets.facts.charge_point_status import early_entries_found
+from cic_assets.facts.finding import Finding
 from cic_assets.facts.status_edges import early_entries
-from cic_assets.facts.touch import CHARGE_POINTS, STATUS
+from cic_assets.facts.touch import STATUS
+from cic_assets.facts.unfinished import nothing_unresolved
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
-from cic_assets.lake.engine import SparkResource
 from cic_assets.ledger.consent import give_up, orphans
-from cic_assets.ledger.periods import Window, mark_stale
-from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points, online_were_heard
-from cic_assets.orchestrate.assets.status_facts import _early
-from cic_assets.orchestrate.assets.windows import nothing_unresolved
+from cic_assets.ledger.periods import mark_stale
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.runner import RunFailedError, Runner, RunReport
 from cic_assets.orchestrate.schedules import build_schedules, days_due
@@ -28,7 +28,7 @@ from cic_assets.settings import Settings
 from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
-from tests.end_to_end.steps import checksum, compute_status, run_days, run_ingest
+from tests.end_to_end.steps import checksum, compute_charge_points, compute_status, run_days, run_ingest
 from tests.orchestration.test_runs import instance, rows, runner
 
 __all__ = ["instance", "runner"]
@@ -231,16 +231,14 @@ def test_a_month_ends_by_the_authoritys_clock_and_a_state_carried_over_is_no_wor
     )  # fmt: skip
     feed.ingest()
     run_days(settings, feed.streams)
-    window = Window(CHARGE_POINTS, D(2026, 5, 1), D(2026, 7, 1), monthly=True)
-    found, carried = compute_charge_points(
-        settings, SparkResource(engine=settings.spark), window, feed.streams.values()
-    )  # fmt: skip
-    names = ("registered_count", "heard_from_count", "online_count")
-    counts = {row["month_date"].month: tuple(row[name] for name in names) for row in found.to_table().to_pylist()}
-    assert counts[5] == (2, 3, 2) and counts[6][:2] == (3, 3)
-    assert carried == [(D(2026, 6, 1), "GB*ACM/E3")]
-    warned = online_were_heard(carried)
-    assert not warned.passed and "GB*ACM/E3 in 2026-06" in str(warned.description)
+    published = compute_charge_points(settings, feed.streams, D(2026, 5, 1), D(2026, 7, 1))
+    counts = rows(
+        settings,
+        "select registered_count, heard_from_count, online_count from facts.charge_point_month order by month_date",
+    )
+    assert counts[0] == (2, 3, 2) and counts[1][:2] == (3, 3)
+    (warned,) = published.findings
+    assert not warned.passed and warned.figures == {"count": 1} and "GB*ACM/E3 in 2026-06" in str(warned.text)
     assert online_were_heard([]).passed
 
 
@@ -505,20 +503,24 @@ def test_an_early_entry_opens_no_days_in_whatever_order_it_lands(settings, feed)
     assert {name: [str(each.date) for each in dates] for name, dates in named.items()} == {
         "acme_status": ["2010-03-01"], "other_status": ["2010-03-01"],
     }  # fmt: skip
-    assert "acme_status: 1 up to 2010-03-01" in str(_early(settings, streams.values()).description)
+    assert "acme_status: 1 up to 2010-03-01" in str(early_entries_found(settings, streams.values()).text)
 
 
 def test_what_became_nothing_is_named_and_what_is_stale_is_not(settings, feed):
     feed.deliver("2026-01-10T06:00", ("E1", "AVAILABLE", at(2)), ("E1", "CHARGING", at(9)))
     feed.ingest()
     run_days(settings, feed.streams)
-    outcome = lambda: nothing_unresolved(settings, STATUS, "status", STATUS_DAY)  # noqa: E731
+
+    def outcome() -> Finding:
+        with connect(settings) as connection:
+            return nothing_unresolved(connection, STATUS, "status", "quality.status_disposition", "day")
+
     assert outcome().passed
     # The facts of a day lose a row, and say nothing; another stream's day, or one elsewhere, is stale.
     with connect(settings) as connection:
         connection.execute("delete from quality.status_disposition where status_date = '2026-01-09'")
         connection.execute("insert into catalogue.touched_period values (%s, 'x', '2026-01-12', 999999)", [STATUS])
-    assert not outcome().passed and outcome().description == (
+    assert not outcome().passed and outcome().text == (
         "accepted rows became nothing: acme_status (1 rows); ingest their arrivals again"
     )
     with connect(settings) as connection:

@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from cic_assets.lake import sealed
-from cic_assets.lake.engine import SparkResource
+from cic_assets.orchestrate.resources.spark import SparkResource
 from tests.conftest import demand
 
 NOBODY = 65534

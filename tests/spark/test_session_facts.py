@@ -6,12 +6,12 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from cic_assets.facts.charging_session import reused_ids
 from cic_assets.facts.restatement import affected_months
 from cic_assets.facts.sessions import session_facts
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.onboard.problems import reused_problems
-from cic_assets.orchestrate.assets.session_facts import reused_ids
 from tests.builders import NOON, accepted, frame, registry
 
 JANUARY = (dt.date(2026, 1, 1), dt.date(2026, 2, 1))
@@ -200,8 +200,8 @@ def test_the_check_names_ids_that_are_none():
         }
     )  # fmt: skip
     result = reused_ids(rows_of(table))
-    assert not result.passed and result.severity.value == "WARN"
-    assert "2 ids, such as '1' 2 times at p/1, p/2; '2' 1 times at p/1" in str(result.description)
+    assert not result.passed and result.is_warning
+    assert "2 ids, such as '1' 2 times at p/1, p/2; '2' 1 times at p/1" in str(result.text)
     assert reused_ids(rows_of(table.slice(3))).passed
 
 

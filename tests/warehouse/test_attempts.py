@@ -16,11 +16,12 @@ from dagster import DagsterInstance, SensorResult, SkipReason, build_sensor_cont
 
 from cic_assets.ingest.attempt import attempt_all, demand_platform
 from cic_assets.ingest.landing import land
-from cic_assets.lake.engine import EngineError, SparkResource
+from cic_assets.lake.engine import EngineError
 from cic_assets.lake.zones import LakeError
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import MAX_ATTEMPTS, failures
 from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.sensors import build_sensors, raw_events
 from cic_assets.orchestrate.work import Work, forget_mended, ingest_work, pending_arrivals
 from cic_assets.settings import Settings

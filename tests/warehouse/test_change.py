@@ -16,12 +16,12 @@ from cic_assets.ingest.change import Loss, loss
 from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.ingest.landing import adopt_foreign, land
 from cic_assets.kinds.stream import Stream, parse_stream
-from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.tables import arrival_rows
 from cic_assets.lake.zones import lake_of
 from cic_assets.ledger.consent import accept_change
 from cic_assets.ledger.failures import MAX_ATTEMPTS, IngestFailure, failures
 from cic_assets.orchestrate.assets.stream_checks import ingested
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.work import ingest_work, pending_arrivals
 from cic_assets.settings import Settings
 from cic_assets.streams.load import StreamFiles

@@ -17,8 +17,8 @@ from cic_assets.ingest import deliveries
 from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import parse_stream
-from cic_assets.lake.engine import SparkResource
 from cic_assets.ledger import catalogue, journal
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.warehouse.connect import connect
 

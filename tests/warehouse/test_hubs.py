@@ -6,9 +6,9 @@ import datetime as dt
 
 import pytest
 
+from cic_assets.facts.charge_point_months import _KNOWN
 from cic_assets.facts.touch import _longest_silence
 from cic_assets.kinds.stream import parse_stream
-from cic_assets.orchestrate.assets.charge_point_facts import _KNOWN
 from cic_assets.streams.register import register_streams
 from cic_assets.warehouse.connect import connect
 

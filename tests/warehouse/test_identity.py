@@ -17,11 +17,11 @@ from cic_assets.ingest.landing import land
 from cic_assets.kinds import kind as kinds
 from cic_assets.kinds.stream import SessionsStream, parse_stream
 from cic_assets.lake import tables
-from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import Lake, lake_of
 from cic_assets.ledger.catalogue import arrivals, ingested
 from cic_assets.ledger.periods import Window, claim_window
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import copy_rows
 from tests.builders import accepted

@@ -23,11 +23,11 @@ from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import adopt_foreign, land
 from cic_assets.ingest.verify import verify
 from cic_assets.lake.digests import LakeDamagedError
-from cic_assets.lake.engine import SparkResource
 from cic_assets.lake.zones import LakeError
 from cic_assets.ledger import catalogue
 from cic_assets.ledger.accepted_files import read_accepted
 from cic_assets.ledger.lake_id import OtherLakeError, open_lake
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams

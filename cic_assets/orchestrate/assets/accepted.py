@@ -23,6 +23,7 @@ from dagster import (
 from pydantic import Field
 
 from cic_assets.calendar import is_in_calendar
+from cic_assets.facts.unfinished import missing_check, no_stream_is_missing
 from cic_assets.ingest import deliveries
 from cic_assets.ingest.attempt import Attempt, attempt_all, fail
 from cic_assets.ingest.feeds import feed_states
@@ -30,19 +31,19 @@ from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.kind import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
-from cic_assets.lake.engine import SparkResource
 from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import IngestFailure, failures, tried_as
+from cic_assets.orchestrate.assets.checks import check_result, check_spec
 from cic_assets.orchestrate.assets.delivery_checks import delivery_results
 from cic_assets.orchestrate.assets.feed_checks import feed_results
 from cic_assets.orchestrate.assets.keys import ACCEPTED, accepted_key, raw_key
 from cic_assets.orchestrate.assets.raw import OWNERS
 from cic_assets.orchestrate.assets.stream_checks import NAMED, check_specs, count_checks, ingested
-from cic_assets.orchestrate.assets.windows import missing_spec, no_stream_is_missing
 from cic_assets.orchestrate.liveness import of_run
 from cic_assets.orchestrate.partitions import DAYS, day_range
 from cic_assets.orchestrate.resources.platform import Platform
+from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.streams.recipe import recipe_of, rule_set_of
 from cic_assets.warehouse.connect import connect
 
@@ -151,7 +152,7 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
 
 def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
     """The multi-asset of ingest: an asset per stream, with its checks, and the tables of all."""
-    missing = [missing_spec(key, kind) for kind, key in ACCEPTED.items()]
+    missing = [check_spec(missing_check(f"accepted.{kind}", kind)) for kind in KINDS]
 
     @multi_asset(
         name=INGEST_OP,
@@ -247,8 +248,10 @@ def _failure_checks(
     return [
         *(ingested(stream, [each for each in failed if each.stream_id == stream.id]) for stream in streams),
         *(
-            no_stream_is_missing(key, [each for each in failed if kinds.get(each.stream_id) == kind])
-            for kind, key in ACCEPTED.items()
+            check_result(
+                no_stream_is_missing(f"accepted.{kind}", [each for each in failed if kinds.get(each.stream_id) == kind])
+            )
+            for kind in KINDS
         ),
     ]
 

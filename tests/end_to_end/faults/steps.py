@@ -15,14 +15,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from cic_assets.facts.touch import CHARGE_POINTS
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
-from cic_assets.lake.engine import SparkResource
 from cic_assets.ledger.mart_sets import DBT_PROJECT, MONTHLY
-from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.ledger.publication import building, due_by_set
-from cic_assets.orchestrate.assets.charge_point_facts import compute_charge_points
 from cic_assets.orchestrate.assets.marts import dbt_arguments
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings
@@ -59,14 +55,7 @@ def _run_months(settings: Settings, sent: Path, round_: str) -> None:
     for work in months_work(stale):
         end = (work.last + dt.timedelta(days=32)).replace(day=1)
         common.compute_sessions(settings, work.first, end)
-        _compute_charge_points(settings, work.first, end)
-
-
-def _compute_charge_points(settings: Settings, start: dt.date, end: dt.date) -> None:
-    window = Window(CHARGE_POINTS, start, end, monthly=True)
-    touch = claim_window(settings, window, common.owner())
-    rows, _ = compute_charge_points(settings, SparkResource(engine=settings.spark), window, _streams(settings).values())
-    swap_window(settings, window, common.owner(), touch, {"facts.charge_point_month": ("month_date", rows)})
+        common.compute_charge_points(settings, _streams(settings), work.first, end)
 
 
 def run_marts(settings: Settings, sent: Path, round_: str) -> None:

@@ -1,51 +1,38 @@
-"""Charge points per month: how many the registry had, were heard from, and were online; on the monthly schedule."""
+"""Charge points per month: how many the registry had, were heard from, and were online."""
+
+from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from dagster import (
-    AssetCheckResult,
-    AssetCheckSeverity,
-    AssetCheckSpec,
-    AssetExecutionContext,
-    AssetKey,
-    AssetsDefinition,
-    AssetSpec,
-    BackfillPolicy,
-    Failure,
-    MaterializeResult,
-    ResourceParam,
-    multi_asset,
-)
-from pyspark.sql import functions as F
 
-from cic_assets.calendar import months_of
+from cic_assets.calendar import next_month
+from cic_assets.errors import PlatformError
 from cic_assets.facts.charge_points import charge_point_month
+from cic_assets.facts.fact import Computed, Fact, Parts, Table
+from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.rated import aliases_of
 from cic_assets.facts.status_edges import renew_edges
 from cic_assets.facts.touch import CHARGE_POINTS, STATUS
 from cic_assets.kinds.identity import identified
-from cic_assets.kinds.stream import StatusStream, Stream
-from cic_assets.lake.engine import SparkResource
-from cic_assets.lake.rows import Rows, bring_back, pieces, rows_of
+from cic_assets.kinds.stream import StatusStream, today_of
+from cic_assets.lake.rows import bring_back, pieces, rows_of
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import hand_over
+from cic_assets.lake.zones import Lake
 from cic_assets.ledger.accepted_files import read_accepted
 from cic_assets.ledger.lake_id import open_lake
-from cic_assets.ledger.periods import Window, claim_window, swap_window
-from cic_assets.orchestrate.assets.raw import OWNERS
-from cic_assets.orchestrate.assets.session_facts import SESSION
-from cic_assets.orchestrate.assets.status_facts import STATUS_DAY
-from cic_assets.orchestrate.partitions import MONTHS, month_range
-from cic_assets.orchestrate.resources.platform import Platform
-from cic_assets.orchestrate.work import today_of
+from cic_assets.ledger.periods import Window
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
 
-CHARGE_POINT_MONTH = AssetKey(["facts", "charge_point_month"])
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MONTH = "facts.charge_point_month"
 _POINT = [
     ("month_date", pa.date32()),
     ("charge_point_id", pa.string()),
@@ -173,93 +160,51 @@ having bool_or(s.is_heard) or bool_or(s.is_online)
 """
 
 
-def charge_point_assets() -> AssetsDefinition:
-    """The asset of charge points per month."""
-
-    @multi_asset(
-        name="charge_point_facts",
-        specs=[
-            AssetSpec(
-                CHARGE_POINT_MONTH,
-                deps=[STATUS_DAY, SESSION],
-                description="Per month, provider, authority and power class: charge points in the registry at the "
-                "month's end by the authority's clock, heard from in it (an event, a poll or a session within the "
-                "month), and online in it (AVAILABLE, CHARGING or RESERVED at some time, or a session).",
-                group_name="facts",
-                owners=OWNERS,
-                kinds={"spark", "postgres"},
-            )
-        ],
-        partitions_def=MONTHS,
-        backfill_policy=BackfillPolicy.single_run(),
-        check_specs=[
-            AssetCheckSpec(
-                "online_were_heard",
-                asset=CHARGE_POINT_MONTH,
-                description="online charge points were heard from in the month, and not online by a state carried over",
-            )
-        ],
-    )
-    def charge_point_month_asset(
-        context: AssetExecutionContext, platform: ResourceParam[Platform], spark: SparkResource
-    ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
-        settings = platform.settings
-        keys = context.partition_key_range
-        start, end = month_range(keys.start, keys.end)
-        _demand_days(settings, start, min(end, today_of(platform.streams.values(), dt.datetime.now(dt.UTC))))
-        window = Window(CHARGE_POINTS, start, end, monthly=True)
-        owner = f"{context.run_id}:{context.retry_number}"
-        touch_id = claim_window(settings, window, owner)
-        rows, carried = compute_charge_points(settings, spark, window, platform.streams.values())
-        swap_window(settings, window, owner, touch_id, {"facts.charge_point_month": ("month_date", rows)})
-        yield online_were_heard(carried)
-        yield MaterializeResult(metadata={"rows in run": rows.count_rows(), "window": f"[{start}, {end})"})
-
-    return charge_point_month_asset
-
-
-def online_were_heard(carried: Sequence[tuple[dt.date, str]]) -> AssetCheckResult:
+def online_were_heard(carried: Sequence[tuple[dt.date, str]]) -> Finding:
     """Warns of charge points, by month, that were online by a state carried over only, and names them."""
     named = ", ".join(f"{point} in {month:%Y-%m}" for month, point in sorted(carried)[:SHOWN])
     said = f"{len(carried)} times online by a state carried over, not heard from: {named}"
-    return AssetCheckResult(
-        check_name="online_were_heard",
-        asset_key=CHARGE_POINT_MONTH,
+    return Finding(
+        check="online_were_heard",
+        table=MONTH,
         passed=not carried,
-        severity=AssetCheckSeverity.WARN,
-        description=said if carried else None,
-        metadata={"count": len(carried)},
+        is_warning=True,
+        text=said if carried else None,
+        figures={"count": len(carried)},
     )
 
 
-def compute_charge_points(
-    settings: Settings, spark: SparkResource, window: Window, streams: Iterable[Stream]
-) -> tuple[Rows, list[tuple[dt.date, str]]]:
-    """The rows of the window's months, and (month, charge point) where one was online and not heard from."""
+class MissingDaysError(PlatformError):
+    """Days of status that were delivered have never been computed; the message names them and the command."""
+
+
+def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
+    """The rows of the window's months, and what was online and not heard from."""
+    settings, spark = parts.settings, parts.spark
     open_lake(settings)
-    renew_edges(settings, spark.session)
-    zones = {stream.zone for stream in streams if isinstance(stream, StatusStream)}
+    renew_edges(settings, spark)
+    zones = {stream.zone for stream in parts.streams if isinstance(stream, StatusStream)}
     found: list[pa.Table] = []
     carried: list[tuple[dt.date, str]] = []
     for month in window.periods:
         known, activity = _month(settings, spark, month, zones)
         carried += [(month, str(row[1])) for row in activity if row[-1] and not row[-2]]
         words = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
-        with staging_folder(settings) as staging:
+        with staging_folder(settings) as scratch:
             frames = [
-                hand_over(spark.session, _table(known, _POINT), staging),
-                hand_over(spark.session, _table(activity, [*_POINT, *words]), staging),
+                hand_over(spark, _table(known, _POINT), scratch),
+                hand_over(spark, _table(activity, [*_POINT, *words]), scratch),
             ]
             # Counts per provider, authority and power class: few, however many charge points there are.
             found.append(charge_point_month(*frames).toArrow())
-    return rows_of(pa.concat_tables(found)), carried
+    return Computed({MONTH: rows_of(pa.concat_tables(found))}, findings=(online_were_heard(carried),))
 
 
 def _month(
-    settings: Settings, spark: SparkResource, month: dt.date, zones: set[str]
+    settings: Settings, spark: SparkSession, month: dt.date, zones: set[str]
 ) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """(charge points in the registry at the month's end, those with a word or a state in it), each with the month."""
-    following = months_of(month, (month + dt.timedelta(days=62)).replace(day=1))[1]
+    following = next_month(month)
     late = [word for zone in sorted(zones) for word in _late_words(settings, spark, following, zone)]
     values: dict[str, object] = {"start": month, "end": following}
     for place, name in enumerate(("late_points", "late_connectors", "late_at", "late_states")):
@@ -270,13 +215,15 @@ def _month(
 
 
 def _late_words(
-    settings: Settings, spark: SparkResource, following: dt.date, zone: str
+    settings: Settings, spark: SparkSession, following: dt.date, zone: str
 ) -> list[tuple[str, str, dt.datetime, str]]:
     """Last states before a month's end that edges, which go by UTC, don't show: later words of that UTC date hide them.
 
     Returns:
         (charge point, connector, instant, state).
     """
+    from pyspark.sql import functions as F
+
     end_at = dt.datetime.combine(following, dt.time(), ZoneInfo(zone)).astimezone(dt.UTC)
     date = end_at.date()
     with connect(settings) as connection:
@@ -288,12 +235,12 @@ def _late_words(
         mine = connection.execute("select stream_id from catalogue.stream where zone = %s", [zone]).fetchall()
     if end_at.time() == dt.time() or not hidden or not hidden[0]:
         return []
-    entries = read_accepted(settings, spark.session, "status", date, date + dt.timedelta(days=1))
+    entries = read_accepted(settings, spark, "status", date, date + dt.timedelta(days=1))
     events = entries.where(F.col("at") < F.lit(end_at))
     events = events.where(F.col("stream_id").isin([row[0] for row in mine]))
     last = F.max(F.struct("at", "arrived_at", "source_file", "source_line", "state")).alias("last")
     with staging_folder(settings) as staging:
-        events = identified(events, aliases_of(settings, spark.session, staging))
+        events = identified(events, aliases_of(settings, spark, staging))
         found = events.groupBy("charge_point_id", "connector_id").agg(last)
         words = found.select("charge_point_id", "connector_id", "last.at", "last.state")
         rows = [row for piece in pieces(bring_back(words, staging)) for row in piece.to_pylist()]
@@ -305,19 +252,20 @@ def _table(rows: list[tuple[object, ...]], fields: list[tuple[str, pa.DataType]]
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
 
 
-def _demand_days(settings: Settings, start: dt.date, end: dt.date) -> None:
+def _demand_days(parts: Parts, window: Window) -> None:
     """A month fails, and says why, while one of its days has been delivered and never computed."""
-    with connect(settings) as connection:
-        missing = missing_days(connection, start, end)
+    end = min(window.end, today_of(parts.streams, dt.datetime.now(dt.UTC)))
+    with connect(parts.settings) as connection:
+        missing = never_computed(connection, window.start, end)
     if missing:
         shown = ", ".join(map(str, missing[:10])) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-        raise Failure(
+        raise MissingDaysError(
             f"{len(missing)} days of status were never computed: {shown}; run `cic run daily --from {missing[0]} "
             f"--to {missing[-1]}` first"
         )
 
 
-def missing_days(connection: Connection, start: dt.date, end: dt.date) -> list[dt.date]:
+def never_computed(connection: Connection, start: dt.date, end: dt.date) -> list[dt.date]:
     """Days in [start, end) that a status feed has touched and no run has ever computed."""
     rows = connection.execute(
         "select period_date from catalogue.pending_period where fact = %s and not computed_before"
@@ -325,3 +273,29 @@ def missing_days(connection: Connection, start: dt.date, end: dt.date) -> list[d
         [STATUS, start, end],
     ).fetchall()
     return [row[0] for row in rows]
+
+
+CHARGE_POINT_MONTH = Fact(
+    name=CHARGE_POINTS,
+    asset="charge_point_facts",
+    is_monthly=True,
+    tables=(
+        Table(
+            MONTH,
+            "month_date",
+            "Per month, provider, authority and power class: charge points in the registry at the month's end by the "
+            "authority's clock, heard from in it (an event, a poll or a session within the month), and online in it "
+            "(AVAILABLE, CHARGING or RESERVED at some time, or a session).",
+        ),
+    ),
+    reads=("facts.charge_point_status_day", "facts.charging_session"),
+    compute=_compute,
+    checks=(
+        Check(
+            "online_were_heard",
+            MONTH,
+            "online charge points were heard from in the month, and not online by a state carried over",
+        ),
+    ),
+    demand=_demand_days,
+)

@@ -6,9 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey
-
-from cic_assets.ingest.feeds import missing_days
+from cic_assets.facts.finding import Check, Finding
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import catalogue
 from cic_assets.settings import Settings
@@ -32,6 +30,16 @@ class Missing:
         return f"{self.stream_id}: nothing arrived for {self.day} by {self.due}"
 
 
+def missing_days(stream: Stream, arrived: set[dt.date], start: dt.date, end: dt.date, today: dt.date) -> list[dt.date]:
+    """The days of start <= day < end of which a feed was promised and has not come, though it is due."""
+    if stream.expected is None:
+        return []
+    first, grace = max(start, stream.expected.start), dt.timedelta(days=stream.expected.by)
+    last = min(end - dt.timedelta(days=1), stream.expected.end or dt.date.max, today - grace)
+    days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
+    return [day for day in days if not any(day <= there <= day + grace for there in arrived)]
+
+
 def missing_feeds(
     settings: Settings, streams: Iterable[Stream], kind: str, start: dt.date, end: dt.date
 ) -> list[Missing]:
@@ -52,22 +60,19 @@ def spared(missing: Iterable[Missing]) -> set[tuple[str, dt.date]]:
     return {(each.stream_id, each.day) for each in missing}
 
 
-def expected_spec(asset: AssetKey) -> AssetCheckSpec:
+def expected_check(table: str) -> Check:
     """The check that names missing feeds."""
-    return AssetCheckSpec(
-        EXPECTED, asset=asset, description="feeds that stream files promise (`expected`) have arrived"
-    )
+    return Check(EXPECTED, table, "feeds that stream files promise (`expected`) have arrived")
 
 
-def expected_feeds(asset: AssetKey, missing: Sequence[Missing]) -> AssetCheckResult:
+def expected_feeds(table: str, missing: Sequence[Missing]) -> Finding:
     """Names the feeds and the days; those keep the rows that they had, everybody else's are new."""
     more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     said = "; ".join(map(str, missing[:_SHOWN])) + more
-    return AssetCheckResult(
-        check_name=EXPECTED,
-        asset_key=asset,
+    return Finding(
+        EXPECTED,
+        table,
         passed=not missing,
-        severity=AssetCheckSeverity.ERROR,
-        description=f"{said}: these days of theirs keep the rows that they had, and stay due" if missing else None,
-        metadata={"days": len(missing), "streams": ", ".join(sorted({each.stream_id for each in missing}))},
+        text=f"{said}: these days of theirs keep the rows that they had, and stay due" if missing else None,
+        figures={"days": len(missing), "streams": ", ".join(sorted({each.stream_id for each in missing}))},
     )

@@ -1,0 +1,186 @@
+"""Sessions: the fact by month. What a session is and what becomes of a row: `facts/sessions.py`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+import pyarrow.compute as pc
+
+from cic_assets.calendar import months_of
+from cic_assets.facts.expected import expected_check
+from cic_assets.facts.fact import Computed, Fact, Parts, Table
+from cic_assets.facts.finding import Check, Finding
+from cic_assets.facts.rated import aliases_of, registered
+from cic_assets.facts.ratings import renew_ratings
+from cic_assets.facts.sessions import DISPOSITIONS, named_ids, session_facts
+from cic_assets.facts.touch import SESSIONS
+from cic_assets.facts.unfinished import missing_check, pending_check, resolved_check
+from cic_assets.kinds.identity import identified
+from cic_assets.kinds.rules import CROSS_RULES
+from cic_assets.lake import tables
+from cic_assets.lake.rows import Rows, bring_back, pieces, total, union
+from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.zones import Lake
+from cic_assets.ledger.accepted_files import read_accepted
+from cic_assets.ledger.lake_id import open_lake
+from cic_assets.ledger.periods import Window
+from cic_assets.settings import Settings
+
+KIND = "sessions"
+# What a pass takes for each accepted row of its window, at most; so a range of years is several passes.
+BYTES_PER_SESSION = 4_000
+SESSION = "facts.charging_session"
+SESSION_DAY = "facts.charging_session_day"
+DISPOSITION = "quality.disposition"
+TABLES = (
+    Table(
+        SESSION,
+        "start_date",
+        "One row per charging session, by local start date. Duplicates, superseded versions and open ones are left out "
+        "and counted in quality.disposition.",
+    ),
+    Table(
+        SESSION_DAY,
+        "start_date",
+        "Per charge point, local start date and currency: count; min, mean, max and total of duration (s), energy "
+        "(kWh) and revenue. Credits, credited, invalid and reservation sessions are out.",
+    ),
+    Table(
+        DISPOSITION,
+        "month_date",
+        "Per stream, arrival and month of start: how many accepted rows are in facts, open, duplicates, superseded.",
+    ),
+)
+
+
+def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
+    """Facts of the window's months, in passes of bounded size; the rows lie in staging until they are swapped.
+
+    A month needs nothing of the one before: versions and neighbours of its sessions are read from all that is accepted.
+    """
+    settings, spark = parts.settings, parts.spark
+    pieces_of: dict[str, list[Rows]] = {table.name: [] for table in TABLES}
+    read = 0
+    with staging_folder(settings) as scratch:
+        names = aliases_of(settings, spark, scratch)
+        listed = tables.hand_over(spark, registered(settings), scratch)
+        for first, last in _passes(settings, window.start, window.end):
+            with staging_folder(settings) as folder:
+                number = count()
+                facts = session_facts(
+                    identified(read_accepted(settings, spark, "sessions"), names),
+                    listed,
+                    first,
+                    last,
+                    lambda frame, folder=folder, number=number: write_and_read(  # type: ignore[misc]
+                        spark, frame, folder.uri(str(next(number)))
+                    ),
+                )
+                for table, frame in zip(TABLES, (facts.session, facts.day, facts.disposition), strict=True):
+                    pieces_of[table.name].append(bring_back(frame, staging))
+                read += facts.rows_read
+    return Computed({name: union(found, found[0].schema) for name, found in pieces_of.items()}, read)
+
+
+def _passes(settings: Settings, start: dt.date, end: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+    """The months in [start, end) in ranges of as many accepted rows as memory has room for; a month is never cut."""
+    room = settings.memory_bytes // BYTES_PER_SESSION
+    counts = dict.fromkeys(months_of(start, end), 0)
+    for date, rows in tables.entry_counts(open_lake(settings), KIND).items():
+        if start <= date < end:
+            counts[date.replace(day=1)] += rows
+    first, total = start, 0
+    for month, rows in counts.items():
+        if total and total + rows > room:
+            yield first, month
+            first, total = month, 0
+        total += rows
+    yield first, end
+
+
+def audit(computed: Computed) -> list[Finding]:
+    """The identities of DEFINITIONS 4 and the day's arithmetic, on the rows that are about to replace others."""
+    session, day, disposition = (computed.rows[table.name] for table in TABLES)
+    placed = sum(total(disposition, name) for name in DISPOSITIONS)
+    counted = session.filter(pc.field("is_counted"))
+    sessions, energy = counted.count_rows(), total(counted, "energy_kwh")
+    rows = session.count_rows()
+    return [
+        Finding(
+            check="rows_add_up",
+            table=SESSION,
+            passed=placed == computed.rows_read and total(disposition, "in_facts") == rows,
+            text=f"{computed.rows_read} rows read, {placed} placed, {rows} sessions",
+            figures={"rows read": computed.rows_read, "placed": int(placed), "sessions": rows},
+        ),
+        Finding(
+            check="day_adds_up",
+            table=SESSION_DAY,
+            passed=total(day, "session_count") == sessions and total(day, "energy_kwh_total") == energy,
+            text=f"{sessions} sessions and {energy} kWh in sessions, {total(day, 'session_count')} and "
+            f"{total(day, 'energy_kwh_total')} kWh in days",
+        ),
+    ]
+
+
+def reused_ids(session: Rows) -> Finding:
+    """A warning that names the ids that do not identify, how often and where they stand, the most frequent first."""
+    rule = CROSS_RULES["S16"]
+    found: dict[str, list[str]] = {}
+    names = ("session_id", "charge_point_id", "flags")
+    for piece in pieces(session, names):
+        for name, point, flags in zip(*(piece[column].to_pylist() for column in names), strict=True):
+            if rule.mark in flags:
+                found.setdefault(name, []).append(point)
+    reused = [
+        {"session_id": name, "count": len(points), "points": sorted(set(points))} for name, points in found.items()
+    ]
+    reused.sort(key=lambda row: (-int(str(row["count"])), str(row["session_id"])))
+    return Finding(
+        check=rule.id,
+        table=SESSION,
+        passed=not reused,
+        is_warning=True,
+        text=f"{rule.message}: {len(reused)} ids, such as {named_ids(reused)}" if reused else None,
+        figures={"id": rule.id, "ids": len(reused), "sessions": sum(map(len, found.values()))},
+    )
+
+
+def _look(parts: Parts, window: Window, computed: Computed) -> Sequence[Finding]:
+    return [reused_ids(computed.rows[SESSION])]
+
+
+CHARGING_SESSION = Fact(
+    name=SESSIONS,
+    asset="session_facts",
+    is_monthly=True,
+    tables=TABLES,
+    # By label only: sessions of a month arrive on any day, and the code reads all arrivals.
+    reads=("accepted.sessions",),
+    compute=_compute,
+    checks=(
+        Check(
+            "rows_add_up",
+            SESSION,
+            "rows read = in facts + open + duplicates + superseded, before the swap",
+            is_blocking=True,
+        ),
+        Check(
+            "day_adds_up",
+            SESSION_DAY,
+            "sessions and energy of the days equal those of the sessions, before the swap",
+            is_blocking=True,
+        ),
+        Check("S16", SESSION, f"flag: {CROSS_RULES['S16'].message}"),
+        resolved_check(DISPOSITION),
+        pending_check(SESSION),
+        expected_check(SESSION),
+        missing_check(SESSION, KIND),
+    ),
+    audit=audit,
+    kind=KIND,
+    then=renew_ratings,
+    look=_look,
+)
