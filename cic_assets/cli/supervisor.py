@@ -90,7 +90,7 @@ def parts(folder: Path, port: int) -> tuple[Part, Part, Part]:
                 "--location-name", LOCATION, "--use-python-environment-entry-point", "--log-level", "warning",
             ],
         ),
-        Part("UI", [*python, "cic_assets.cli.web", "-p", str(port), *shared]),
+        Part("UI", [*python, "cic_assets.orchestrate.web", "-p", str(port), *shared]),
         Part("daemon", [*python, "dagster._daemon", "run", *shared]),
     )  # fmt: skip
 

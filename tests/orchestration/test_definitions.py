@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import datetime as dt
 import subprocess
 import sys
@@ -79,15 +78,6 @@ def test_each_rule_has_a_check_of_its_own_on_each_stream(definitions):
         names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", stream.kind, stream.id])}
         assert {rule.id for rule in RULES if stream.kind in rule.kinds} <= names
     assert {kind for rule in RULES for kind in rule.kinds} == {"sessions", "status", "locations"}
-
-
-@pytest.mark.parametrize("folder", ["facts", "harmonise", "quality", "lake", "warehouse", "streams", "simulate"])
-def test_transforms_know_no_dagster(folder):
-    for path in (PROJECT / "cic_assets" / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not any(name.split(".")[0].startswith("dagster") for name in names), path
 
 
 def test_only_settings_reads_the_environment():

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from cic_assets import peers
-from cic_assets.cli.web import Guard, guard_of, is_read_only
+from cic_assets.orchestrate.web import Guard, guard_of, is_read_only
 from cic_assets.settings import SettingsError, load_settings
 from tests.conftest import demand
 
@@ -32,7 +32,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cic_assets.cli.web", "-p", str(port), "--empty-workspace"]
+    command = [sys.executable, "-m", "cic_assets.orchestrate.web", "-p", str(port), "--empty-workspace"]
     environment = {**os.environ, "DAGSTER_HOME": str(home), "CIC_HOME": str(home)}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

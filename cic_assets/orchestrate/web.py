@@ -1,4 +1,4 @@
-"""Dagster's UI behind a guard: python -m cic_assets.cli.web, with the options of dagster-webserver.
+"""Dagster's UI behind a guard: python -m cic_assets.orchestrate.web, with the options of dagster-webserver.
 
 As it comes, Dagster runs a mutation for whoever asks, by GET too: any web page in a browser beside it could start runs.
 The guard answers only what the pages of the UI ask, under a name of the UI; of this machine's users only the own one
