@@ -1,6 +1,6 @@
 """The platform's own errors: what is wrong, where and what to do, for whoever called. Anything else is a defect.
 
-`edge.py` makes messages and exit codes of them.
+`cli/edge.py` makes messages and exit codes of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Processes by identity: which one is meant, and whether it still is. The system gives a process's id away again.
 
-Knows no Dagster; what a process does for a run: `liveness.py`.
+Knows no Dagster; what a process does for a run: `orchestrate/liveness.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`cic quarantine`: which rows rules rejected, by stream, rule and day, and the rows themselves.
 
-Personal values are in no row of the quarantine: decoding hashed them or left them out (`lake/personal.py`).
+Personal values are in no row of the quarantine: decoding hashed them or left them out (`ingest/personal.py`).
 """
 
 from __future__ import annotations

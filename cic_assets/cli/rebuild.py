@@ -1,6 +1,6 @@
 """`cic rebuild`: a warehouse that was lost, made anew from the lake and the stream files. No Dagster until it computes.
 
-The journal gives back what was seen, when and as what (`lake/journal.py`); everything else is computed as always. An
+The journal gives back what was seen, when and as what (`ledger/journal.py`); everything else is computed as always. An
 interrupted rebuild goes on where it stopped when it is called again.
 """
 

@@ -1,4 +1,4 @@
-"""UI and daemon of this folder, which `supervisor.py` keeps running in the background: start, find, stop."""
+"""UI and daemon of this folder, which `cli/supervisor.py` keeps running in the background: start, find, stop."""
 
 from __future__ import annotations
 

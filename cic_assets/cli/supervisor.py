@@ -3,7 +3,7 @@
 python -m cic_assets.cli.supervisor PORT
 
 `dagster dev` ends all its processes when one dies; here the others go on, and so do the runs, which belong to the code
-server. The supervisor leads the group of all of them; how it is found and stopped: `server.py`. Imports no Dagster.
+server. The supervisor leads the group of all of them; how it is found and stopped: `cli/server.py`. Imports no Dagster.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ids that feeds gave their charge points, and under which one facts stand. The rule is `facts/identity.py`.
+"""The ids that feeds gave their charge points, and under which one facts stand. The rule is `kinds/identity.py`.
 
 Names are kept per arrival; what differs is in `facts.charge_point_alias`. When that changes, facts of the charge
 points are stale, in the same transaction.

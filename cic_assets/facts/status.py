@@ -467,7 +467,7 @@ def edges(entries: DataFrame) -> DataFrame:
     """One row per charge point, connector, stream and UTC date: all that other days need to know of that date.
 
     Of polls: the first and the last one, and the last event among those that the date's polls show by themselves. What
-    the first one shows is seen beside the last one of an earlier date (`lake/timeline.py`).
+    the first one shows is seen beside the last one of an earlier date (`facts/status_edges.py`).
     """
     key = (*_CONNECTOR, "stream_id", "event_date")
     polls = _ranked(entries.where("entry = 'poll'"), "stream_id").where("wins").drop("wins")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 # What a pass takes for each entry, at most: so a range of 36 M events is several passes and never in memory at once.
-BYTES_PER_ENTRY = 2_000
+BYTES_PER_ENTRY = 3_000
 # Local days reach into neighbouring UTC dates, and flapping looks back an hour.
 MARGIN = dt.timedelta(days=2)
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -126,7 +126,7 @@ def feeds_of(settings: Settings, streams: Iterable[Stream]) -> list[Feed]:
     """The status streams, with the span of time that their deliveries cover.
 
     A feed whose stream file is gone, or broken, goes on as it was at its last ingest until somebody gives it up
-    (`lake/change.py`): a renamed file must not take an operator's days out of the marts.
+    (`ingest/change.py`): a renamed file must not take an operator's days out of the marts.
     """
     streams = list(streams)
     with connect(settings) as connection:

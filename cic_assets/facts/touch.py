@@ -21,7 +21,15 @@ from cic_assets.facts.rated import alias_frame, aliases, aliases_of, with_aliase
 from cic_assets.facts.ratings import renew_ratings
 from cic_assets.facts.restatement import affected_months, affected_spans
 from cic_assets.facts.status import ENTRY_COLUMNS
-from cic_assets.facts.status_edges import LONE_GAP, Entries, edges_before, entries_of, opening
+from cic_assets.facts.status_edges import (
+    LONE_GAP,
+    Entries,
+    edges_before,
+    entries_of,
+    mark_all_edges,
+    mark_edges,
+    opening,
+)
 from cic_assets.kinds.identity import identified
 from cic_assets.kinds.stream import StatusStream, Stream
 from cic_assets.lake import tables
@@ -51,10 +59,22 @@ BYTES_PER_LOCATION = 6_000
 BYTES_PER_CHANGE = 7_000
 
 
-def mark(settings: Settings, stream: Stream, touched: Touched) -> None:
-    """Remembers that facts' periods are stale; a period computed before this moment is stale again."""
+def makes_registry(stream: Stream) -> bool:
+    """Whether the registry is made of its rows."""
+    return stream.kind == "locations"
+
+
+def mark(
+    settings: Settings, stream: Stream, touched: Touched, dates: Iterable[dt.date], *, are_all_known: bool
+) -> None:
+    """Remembers that facts' periods are stale; a period computed before this moment is stale again.
+
+    `dates` (UTC) are those of the changed rows, of which a status stream's edges are old; all are if others may be.
+    """
     with connect(settings) as connection:
         mark_stale(connection, stream.id, touched)
+    if isinstance(stream, StatusStream):
+        (mark_edges if are_all_known else mark_all_edges)(settings, dates)
 
 
 def touched_by(

@@ -1,6 +1,6 @@
 """The lines of a CSV file for Python's `csv`; what a stray quote hides is read again.
 
-What rows mean: `lake/records.py`.
+What rows mean: `formats/read.py`.
 """
 
 from __future__ import annotations

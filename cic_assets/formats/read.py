@@ -1,6 +1,6 @@
 """Reads a feed's formats record by record, streaming. Each format yields what it could and could not read.
 
-Nothing here knows streams' meaning, hashes or Parquet: that is `lake/decode.py`.
+Nothing here knows streams' meaning, hashes or Parquet: that is `ingest/decode.py`.
 """
 
 from __future__ import annotations

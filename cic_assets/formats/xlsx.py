@@ -1,4 +1,4 @@
-"""Workbooks: their sheets, row by row, whatever a workbook says of itself. What the rows mean: `lake/records.py`.
+"""Workbooks: their sheets, row by row, whatever a workbook says of itself. What the rows mean: `formats/read.py`.
 
 openpyxl reads the parts, but its own sheets leave out what lies beyond a stated `<dimension>`, rows whose number is not
 above the one before, and cells to the right of a row's last one.

@@ -1,6 +1,6 @@
 """Decoding: any format becomes Parquet of text, one row per record, with line and raw text, streaming.
 
-Personal fields leave here as a keyed hash, in their field and in `raw`. The formats themselves: `lake/records.py`.
+Personal fields leave here as a keyed hash, in their field and in `raw`. The formats themselves: `formats/read.py`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from cic_assets.ingest.personal import (
     without_text,
 )
 from cic_assets.kinds.columns import POSITION
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.personal import looks_personal
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.digests import HashedWriter, checked, digest_of
@@ -354,7 +355,7 @@ def content_of(stream: Stream, values: dict[str, str | None], key: bytes) -> str
     Null and absent are the same, and so are keys in any order. What stands beside the records of a document is not
     theirs, and row numbers are the file's. Only sessions are told apart by it.
     """
-    if stream.kind != "sessions":
+    if not KINDS[stream.kind].has_content:
         return None
     others = {*stream.row_number_fields, *(f"document.{name}" for name in stream.format.document)}
     said = [(name, text) for name, text in values.items() if text is not None and name not in others]

@@ -2,7 +2,7 @@
 
 A delivery is one object of an arrival; objects with few rows are looked at together. Rows of a held one go to the
 quarantine with the reason D04, so that every identity counts them. What was found stands in `quality.delivery`; a
-release stands in the lake's journal and in `catalogue.release`, which only grow. What is wrong: `quality/delivery.py`.
+release stands in the lake's journal and in `catalogue.release`, which only grow. What is wrong: `ingest/delivery.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from cic_assets.errors import PlatformError
 from cic_assets.ingest.delivery import (
     LOOK_BACK,
     Finding,
-    Key,
     Profile,
     findings,
     held_by,
@@ -26,6 +25,7 @@ from cic_assets.ingest.delivery import (
     reference,
 )
 from cic_assets.ingest.judge import is_accepted
+from cic_assets.kinds.profile import Key
 from cic_assets.kinds.stream import SessionsStream, Stream
 from cic_assets.ledger import catalogue, journal
 from cic_assets.ledger.catalogue import Arrival, Incomplete, Release

@@ -1,9 +1,9 @@
 """Looks at every delivery as onboarding looks at a sample: what it is like as a whole, and what is wrong with that.
 
-Row rules (`quality/judge.py`) can't see that a whole file has day and month exchanged, or is in watt-hours. Here one
+Row rules (`ingest/judge.py`) can't see that a whole file has day and month exchanged, or is in watt-hours. Here one
 delivery's rows give a `Profile` in two or three small aggregations, and a profile gives `Finding`s by the limits of the
 stream file (`delivery:`). Judged first by what is plausible at all and by the rating; against earlier arrivals of the
-stream only where there are enough of them (`Reference`). What a finding does: `lake/deliveries.py`. Pure: no lake, no
+stream only where there are enough of them (`Reference`). What a finding does: `ingest/deliveries.py`. Pure: no lake, no
 warehouse.
 """
 
@@ -16,15 +16,15 @@ from functools import reduce
 from statistics import median
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from cic_assets.ingest.judge import is_quarantined
-from cic_assets.kinds.stream import Delivery, FindingName, SessionsStream, Stream
-from cic_assets.kinds.swap import LAST_AMBIGUOUS_DAY, SwapEvidence, evidence_of_dates
+from cic_assets.kinds.every import KINDS
+from cic_assets.kinds.profile import Key, keyed, total
+from cic_assets.kinds.stream import Delivery, FindingName, Stream
+from cic_assets.kinds.swap import SwapEvidence, evidence_of_dates
 
-# Arrival date and which delivery of it; "" for all small ones of the arrival together.
-Key = tuple[dt.date, str]
 HOURS = 24
 # Starts outside of the delivery, or it may be a correction of another month.
 _MIN_OUTSIDE = 5
@@ -34,7 +34,6 @@ _MIN_FOR_MEDIANS, _MIN_FOR_COVERAGE, _MIN_POINTS = 5, 10, 4
 # Of 200 starts an hour's share is known within 3 points of 100; a shift by an hour needs about 1,000 to be seen.
 _MIN_STARTS, _MIN_PAST_STARTS = 200, 1_000
 _MIN_HOURS_APART = 0.15
-_LONGEST = dt.timedelta(days=2)
 _NAMED = 3
 # Of a delivery's words for a state: what is rarer says nothing of it as a whole.
 _WORDS_KEPT = 100
@@ -155,20 +154,9 @@ def profiles(judged: DataFrame, stream: Stream) -> dict[Key, Profile]:
     looked_at = judged.where(~F.col("skipped") & (F.coalesce(F.col("decode_fault"), F.lit("")) != "D03"))
     found = _figures(looked_at, stream)
     counts = _counts(looked_at, stream)
-    ids = _ids(looked_at) if isinstance(stream, SessionsStream) else {}
+    repeated = KINDS[stream.kind].repeated
+    ids = dict(keyed(repeated(looked_at.where(~is_quarantined())))) if repeated else {}
     return {key: _profile(stream, row, counts.get(key, {}), ids.get(key)) for key, row in found.items()}
-
-
-def _has_wall(stream: Stream) -> bool:
-    return stream.kind == "sessions" and "started_local" in stream.columns
-
-
-def _total(condition: Column, name: str) -> Column:
-    return F.coalesce(F.sum(condition.cast("bigint")), F.lit(0)).alias(name)
-
-
-def _keyed(rows: Iterable[dict[str, Any]]) -> Iterable[tuple[Key, dict[str, Any]]]:
-    return (((row["arrival_date"], row["delivery"]), row) for row in rows)
 
 
 def _figures(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, Any]]:
@@ -176,71 +164,18 @@ def _figures(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, Any]]:
     audited = [name for name in rows.columns if name.startswith("present_")]
     columns = [
         F.count(F.lit(1)).alias("n_rows"),
-        _total(is_quarantined(), "rejected"),
+        total(is_quarantined(), "rejected"),
         F.countDistinct("charge_point_id").alias("points"),
-        *(_total(F.col(name), name) for name in audited),
+        *(total(F.col(name), name) for name in audited),
     ]
-    if stream.kind == "status":
-        columns += [
-            _total(F.col("mapped_state").isNull(), "unmapped"),
-            _total(F.coalesce(F.col("state"), F.lit("UNKNOWN")) == "UNKNOWN", "unknown"),
-        ]
-    if stream.kind == "sessions":
-        columns += _energy()
-    if _has_wall(stream):
-        columns += _midnight()
-    found = rows.groupBy("arrival_date", "delivery").agg(*columns).toArrow().to_pylist()
-    return dict(_keyed(found))
-
-
-def _energy() -> list[Column]:
-    kwh, hours = F.col("energy_kwh").cast("double"), F.col("duration_micros").cast("double") / F.lit(3.6e9)
-    counts = ~F.col("is_open") & (F.col("energy_kwh") > 0) & (F.col("duration_micros") > 0)
-    counts = F.coalesce(counts, F.lit(False))
-    rated = counts & (F.col("rated_power_kw") > 0)
-    return [
-        _total(counts, "energy_rows"),
-        F.median(F.when(counts, kwh)).alias("median_kwh"),
-        F.median(F.when(counts, kwh / hours)).alias("median_kw"),
-        F.median(F.when(rated, F.col("rated_power_kw").cast("double"))).alias("median_rated_kw"),
-    ]
-
-
-def _midnight() -> list[Column]:
-    """Sessions that end on another date, one of the two doubtful; and of these, sessions either way."""
-    start, end = F.col("started_wall_given"), F.col("ended_wall_given")
-    doubtful = [
-        (F.dayofmonth(wall) <= LAST_AMBIGUOUS_DAY) & (F.dayofmonth(wall) != F.month(wall)) for wall in (start, end)
-    ]
-    crosses = (start.cast("date") != end.cast("date")) & (doubtful[0] | doubtful[1])
-
-    def is_session(first: Column, last: Column) -> Column:
-        lasts = F.unix_micros(last) - F.unix_micros(first)
-        return crosses & (lasts > 0) & (lasts <= int(_LONGEST.total_seconds()) * 1_000_000)
-
-    return [
-        _total(crosses, "over_midnight"),
-        _total(is_session(start, end), "sessions_as_given"),
-        _total(is_session(_swapped(start), _swapped(end)), "sessions_swapped"),
-    ]
-
-
-def _swapped(wall: Column) -> Column:
-    day = F.make_date(F.year(wall), F.least(F.dayofmonth(wall), F.lit(LAST_AMBIGUOUS_DAY)), F.month(wall))
-    of_day = F.unix_micros(wall) - F.unix_micros(F.date_trunc("day", wall))
-    swapped = F.timestamp_micros(F.unix_micros(day.cast("timestamp")) + of_day)
-    return F.when(F.dayofmonth(wall) <= LAST_AMBIGUOUS_DAY, swapped).otherwise(wall)
+    columns += KINDS[stream.kind].figures(stream)
+    found = rows.groupBy("arrival_date", "delivery").agg(*columns)
+    return dict(keyed(found))
 
 
 def _counts(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, dict[str, int]]]:
     """Of each delivery: what is counted → value → rows; all of it in one query."""
-    counted = {"flag": F.explode("flags")}
-    if stream.kind == "sessions":
-        counted["hour"] = F.hour(F.from_utc_timestamp("started_at", stream.zone)).cast("string")
-    if _has_wall(stream):
-        counted["date"] = F.col("started_wall_given").cast("date").cast("string")
-    if stream.kind == "status":
-        counted["word"] = F.col("source_status")
+    counted = {"flag": F.explode("flags"), **KINDS[stream.kind].counted(stream)}
     each = [rows.select("arrival_date", "delivery", F.lit(what).alias("what"), value.alias("value"))
             for what, value in counted.items()]  # fmt: skip
     named = reduce(DataFrame.unionAll, each).where(F.col("value").isNotNull())
@@ -250,40 +185,9 @@ def _counts(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, dict[str, in
     found = found.withColumn("rank", F.row_number().over(order))
     found = found.where((F.col("what") != "word") | (F.col("rank") <= _WORDS_KEPT))
     counts: dict[Key, dict[str, dict[str, int]]] = {}
-    for key, row in _keyed(found.toArrow().to_pylist()):
+    for key, row in keyed(found):
         counts.setdefault(key, {}).setdefault(row["what"], {})[row["value"]] = int(row["count"])
     return counts
-
-
-def _ids(rows: DataFrame) -> dict[Key, dict[str, Any]]:
-    """Of each delivery: rows of ids that are no ids (S16), some of these, and exact repeats."""
-    start, of_id = F.unix_micros("started_at"), ("arrival_date", "delivery", "record_kind", "session_id")
-    # First by content, and not by a distinct count: engines keep a set of 15 kB for each of as many ids as rows.
-    by_content = (
-        rows.where(~is_quarantined())
-        .groupBy(*of_id, "content_hash")
-        .agg(
-            F.count(F.lit(1)).alias("n_rows"),
-            F.min("charge_point_id").alias("first_point"),
-            F.max("charge_point_id").alias("last_point"),
-            F.min(start).alias("earliest"),
-            F.max(start).alias("latest"),
-        )
-    )
-    by_id = by_content.groupBy(*of_id).agg(
-        F.sum("n_rows").alias("n_rows"),
-        F.count("content_hash").alias("contents"),
-        ((F.min("first_point") != F.max("last_point")) | (F.max("latest") - F.min("earliest") > 86_400_000_000)).alias(
-            "is_reused"
-        ),
-    )
-    is_reused = F.coalesce(F.col("is_reused"), F.lit(False))
-    found = by_id.groupBy("arrival_date", "delivery").agg(
-        F.sum(F.when(is_reused, F.col("n_rows")).otherwise(0)).alias("reused_ids"),
-        F.min(F.when(is_reused, F.col("session_id"))).alias("first_reused"),
-        F.sum(F.col("n_rows") - F.col("contents")).alias("repeats"),
-    )
-    return dict(_keyed(found.toArrow().to_pylist()))
 
 
 def _profile(
@@ -292,7 +196,7 @@ def _profile(
     marks = counts.get("flag", {})
     unread = {name.partition(":")[2]: rows for name, rows in marks.items() if name.startswith("unreadable:")}
     present = {name.removeprefix("present_"): int(rows) for name, rows in row.items() if name.startswith("present_")}
-    hours = counts.get("hour", {})
+    starts, has_hours = counts.get("hour", {}), "hour" in KINDS[stream.kind].counted(stream)
     first_reused = ids["first_reused"] if ids else None
     return Profile(
         rows=int(row["n_rows"]),
@@ -304,14 +208,14 @@ def _profile(
         median_kwh=_rounded(row.get("median_kwh")),
         median_kw=_rounded(row.get("median_kw")),
         median_rated_kw=_rounded(row.get("median_rated_kw")),
-        hours=tuple(hours.get(str(hour), 0) for hour in range(HOURS)) if stream.kind == "sessions" else (),
+        hours=tuple(starts.get(str(hour), 0) for hour in range(HOURS)) if has_hours else (),
         reused_ids=int(ids["reused_ids"]) if ids else 0,
         reused_names=(first_reused,) if first_reused is not None else (),
         repeats=int(ids["repeats"]) if ids else 0,
         words=counts.get("word", {}),
         unmapped=int(row.get("unmapped", 0)),
         unknown=int(row.get("unknown", 0)),
-        swap=_evidence(row, counts.get("date", {})) if _has_wall(stream) else None,
+        swap=_evidence(row, counts.get("date", {})) if "over_midnight" in row else None,
         repaired=marks.get("S15", 0),
     )
 

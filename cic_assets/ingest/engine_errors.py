@@ -76,7 +76,7 @@ _Failure = tuple[str, str, PySparkException, str, dict[str, str]]
 def _first_failure(stream: Stream, records: DataFrame) -> _Failure | None:
     """(key of the stream file, expression, error, place, values) of the first expression that fails, if one does."""
     known = records.withColumns({"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")})
-    # As they are computed (`streams/safe.py`): what would raise by itself gives null there.
+    # As they are computed (`kinds/safe.py`): what would raise by itself gives null there.
     expressions = {f"column {name}": (text, safe(text)) for name, text in stream.columns.items()}
     if stream.where is not None:
         expressions = {"where": (stream.where, safe_condition(stream.where)), **expressions}

@@ -1,6 +1,6 @@
 """The Great Expectations suite of a stream, made from its rules and its batch expectations.
 
-One pass over the rows has counted what every rule saw (`quality/judge.py`); the suite looks at those counts, one row
+One pass over the rows has counted what every rule saw (`ingest/judge.py`); the suite looks at those counts, one row
 per arrival. Five expectations on 7.2 million rows, each with a scan of its own, took 17 s; on counts it is constant.
 """
 

@@ -1,7 +1,7 @@
 """Ingest: one stream's arrivals, from landed objects to accepted and quarantined rows, every kind the same way.
 
 Write, audit, swap: rows are judged into a staging folder, counted and audited there, and replace each arrival's old
-rows only then. What depends on them is marked before the swap and again after it (`lake/touch.py`), so that neither a
+rows only then. What depends on them is marked before the swap and again after it (`facts/touch.py`), so that neither a
 crash between the two nor a fact computed meanwhile loses a restatement. No Dagster here.
 """
 
@@ -22,12 +22,11 @@ from pyspark.sql import functions as F
 from cic_assets.errors import PlatformError
 from cic_assets.facts import rated as identity
 from cic_assets.facts import touch
-from cic_assets.facts.status_edges import Entries, mark_all_edges, mark_edges
+from cic_assets.facts.status_edges import Entries
 from cic_assets.ingest import accounted, deliveries
 from cic_assets.ingest.change import Loss, losses
 from cic_assets.ingest.decode import DecodeError, decode, decoded_schema, other_decodings
 from cic_assets.ingest.deliveries import Looked
-from cic_assets.ingest.delivery import Key
 from cic_assets.ingest.engine_errors import engine_failure
 from cic_assets.ingest.judge import (
     EVERY,
@@ -38,7 +37,9 @@ from cic_assets.ingest.judge import (
     is_quarantined,
     judge,
 )
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
+from cic_assets.kinds.kind import Kind
+from cic_assets.kinds.profile import Key
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
@@ -364,8 +365,8 @@ def _counted(
 ) -> list[IngestCount]:
     kind = KINDS[stream.kind]
     found = count_by_rule(judged, rules_of(rule_set_of(settings, stream), stream.kind))
-    summary = _summary(judged, kind.newest, stream.kind)
-    unmapped = _unmapped(judged) if stream.kind == "status" else {}
+    summary = _summary(judged, kind)
+    unmapped = _unmapped(judged) if kind.has_words else {}
     unreadable = count_unreadable(judged)
     accepted, quarantined = _by_arrival(rows.accepted), _by_arrival(rows.quarantined)
     dates, entries = _dates(rows.accepted, kind.dated), _entries(rows.accepted)
@@ -395,12 +396,14 @@ def _counted(
     return counts
 
 
-def _summary(judged: DataFrame, newest: str, kind: str) -> dict[dt.date, tuple[dt.datetime | None, ...]]:
-    """Per arrival: the latest moment, and for status the moments up to which and from which time is covered."""
+def _summary(judged: DataFrame, kind: Kind) -> dict[dt.date, tuple[dt.datetime | None, ...]]:
+    """Per arrival: the latest moment, and the moments up to which and from which time is covered, if it is."""
     none = F.lit(None).cast("timestamp")
-    cover, first = (F.greatest("heard_at", "covers_until"), F.col("heard_at")) if kind == "status" else (none, none)
+    cover, first = kind.cover() if kind.cover else (none, none)
     rows = judged.where(is_accepted()).groupBy("arrival_date")
-    found = rows.agg(F.max(newest).alias("n"), F.max(cover).alias("c"), F.min(first).alias("f")).toArrow().to_pylist()
+    found = (
+        rows.agg(F.max(kind.newest).alias("n"), F.max(cover).alias("c"), F.min(first).alias("f")).toArrow().to_pylist()
+    )
     return {row["arrival_date"]: (row["n"], row["c"], row["f"]) for row in found}
 
 
@@ -459,7 +462,7 @@ def _replace(
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
         is_renamed = identity.renew_names(connection, stream.id, days, rows.accepted)
         published.touch_published(connection, stream.id, days, shown)
-    if stream.kind == "locations" or is_renamed:
+    if is_renamed or touch.makes_registry(stream):
         touch.renew_registry(settings, spark)
     mark()
     _forget(settings, stream, lake, arrivals, claim)
@@ -487,7 +490,7 @@ def _reach(
     Returns:
         (what marks it, digests of the rows that are there).
     """
-    removed, added, mark_dates = rows_of(new.schema.empty_table()), new, mark_all_edges
+    removed, added, is_known = rows_of(new.schema.empty_table()), new, False
     found: dict[dt.date, str] = {}
     try:
         accepted_files.demand_arrivals(settings, lake, stream.kind, stream.id, days)
@@ -500,7 +503,7 @@ def _reach(
         if strange:
             touched |= touch.touched_by_damage(settings, stream, added)
         else:
-            mark_dates = mark_edges
+            is_known = True
     except LakeDamagedError as damage:
         LOG.warning("all that was computed is computed again once the table is whole: %s", damage)
         touched = touch.touched_by_damage(settings, stream, added)
@@ -509,9 +512,7 @@ def _reach(
     }
 
     def mark() -> None:
-        touch.mark(settings, stream, touched)
-        if stream.kind == "status":
-            mark_dates(settings, dates)
+        touch.mark(settings, stream, touched, dates, are_all_known=is_known)
 
     return mark, found
 

@@ -1,6 +1,6 @@
 """Splits harmonised rows into accepted and quarantined, with all reasons and flags, in one pass. Pure Spark.
 
-The rules are in `quality/rules.py`. What looks at other rows is resolved on read, in `facts/sessions.py`.
+The rules are in `kinds/rules.py`. What looks at other rows is resolved on read, in `facts/sessions.py`.
 """
 
 from __future__ import annotations

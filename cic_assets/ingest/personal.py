@@ -1,7 +1,7 @@
 """What of a delivery may be shown: personal values become keyed hashes, what nobody declared is left out of `raw`.
 
 Declared is what the stream file names. A feed renames its fields as it likes, so a list of names that look personal
-(`streams/personal.py`) is for streams without personal fields only; where there are some, nothing else is shown.
+(`kinds/personal.py`) is for streams without personal fields only; where there are some, nothing else is shown.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ NO_OWNERS = {
     ("status", "zone"): f"the days of a status feed are days of one zone: {_SPLIT}",
     ("locations", "zone"): f"a registry's months end by the clock of one zone: {_SPLIT}",
 }
-# Columns that are texts: whatever stands there is read, unless it is too long (`harmonise/common.py`).
+# Columns that are texts: whatever stands there is read, unless it is too long (`kinds/common.py`).
 TEXTS = frozenset(
     {
         "session_id", "charge_point", "connector_id", "cdr_session_id", "credit_reference_id", "location_id",

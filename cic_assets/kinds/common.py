@@ -76,7 +76,7 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
     Args:
         records: the decoded columns `cic.*`, `source_file`, `arrival_date`, `arrived_at` and the stream's fields
             as text. `cic.delivery` says which delivery of the arrival a row is of, and `cic.shows_swap` whether it
-            shows day and month exchanged (`quality/delivery.py`); without them, all is one delivery that does not.
+            shows day and month exchanged (`ingest/delivery.py`); without them, all is one delivery that does not.
         stream: whose expressions.
         beside: more columns, over the feed's fields.
     """

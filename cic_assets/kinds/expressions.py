@@ -1,7 +1,7 @@
 """What Spark SQL expressions of streams say of themselves, without data: hidden casts of times, reads that can fail.
 
 An engine's own cast completes what is no instant: `00:15` becomes today, `2026` the first of January, `… BST` Dhaka.
-So text is parsed by `harmonise/common.py`, or by a pattern that has every part of it.
+So text is parsed by `kinds/common.py`, or by a pattern that has every part of it.
 """
 
 from __future__ import annotations

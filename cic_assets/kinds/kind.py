@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from cic_assets.kinds.locations import harmonise as locations
-from cic_assets.kinds.sessions import harmonise as sessions
-from cic_assets.kinds.status import harmonise as status
 from cic_assets.lake.tables import ACCEPTED
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+
+def _as_judged(judged: DataFrame, stream: Any) -> DataFrame:
+    return judged
 
 
 @dataclass(frozen=True)
@@ -23,59 +24,37 @@ class Kind:
 
     Attributes:
         name: of the kind, and of its folder under `accepted`.
+        description: of its accepted rows, for people.
         harmonise: decoded records and their stream → the judged columns.
-        entries: judged rows that no rule rejects, and their stream → the columns of `accepted`.
         newest: the judged column by which freshness is told.
-        dated: the column of accepted rows that says in which day or month of facts a row is; None without facts.
         identity: columns by which a rerun knows a row again; a row that changed elsewhere changed here too.
+        dated: the column of accepted rows that says in which day or month of facts a row is; None without facts.
+        entries: judged rows that no rule rejects, and their stream → the columns of `accepted`.
+        figures: sums and medians of a delivery's judged rows, by name (`ingest/delivery.py`).
+        counted: what of a delivery is counted by value.
+        repeated: a delivery's rows that no rule rejects → ids that don't identify, and repeats; None without ids.
+        cover: up to when, and from when, a judged row covers time; None where rows cover none.
+        has_words: whether its rows say a state in words, which a vocabulary may not know.
+        has_content: whether records are told apart by a hash of all that they say.
+        is_first: ingested before the others, which are flagged by it.
     """
 
     name: str
+    description: str
     harmonise: Callable[[DataFrame, Any], DataFrame]
-    entries: Callable[[DataFrame, Any], DataFrame]
     newest: str
-    dated: str | None
     identity: tuple[str, ...]
+    dated: str | None = None
+    entries: Callable[[DataFrame, Any], DataFrame] = _as_judged
+    figures: Callable[[Any], list[Column]] = lambda stream: []
+    counted: Callable[[Any], dict[str, Column]] = lambda stream: {}
+    repeated: Callable[[DataFrame], DataFrame] | None = None
+    cover: Callable[[], tuple[Column, Column]] | None = None
+    has_words: bool = False
+    has_content: bool = False
+    is_first: bool = False
 
     @property
     def schema(self) -> pa.Schema:
         """Of the accepted rows."""
         return ACCEPTED[self.name]
-
-
-KINDS: dict[str, Kind] = {
-    "sessions": Kind(
-        "sessions",
-        sessions.harmonise,
-        lambda judged, stream: judged,
-        "started_at",
-        "start_date",
-        (
-            "source_file", "source_line", "content_hash", "session_id", "start_date", "authority_id", "provider_id",
-            "revenue", "flags",
-        ),
-    ),
-    "status": Kind(
-        "status",
-        status.harmonise,
-        status.entries,
-        "heard_at",
-        "status_date",
-        (
-            "source_file", "source_line", "arrived_at", "entry", "at", "since_at", "charge_point_id", "connector_id",
-            "state", "source_status", "status_date", "authority_id", "covers_until", "flags",
-        ),
-    ),
-    "locations": Kind(
-        "locations",
-        locations.harmonise,
-        lambda judged, stream: judged,
-        "arrived_at",
-        None,
-        (
-            "source_file", "source_line", "charge_point_id", "charge_point_alias", "connector_id", "location_id",
-            "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "valid_to",
-            "authority_id", "status", "flags",
-        ),
-    ),
-}  # fmt: skip

@@ -2,7 +2,7 @@
 
 A rule says when it fires (`predicate`) and, in other words, what holds for a row on which it does not (`holds`). The
 first splits the rows; the second audits the split, so that a predicate which somebody broke is seen by the rule's own
-check and not only by a customer. Both are Spark SQL over the judged columns (`quality/judge.py` names them). Rules
+check and not only by a customer. Both are Spark SQL over the judged columns (`ingest/judge.py` names them). Rules
 that look at other rows (S11, credits) are in `facts/sessions.py`.
 """
 
@@ -89,7 +89,7 @@ RULES: tuple[Rule, ...] = (
         kinds=EVERY_KIND,
     ),
     Rule(
-        # Decided over a whole delivery, after its rows were judged: `lake/deliveries.py`.
+        # Decided over a whole delivery, after its rows were judged: `ingest/deliveries.py`.
         "D04", "reject", "the delivery is held for what it is like as a whole, until it is released or the stream file"
         " is mended; `cic held` shows why",
         predicate="decode_fault = 'D04'",

@@ -2,7 +2,7 @@
 
 Both engines are in ANSI mode: one cell that is no number ended the ingest of all feeds. What can't be made safe is
 refused when the stream file is loaded: texts and numbers mixed in one list of alternatives, a pattern that no engine
-reads. Which reads gave null, `streams/expressions.py:failing_reads` finds.
+reads. Which reads gave null, `kinds/expressions.py:failing_reads` finds.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ Range = tuple[FiniteFloat, FiniteFloat]
 
 
 class Delivery(Part):
-    """What a delivery must look like (`quality/delivery.py`); what does not is held, or warned of.
+    """What a delivery must look like (`ingest/delivery.py`); what does not is held, or warned of.
 
     Defaults are measured: real operators' medians are 2 to 40 kWh and 1 to 40 kW, and a unit a thousand times off is
     beyond the ranges from wherever it comes.

@@ -61,7 +61,7 @@ ACCEPTED_SESSIONS = pa.schema(
         ("content_hash", pa.string()),
     ]
 )
-# What `facts/status.py` reads: entries of timelines (`harmonise/status.py:entries`), by the date of `at`.
+# What `facts/status.py` reads: entries of timelines (`kinds/status/harmonise.py:entries`), by the date of `at`.
 ACCEPTED_STATUS = pa.schema(
     [
         *_ORIGIN,

@@ -1,6 +1,6 @@
 """The lake's zones, paths and atomic writes, on a folder or on S3. Knows nothing of formats.
 
-lake.json                                                         which lake it is (`lake/lake_id.py`)
+lake.json                                                         which lake it is (`ledger/lake_id.py`)
 raw/stream_id=<id>/date=<arrival>/<sha256>.<ext>                  bytes as received
 decoded/stream_id=<id>/date=<arrival>/<sha256>-<fingerprint>.parquet
 accepted/<kind>, quarantine/<kind>                                Delta tables

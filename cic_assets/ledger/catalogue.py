@@ -384,7 +384,7 @@ class Incomplete:
     Attributes:
         held: personal fields that it lacks; nothing of it is decoded. Empty if it isn't held.
         missing: its original is gone, and these fields were not read before. None if that is not so.
-        findings: what is wrong with it as a whole, which holds it (`lake/deliveries.py`).
+        findings: what is wrong with it as a whole, which holds it (`ingest/deliveries.py`).
     """
 
     stream_id: str

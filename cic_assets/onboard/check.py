@@ -1,7 +1,7 @@
 """`cic streams check`: a file of the feed goes the way of ingest, without lake, warehouse or Dagster.
 
 Decoded, harmonised, judged and looked at as a delivery by the code that ingest runs, by the same limits: what ingest
-would warn of or hold is a problem here. What is told of it: `streams/summary.py`; what to try: `streams/advice.py`.
+would warn of or hold is a problem here. What is told of it: `onboard/summary.py`; what to try: `onboard/advice.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cic_assets.ingest.judge import (
     is_quarantined,
 )
 from cic_assets.ingest.personal import Guard, Keys, absent_fields
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import SessionsStream, Stream
 from cic_assets.onboard import advice

@@ -16,7 +16,7 @@ from cic_assets.ingest.decode import decoded_schema
 from cic_assets.ingest.engine_errors import engine_failure
 from cic_assets.ingest.judge import judge
 from cic_assets.ingest.personal import Guard
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.personal import undecided
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import Stream, referenced_fields

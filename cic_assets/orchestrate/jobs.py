@@ -1,4 +1,4 @@
-"""The jobs: what runs together. When: `schedules.py` and `sensors.py`. A job never mixes daily and monthly assets."""
+"""The jobs: what runs together; when, say schedules and sensors. A job never mixes daily and monthly assets."""
 
 from __future__ import annotations
 

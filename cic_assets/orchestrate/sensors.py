@@ -1,7 +1,8 @@
 """The sensors: the crawler that reports arrivals and asks for their ingest, and those that ask for what is stale.
 
 They look at what is there, not at what happened since a cursor, so a lost event costs one interval. A range that failed
-three times waits for a person: its content would have to change first. A run that died did not fail (`liveness.py`).
+three times waits for a person: its content would have to change first. A run that died did not fail
+(`orchestrate/liveness.py`).
 """
 
 import datetime as dt

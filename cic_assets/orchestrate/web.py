@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.responses import PlainTextResponse
+
 from cic_assets import peers
 from cic_assets.private import set_umask
 from cic_assets.settings import LOOPBACK, Settings, load_settings
@@ -60,7 +62,8 @@ class Guard:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": refused[1]})
         else:
-            await _refuse(send, *refused)
+            status, reason = refused
+            await PlainTextResponse(f"{reason}\n", status)(scope, receive, _with_headers(send))
 
     def fault(self, scope: Scope) -> tuple[int, str] | None:
         """(HTTP status, reason) of a refusal; None for what may pass."""
@@ -133,12 +136,6 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return send_on
-
-
-async def _refuse(send: Send, status: int, reason: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"{reason}\n".encode()})
 
 
 def guard_of(settings: Settings, app: App) -> Guard:

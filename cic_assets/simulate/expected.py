@@ -1,6 +1,6 @@
 """Which rules must fire on a row as it is sent: DEFINITIONS 4 read anew, in whole numbers of plain Python.
 
-The platform's rules are Spark SQL (`quality/rules.py`); that both agree on every row of a county is a test of both.
+The platform's rules are Spark SQL (`kinds/rules.py`); that both agree on every row of a county is a test of both.
 """
 
 from __future__ import annotations

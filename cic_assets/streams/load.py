@@ -1,4 +1,4 @@
-"""Reads the folders of stream files. The model of one file: `streams/model.py`."""
+"""Reads the folders of stream files. The model of one file: `kinds/stream.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cic streams new`: a stream file to start from, for each kind. What a file may say: `streams/model.py`."""
+"""`cic streams new`: a stream file to start from, for each kind. What a file may say: `kinds/stream.py`."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ create table if not exists catalogue.stream_cover (
 alter table catalogue.stream_cover add column if not exists first_at timestamptz;
 
 -- The entries of an arrival of a status stream by date (UTC), and the first of each: a few that stand alone, years before
--- all others, give no days (`lake/timeline.py:opening`).
+-- all others, give no days (`facts/status_edges.py:opening`).
 create table if not exists catalogue.stream_entry (
   stream_id text not null,
   arrival_date date not null,

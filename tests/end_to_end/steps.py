@@ -20,7 +20,7 @@ from cic_assets.facts.fact import Fact, Parts, Published, compute_window
 from cic_assets.facts.status_edges import mark_edges
 from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import entry_counts

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
-from cic_assets.settings import PACKAGE
+from cic_assets.kinds.every import KINDS
+from cic_assets.settings import PACKAGE, PROJECT
 
 # What stands beside the rooms: any room may import it, and it imports no room.
 GROUND = {"calendar", "errors", "peers", "printed", "private", "processes", "settings"}
@@ -88,6 +90,42 @@ def test_the_rule_sees(house, path, text, said):
     assert said in faults(house)
 
 
+def test_files_that_comments_name_are_there():
+    texts = [*PACKAGE.rglob("*.py"), *PROJECT.glob("*.md"), *(PROJECT / "infra").rglob("*.md")]
+    named = {
+        (path.relative_to(PROJECT), name)
+        for path in texts
+        if path.name != "CHANGELOG.md"
+        for name in re.findall(r"(?<![\w/.])(?:\w+/)+\w+\.py\b", path.read_text())
+    }
+    assert len(named) > 40
+    roots = (PROJECT, PACKAGE, PROJECT / "tests")
+    gone = {each for each in named if not any((root / each[1]).exists() for root in roots)}
+    assert gone == set()
+
+
 def test_a_room_without_modules_is_seen(house):
     (house / "kinds" / "thing.py").unlink()
     assert faults(house) == ["kinds is empty"]
+
+
+# Ingest, ledger and Dagster's side know kinds by what `Kind` says of them.
+KINDLESS = ("ingest", "ledger", "orchestrate")
+
+
+def kinds_named(package: Path) -> list[str]:
+    """Where they name one."""
+    pattern = re.compile("|".join(f"\"{kind}\"|'{kind}'" for kind in KINDS))
+    return [
+        f"{path.relative_to(package)}:{number}: {line.strip()}"
+        for room in KINDLESS
+        for path in sorted((package / room).rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_ingest_ledger_and_orchestrate_name_no_kind(house):
+    assert len(KINDS) >= 3 and kinds_named(PACKAGE) == []
+    (house / "ingest" / "thing.py").write_text("if stream.kind == 'status':\n    pass\n")
+    assert kinds_named(house) == ["ingest/thing.py:1: if stream.kind == 'status':"]

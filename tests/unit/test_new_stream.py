@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cic_assets.cli.app import app
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
 from cic_assets.settings import SHIPPED_STREAMS
 from cic_assets.streams.load import load_stream
 from cic_assets.streams.new import NEW_KINDS

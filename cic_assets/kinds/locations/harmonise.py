@@ -88,7 +88,7 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
     """Charge points, or their connectors, one row per decoded record, with what the judge needs to see.
 
     Args:
-        records: as `harmonise/common.py:given` takes them.
+        records: as `kinds/common.py:given` takes them.
         stream: whose expressions, units and zone apply.
 
     Returns:

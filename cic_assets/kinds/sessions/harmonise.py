@@ -1,4 +1,4 @@
-"""Feed → common model of sessions. Pure Spark: no files, no Dagster. What is erroneous: `quality/judge.py`."""
+"""Feed → common model of sessions. Pure Spark: no files, no Dagster. What is erroneous: `ingest/judge.py`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def harmonise(records: DataFrame, stream: SessionsStream) -> DataFrame:
     """Sessions of the common model, one per decoded record, with what the judge needs to see.
 
     Args:
-        records: as `harmonise/common.py:given` takes them.
+        records: as `kinds/common.py:given` takes them.
         stream: whose expressions, zone, units and repairs apply.
 
     Returns:
@@ -259,7 +259,7 @@ def _identified(frame: DataFrame, stream: SessionsStream) -> DataFrame:
 
 
 def _key(name: str) -> Column:
-    """What `facts/identity.py:key` makes of an id."""
+    """What `kinds/identity.py:key` makes of an id."""
     upper = F.upper(name)
     return F.when(upper.rlike(EMI3), F.translate(upper, SEPARATORS, "")).otherwise(upper)
 

@@ -1,4 +1,4 @@
-"""Feed → common model of states. Pure Spark: no files, no Dagster. What is erroneous: `quality/judge.py`."""
+"""Feed → common model of states. Pure Spark: no files, no Dagster. What is erroneous: `ingest/judge.py`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def harmonise(records: DataFrame, stream: StatusStream) -> DataFrame:
     """States of the common model, one per decoded record, with what the judge needs to see.
 
     Args:
-        records: as `harmonise/common.py:given` takes them.
+        records: as `kinds/common.py:given` takes them.
         stream: whose expressions, vocabulary and zone apply.
 
     Returns:

@@ -28,7 +28,7 @@ from cic_assets.ingest import deliveries
 from cic_assets.ingest.attempt import Attempt, attempt_all, fail
 from cic_assets.ingest.feeds import feed_states
 from cic_assets.ingest.ingest import IngestCount
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
 from cic_assets.ledger import catalogue
@@ -82,15 +82,6 @@ def _table_schema(names_and_types: Sequence[Any]) -> TableSchema:
     return TableSchema([TableColumn(field.name, str(field.type)) for field in names_and_types])
 
 
-_DESCRIPTIONS = {
-    "sessions": "Sessions that no row rule rejects, in the common model. Duplicates are still in: they are decided on "
-    "read, over all arrivals.",
-    "status": "Entries of charge points' timelines that no row rule rejects: events (a state begins) and polls "
-    "(a feed lists the state at a moment).",
-    "locations": "Charge points and connectors as operators list them, all versions; the registry is built from them.",
-}
-
-
 def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
     """What an ingest writes: each stream's rows, and the tables that all streams share."""
     common: dict[str, Any] = {"owners": OWNERS}
@@ -113,7 +104,7 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
             AssetSpec(
                 key,
                 deps=[accepted_key(stream) for stream in streams if stream.kind == kind],
-                description=_DESCRIPTIONS[kind] + " Partition: arrival date (UTC).",
+                description=KINDS[kind].description + " Partition: arrival date (UTC).",
                 group_name="lake",
                 kinds={"spark", "deltalake"},
                 metadata={"dagster/column_schema": _table_schema(KINDS[kind].schema)},
@@ -294,7 +285,7 @@ def _of_kind(platform: Platform, counts: Sequence[IngestCount], kind: str) -> li
 
 
 def _wanted(context: AssetExecutionContext, config: IngestConfig, platform: Platform) -> list[Stream]:
-    """The streams that a run is about; locations first: the registry is there when states and sessions are flagged."""
+    """The streams that a run is about; the registry first: it is there when states and sessions are flagged."""
     unknown = sorted(set(config.streams) - set(platform.streams))
     if unknown:
         raise Failure(f"no stream {', '.join(unknown)}; `cic streams list` shows all")
@@ -307,7 +298,7 @@ def _wanted(context: AssetExecutionContext, config: IngestConfig, platform: Plat
     if not mine and chosen:
         kinds = {kind for kind, key in ACCEPTED.items() if key in chosen} or set(KINDS)
         mine = [each for each in streams if each.kind in kinds]
-    return sorted(mine, key=lambda each: (each.kind != "locations", each.id))
+    return sorted(mine, key=lambda each: (not KINDS[each.kind].is_first, each.id))
 
 
 def _arrivals_of(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dagster import AssetCheckEvaluation, AssetCheckResult, AssetCheckSeverity
 
 from cic_assets.ingest.feeds import ALIVE, FEED_CHECKS, KNOWN, FeedState
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.orchestrate.assets.keys import accepted_key
 
@@ -17,7 +18,8 @@ _SEVERITIES = {KNOWN: AssetCheckSeverity.WARN}
 
 def feed_checks_of(stream: Stream) -> dict[str, str]:
     """Check → what holds; only states can be unknown."""
-    return {name: text for name, text in FEED_CHECKS.items() if stream.kind == "status" or name not in (KNOWN, ALIVE)}
+    left_out = () if KINDS[stream.kind].has_words else (KNOWN, ALIVE)
+    return {name: text for name, text in FEED_CHECKS.items() if name not in left_out}
 
 
 def feed_results(streams: Mapping[str, Stream], states: Iterable[FeedState]) -> Iterator[AssetCheckResult]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dagster import AssetKey
 
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 
 # The table of all streams of a kind.

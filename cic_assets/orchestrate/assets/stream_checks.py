@@ -13,6 +13,7 @@ from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, Metada
 
 from cic_assets.ingest.expectations import BATCH_CHECKS, BLOCKING_BATCH_CHECKS, CheckOutcome, validate
 from cic_assets.ingest.ingest import IngestCount
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rules import RULES, rules_of
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.failures import IngestFailure
@@ -41,7 +42,7 @@ def check_specs(stream: Stream) -> list[AssetCheckSpec]:
         **DELIVERY_CHECKS,
         **feed_checks_of(stream),
     }
-    if stream.kind == "status":
+    if KINDS[stream.kind].has_words:
         texts[UNMAPPED] = "every word for a state is in the stream's vocabulary"
     return [AssetCheckSpec(name, asset=accepted_key(stream), description=text) for name, text in texts.items()]
 
@@ -56,7 +57,7 @@ def count_checks(stream: Stream, rule_set: str, counts: Sequence[IngestCount], d
         docs: folder of the Data Docs.
     """
     outcomes = validate(stream, rules_of(rule_set, stream.kind), counts, docs)
-    unmapped = [_unmapped(stream, counts)] if stream.kind == "status" else []
+    unmapped = [_unmapped(stream, counts)] if KINDS[stream.kind].has_words else []
     return [
         *_results(stream, outcomes),
         _unreadable(stream, outcomes, counts),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
 from cic_assets.ledger.catalogue import arrivals
 from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings

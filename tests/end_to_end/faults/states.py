@@ -18,7 +18,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-from cic_assets.kinds.kind import KINDS
+from cic_assets.kinds.every import KINDS
 from cic_assets.lake.zones import lake_of
 from cic_assets.settings import Settings, load_settings
 from cic_assets.warehouse import connect as warehouse
