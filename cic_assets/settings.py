@@ -27,7 +27,7 @@ SHIPPED_STREAMS = PACKAGE / "streams" / "files"
 # Names of this machine for itself.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULE_SETS = ("default", "academic")
-# Facts older than this are restated only when somebody asks (DEFINITIONS 2, Restatement).
+# Facts older than this are restated only when somebody asks (numbers.md 2, Restatement).
 RESTATEMENT_HORIZON_DAYS = 400
 # Imports, Arrow and an engine that computes a day take about as much.
 _LEAST_MEMORY = 1 << 30

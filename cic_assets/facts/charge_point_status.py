@@ -141,7 +141,7 @@ def _providers(connection: Connection, window: Window) -> set[str]:
 
 
 def audit(computed: Computed) -> list[Finding]:
-    """The identities of DEFINITIONS 2, on the rows that are about to replace others, and the flags that look around."""
+    """The identities of numbers.md 2, on the rows that are about to replace others, and the flags that look around."""
     day, disposition = computed.rows[STATUS_DAY], computed.rows[STATUS_DISPOSITION]
     days, wrong = day.count_rows(), [each for piece in pieces(day) for each in _not_adding_up(piece)]
     placed = sum(total(disposition, name) for name in DISPOSITIONS)

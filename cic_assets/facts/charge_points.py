@@ -1,6 +1,6 @@
 """Which charge points there are: the registry, and how many of them were registered, heard from and online in a month.
 
-Pure Spark: no files, no warehouse, no Dagster. DEFINITIONS 2, Charge points in a month.
+Pure Spark: no files, no warehouse, no Dagster. numbers.md 2, Charge points in a month.
 """
 
 from __future__ import annotations

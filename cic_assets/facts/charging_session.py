@@ -101,7 +101,7 @@ def _passes(settings: Settings, start: dt.date, end: dt.date) -> Iterator[tuple[
 
 
 def audit(computed: Computed) -> list[Finding]:
-    """The identities of DEFINITIONS 4 and the day's arithmetic, on the rows that are about to replace others."""
+    """The identities of numbers.md 4 and the day's arithmetic, on the rows that are about to replace others."""
     session, day, disposition = (computed.rows[table.name] for table in TABLES)
     placed = sum(total(disposition, name) for name in DISPOSITIONS)
     counted = session.filter(pc.field("is_counted"))

@@ -1,6 +1,6 @@
 """Which facts a change of accepted rows may alter: months of sessions, local days of states. Pure Spark.
 
-The rule is DEFINITIONS 2, Restatement.
+The rule is numbers.md 2, Restatement.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sessions and their daily statistics (DEFINITIONS 3). Pure Spark: no files, no warehouse, no Dagster.
+"""Sessions and their daily statistics (numbers.md 3). Pure Spark: no files, no warehouse, no Dagster.
 
 What needs other rows is resolved here, on read, over all arrivals: duplicates, superseded versions, CDR over Session,
 credits, overlaps (S11). Only exact sums, counts, minima and maxima leave here; Postgres divides.
@@ -122,7 +122,7 @@ def resolve(rows: DataFrame, checkpoint: Callable[[DataFrame], DataFrame]) -> Da
 
 
 def told_apart(rows: DataFrame) -> DataFrame:
-    """Adds `id_reused`, and `told_by`: what identifies a session beside its id (DEFINITIONS 3, S16).
+    """Adds `id_reused`, and `told_by`: what identifies a session beside its id (numbers.md 3, S16).
 
     An id of which rows stand at two charge points, or with starts more than 24 h apart, does not identify: then charge
     point, connector and start do. Nor does a long number of which a spreadsheet kept the first digits (`8.9E+15`): of

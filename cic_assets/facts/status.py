@@ -1,4 +1,4 @@
-"""How every charge point spent its day (DEFINITIONS 2). Pure Spark: no files, no warehouse, no Dagster.
+"""How every charge point spent its day (numbers.md 2). Pure Spark: no files, no warehouse, no Dagster.
 
 A timeline is built from entries: events (a state begins) and polls (a feed lists the state at a moment, and says since
 when it holds). Entries around a window may be given whole or as edges, one small row per charge point and date: the
@@ -166,7 +166,7 @@ def status_facts(
 
 
 def newest_first() -> list[Column]:
-    """Which of several words about one instant wins (DEFINITIONS 2): the last arrival, else the worse state.
+    """Which of several words about one instant wins (numbers.md 2): the last arrival, else the worse state.
 
     Within one delivery that has an id at two places, a copy that is REMOVED loses, else the worse state holds (E08).
     """
@@ -201,7 +201,7 @@ def resolve(entries: DataFrame, feeds: DataFrame) -> DataFrame:
 def polled_events(polls: DataFrame, feeds: DataFrame | None) -> DataFrame:
     """The changes of state that a stream's polls show, as events; one poll per connector and instant given.
 
-    A poll is evidence (DEFINITIONS 2): its state began where the feed says, if that is after the poll before. An older
+    A poll is evidence (numbers.md 2): its state began where the feed says, if that is after the poll before. An older
     instant can't be: if the state is another one, it is dated by the poll that saw it first, and flagged (E07). Of the
     time before a feed's first poll nothing is known but what survived until then, so nothing begins before it. A poll
     without `since_at` shows no change; it is there for the one that follows.
@@ -332,7 +332,7 @@ def _midnights(points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFram
 
 
 def _folded(events: DataFrame) -> DataFrame:
-    """The charge point's state at each of its events, from the last state of each connector (DEFINITIONS 2)."""
+    """The charge point's state at each of its events, from the last state of each connector (numbers.md 2)."""
     instants = events.select("charge_point_id", "at").distinct()
     connectors = events.select("charge_point_id", "connector_id").distinct()
     known = events.select("charge_point_id", "connector_id", "at", "state")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# DEFINITIONS 3; OCPI 2.2.1 CDR and Session.
+# numbers.md 3; OCPI 2.2.1 CDR and Session.
 SESSION_COLUMNS: dict[str, str] = {
     "session_id": "the feed's id of the session or CDR; without it, rows equal in every field are one session; `none` "
     "where ids are none: charge point, connector and start identify",
@@ -31,7 +31,7 @@ SESSION_COLUMNS: dict[str, str] = {
     "authority": "which authority answers for it, in place of authority.id; a row without one is rejected",
     "zone": "the IANA zone of a row's wall clock and local day, in place of zone; a row without one is rejected",
 }
-# DEFINITIONS 2; OCPI 2.2.1 EVSE, OCPP StatusNotification.
+# numbers.md 2; OCPI 2.2.1 EVSE, OCPP StatusNotification.
 STATUS_COLUMNS: dict[str, str] = {
     "charge_point": "the feed's id of the charge point (EVSE), unique within the provider",
     "charge_point_alias": "another id of the same charge point in the feed; not needed where `charge_point` is a "

@@ -391,7 +391,7 @@ def presence(stream: Stream) -> list[str]:
 
 
 def from_wall(frame: DataFrame, edge: str, zone: str | Column) -> DataFrame:
-    """Adds `<edge>_at`, `<edge>_twice` and `<edge>_shifted` from `<edge>_wall` (DEFINITIONS 4, Daylight saving).
+    """Adds `<edge>_at`, `<edge>_twice` and `<edge>_shifted` from `<edge>_wall` (numbers.md 4, Daylight saving).
 
     An hour that occurs twice is read as the first, one that does not exist moves on by an hour.
     """

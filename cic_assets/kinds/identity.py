@@ -1,4 +1,4 @@
-"""Which ids of a provider's feeds name one charge point (DEFINITIONS 3: uid and evse_id). Plain Python.
+"""Which ids of a provider's feeds name one charge point (numbers.md 3: uid and evse_id). Plain Python.
 
 Decided from all that the feeds ever gave, so that neither the order of arrival nor who spoke first matters.
 """

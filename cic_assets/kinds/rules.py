@@ -1,4 +1,4 @@
-"""The rules of DEFINITIONS 4, each written once, and the rule sets.
+"""The rules of numbers.md 4, each written once, and the rule sets.
 
 A rule says when it fires (`predicate`) and, in other words, what holds for a row on which it does not (`holds`). The
 first splits the rows; the second audits the split, so that a predicate which somebody broke is seen by the rule's own
@@ -37,14 +37,14 @@ class Rule:
     """One rule.
 
     Attributes:
-        id: as in DEFINITIONS 4, or `D…` for records that could not be decoded and `A…` for the academic rule set.
+        id: as in numbers.md 4, or `D…` for records that could not be decoded and `A…` for the academic rule set.
         severity: `reject` quarantines the row, `flag` keeps and marks it.
         message: what is wrong, for people.
         predicate: true where the rule fires; null counts as false. `{name}` is a threshold.
         holds: true where the row is fine by this rule; null counts as true.
         source: who says so.
         kinds: the kinds of stream whose rows it looks at.
-        flag: the word in `flags` where DEFINITIONS gives one, else the id.
+        flag: the word in `flags` where numbers.md gives one, else the id.
         words: of a rule that marks several things in a row: Spark SQL for an array of them; each becomes `flag:word`.
     """
 
@@ -310,10 +310,10 @@ class CrossRule:
     """A rule that looks at other rows or tables, computed over event time in `facts/`.
 
     Attributes:
-        id: as in DEFINITIONS 4.
+        id: as in numbers.md 4.
         message: what is wrong, for people.
         source: who says so.
-        flag: the word in `flags` where DEFINITIONS gives one, else the id.
+        flag: the word in `flags` where numbers.md gives one, else the id.
     """
 
     id: str
@@ -346,7 +346,7 @@ CROSS_RULES = {
 
 
 def rules_of(rule_set: str, kind: str) -> tuple[Rule, ...]:
-    """The rules of a set that look at a kind's rows, in the order of DEFINITIONS."""
+    """The rules of a set that look at a kind's rows, in the order of numbers.md."""
     return tuple(rule for rule in RULES if rule.id in SETS[rule_set] and kind in rule.kinds)
 
 

@@ -49,7 +49,7 @@ PARTY_ID = r"^[A-Za-z0-9*_.-]+$"
 
 
 class Party(Part):
-    """A provider or an authority: id as DEFINITIONS 1 says, and the name that people read."""
+    """A provider or an authority: id as numbers.md 1 says, and the name that people read."""
 
     id: Annotated[
         str,
@@ -92,7 +92,7 @@ class Numbers(Part):
 
 
 class DateRepair(Part):
-    """DEFINITIONS 4, S15: which files have day and month exchanged wherever both readings exist."""
+    """numbers.md 4, S15: which files have day and month exchanged wherever both readings exist."""
 
     kind: Annotated[
         Literal["day_month_swap"], told("day and month exchanged wherever both readings exist (S15)", "day_month_swap")
@@ -480,7 +480,7 @@ class SessionWords(Part):
 
 
 class SessionsStream(Stream):
-    """Charging sessions or CDRs (DEFINITIONS 3)."""
+    """Charging sessions or CDRs (numbers.md 3)."""
 
     kind: Literal["sessions"]
     vocabulary: Annotated[
@@ -548,13 +548,13 @@ class Vocabulary(Part):
         return self
 
 
-# DEFINITIONS 2, Silence.
+# numbers.md 2, Silence.
 ON_CHANGE_SILENCE = dt.timedelta(days=7)
 PERIODS_OF_SILENCE = 3
 
 
 class StatusStream(Stream):
-    """States of charge points (DEFINITIONS 2)."""
+    """States of charge points (numbers.md 2)."""
 
     kind: Literal["status"]
     vocabulary: Annotated[Vocabulary, told("the feed's words for states", {"standard": "OCPI 2.2.1"})]

@@ -1,4 +1,4 @@
-"""Detects exported dates with day and month exchanged (DEFINITIONS 4, S15). Repairs nothing: that is declared.
+"""Detects exported dates with day and month exchanged (numbers.md 4, S15). Repairs nothing: that is declared.
 
 Software that reads mm/dd/yyyy wherever it can exchanges day and month of every true day up to 12. Dates with a day
 above 12 are beyond doubt; they span the delivery, give or take the twelve days at its edges.

@@ -1,4 +1,4 @@
-"""From a feed's word for a state to OCPI's nine (DEFINITIONS 2).
+"""From a feed's word for a state to OCPI's nine (numbers.md 2).
 
 Sources: OCPI 2.1.1 mod_locations 4.4.15, 2.2.1 and 2.3.0 8.4.22 `Status`, the same nine words in each; OCPP 1.6
 `ChargePointStatus` and 2.0.1 `ConnectorStatusEnumType`; OICP 2.3 `EvseStatus`, whose OutOfService says not why; DATEX
@@ -67,12 +67,12 @@ STANDARDS: dict[Standard, dict[str, State]] = {
         "unknown": "UNKNOWN",
     },
 }
-# Several connectors, one charge point: the first of these that any connector has (DEFINITIONS 2). BLOCKED, PLANNED and
+# Several connectors, one charge point: the first of these that any connector has (numbers.md 2). BLOCKED, PLANNED and
 # REMOVED are not in its list: a blocked bay serves nobody but works; what is planned or gone says nothing of the rest.
 FOLD_ORDER: tuple[State, ...] = (
     "CHARGING", "RESERVED", "AVAILABLE", "BLOCKED", "INOPERATIVE", "OUTOFORDER", "UNKNOWN", "PLANNED", "REMOVED",
 )  # fmt: skip
-# States that hold without any further word (DEFINITIONS 2, Silence).
+# States that hold without any further word (numbers.md 2, Silence).
 NEVER_EXPIRE: tuple[State, ...] = ("PLANNED", "REMOVED")
 # Two words at one instant that nothing else tells apart: the worse one, from the worst.
 WORST_FIRST: tuple[State, ...] = (

@@ -32,7 +32,7 @@ _ORIGIN = [
     ("source_line", pa.int64()),
     ("arrived_at", _INSTANT),
 ]
-# What `facts/sessions.py` reads: the common model with its provenance (DEFINITIONS 1 and 3).
+# What `facts/sessions.py` reads: the common model with its provenance (numbers.md 1 and 3).
 ACCEPTED_SESSIONS = pa.schema(
     [
         *_ORIGIN,

@@ -111,7 +111,7 @@ def forget_mended(settings: Settings, streams: dict[str, Stream], pending: Itera
 def touch_elapsed_days(settings: Settings, streams: Iterable[Stream], now: dt.datetime) -> None:
     """Marks the days that status feeds have by the calendar alone and did not have when last asked.
 
-    Which days exist depends on the feed alone (DEFINITIONS 2): from its first cover to yesterday or its end, whatever
+    Which days exist depends on the feed alone (numbers.md 2): from its first cover to yesterday or its end, whatever
     was delivered. Days that a feed no longer has are marked too, as their rows must go.
     """
     feeds = feeds_of(settings, streams)

@@ -1,4 +1,4 @@
-"""Which rules must fire on a row as it is sent: DEFINITIONS 4 read anew, in whole numbers of plain Python.
+"""Which rules must fire on a row as it is sent: numbers.md 4 read anew, in whole numbers of plain Python.
 
 The platform's rules are Spark SQL (`kinds/rules.py`); that both agree on every row of a county is a test of both.
 """

@@ -17,7 +17,7 @@ from cic_assets.simulate.told import Tellers, Told
 # One record in so many, of each kind of dirt.
 DIRT_EVERY = 400
 STRANGE_WORD = "Rebooting"
-# DEFINITIONS 2: feeds that report on change.
+# numbers.md 2: feeds that report on change.
 SILENCE = 7 * DAY
 OCPP_WORDS: dict[State, str] = {"AVAILABLE": "Available", "OUTOFORDER": "Faulted", "INOPERATIVE": "Unavailable"}
 

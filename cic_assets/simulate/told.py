@@ -1,4 +1,4 @@
-"""What a feed's words tell of one charge point's days: DEFINITIONS 2 in plain Python, as the truth beside the files.
+"""What a feed's words tell of one charge point's days: numbers.md 2 in plain Python, as the truth beside the files.
 
 Written word by word in order of time; the platform's own way (Spark, over sets of rows) shares nothing with it.
 """

@@ -1,5 +1,5 @@
 -- The warehouse's own tables: facts, quality and catalogue. dbt owns the schema `marts` (and its staging).
--- Every statement may run again. Divisions are generated columns: Spark sends exact sums only (DEFINITIONS 1).
+-- Every statement may run again. Divisions are generated columns: Spark sends exact sums only (numbers.md 1).
 
 create schema if not exists facts;
 create schema if not exists marts;
@@ -560,7 +560,7 @@ select
   lead(month_date) over (partition by charge_point_id order by month_date) as to_month,
   rated_power_kw,
   device_power_kw,
-  -- Half-open, in kW (DEFINITIONS 2).
+  -- Half-open, in kW (numbers.md 2).
   case
     when rated_power_kw < 8 then '0-8'
     when rated_power_kw < 50 then '8-50'
@@ -773,7 +773,7 @@ left join catalogue.fact_window as w on w.fact = t.fact and w.period_date = t.pe
 where t.touch_id > coalesce(w.computed_touch_id, 0)
 group by t.fact, t.period_date;
 
--- How each status feed was, by local day: what share of its charge points' time (D, DEFINITIONS 2) nobody knows, and whether
+-- How each status feed was, by local day: what share of its charge points' time (D, numbers.md 2) nobody knows, and whether
 -- it is dead: for a week its charge points were in no state at all but UNKNOWN and unreported; or, where it reports use, five or
 -- more of them in one and the same state (ours: five chargers that nobody uses, breaks or repairs for a week are a broken feed).
 create or replace view quality.feed_day as

@@ -1,4 +1,4 @@
-{# DEFINITIONS 2, Measures: all are a sum over D, the time that was observed, neither planned nor removed. #}
+{# numbers.md 2, Measures: all are a sum over D, the time that was observed, neither planned nor removed. #}
 {% macro status_denominator(prefix='') -%}
     ({{ prefix }}day_seconds - {{ prefix }}unobserved_seconds - {{ prefix }}planned_seconds - {{ prefix }}removed_seconds)
 {%- endmacro %}

@@ -1,4 +1,4 @@
-"""The figures of DEFINITIONS 7, on the real operators' files."""
+"""The figures of numbers.md 7, on the real operators' files."""
 
 from __future__ import annotations
 

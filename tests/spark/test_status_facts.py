@@ -423,7 +423,7 @@ def order(row):
 
 
 def change(before, seen, covers_from):
-    """The event that a poll shows, in view of the connector's poll before it; as DEFINITIONS 2 says it."""
+    """The event that a poll shows, in view of the connector's poll before it; as numbers.md 2 says it."""
     since = min(seen["since_at"], seen["at"])
     if before is None:
         began = max(since, covers_from)

@@ -213,7 +213,7 @@ def row(**values: object) -> Row:
     return Row(**{**usual, **values})
 
 
-# DEFINITIONS 4, by hand: what is sent, and the rules that it breaks.
+# numbers.md 4, by hand: what is sent, and the rules that it breaks.
 FAULTS: list[tuple[dict[str, object], set[str]]] = [
     ({}, set()),
     ({"point": None}, {"S01"}),

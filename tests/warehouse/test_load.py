@@ -166,7 +166,7 @@ def status_day(settings, reports_use=True, **minutes: float) -> tuple[Decimal | 
 
 
 def test_measures_of_the_worked_month_and_of_days_without_a_denominator(settings):
-    """DEFINITIONS 2: of 43,200 min, 40,000 working, 2,000 unknown, 200 blocked, 500 inoperative, 500 out of order."""
+    """numbers.md 2: of 43,200 min, 40,000 working, 2,000 unknown, 200 blocked, 500 inoperative, 500 out of order."""
     month = {"available": 30_000, "charging": 9_000, "reserved": 1_000, "blocked": 200}
     silent = {**month, "inoperative": 500, "outoforder": 500, "unknown": 1_500, "unreported": 500}
     assert [str(value) for value in status_day(settings, **silent)] == [
