@@ -14,6 +14,8 @@ INGEST = "ingest"
 DAILY = "daily"
 MONTHLY = "monthly"
 DIMENSIONS = "dimensions"
+# Dagster's name of all definitions together, at the location of `workspace.yaml`.
+REPOSITORY = "__repository__@cic"
 # Dagster's own tags of a run over a range of partitions.
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"

@@ -97,11 +97,15 @@ class Runner:
         Raises:
             RunFailedError: it failed, and not for single streams' sake; what replaced nothing is still there.
         """
-        from cic_assets.orchestrate.jobs import range_tags
+        from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
+
+        from cic_assets.orchestrate.jobs import REPOSITORY, range_tags
         from cic_assets.orchestrate.liveness import process_tags
 
         run_id = str(uuid.uuid4())
         tags = process_tags(run_id) | (range_tags(first, last) if first and last else {})
+        # By it the UI's timeline and a job's page find a run.
+        tags[REPOSITORY_LABEL_TAG] = REPOSITORY
         config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
         if ops:
             config["ops"] = ops

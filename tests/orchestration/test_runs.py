@@ -9,14 +9,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from dagster import AssetCheckKey, AssetKey, DagsterInstance, RunRequest, SensorResult, build_sensor_context
+import yaml
+from dagster import (
+    AssetCheckKey,
+    AssetKey,
+    DagsterInstance,
+    RunRequest,
+    RunsFilter,
+    SensorResult,
+    build_sensor_context,
+)
 
 from cic_assets.ingest.landing import land
 from cic_assets.kinds import rules
+from cic_assets.orchestrate.jobs import REPOSITORY
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.orchestrate.sensors import build_sensors
-from cic_assets.settings import Settings
+from cic_assets.settings import PROJECT, Settings
 from cic_assets.simulate import ASHBOURNE, BRACKENDALE, Simulation, simulate
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse.connect import connect
@@ -52,6 +62,16 @@ def runner(settings: Settings, instance: DagsterInstance) -> Runner:
 def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:
     with connect(settings) as connection:
         return connection.execute(query.encode()).fetchall()
+
+
+def test_a_run_of_the_command_line_stands_in_the_uis_timeline(instance, runner, county):
+    runner.ingest()
+    runs = instance.get_runs(RunsFilter(tags={".dagster/repository": REPOSITORY}))
+    assert {run.job_name for run in runs} == {"ingest"}
+    # The label is that of the location which the UI loads.
+    (place,) = yaml.safe_load((PROJECT / "workspace.yaml").read_text())["load_from"]
+    name = runner._definitions.get_repository_def().name
+    assert f"{name}@{place['python_module']['location_name']}" == REPOSITORY
 
 
 def test_personal_values_are_nowhere_but_in_the_originals(settings, runner, county):

@@ -126,6 +126,8 @@ def sweep(round_: str, kills: int, errors: int, seed: int) -> tuple[list[Line], 
                     started = time.monotonic()
                     outcomes.append(_outcome(strike, point, fault))
                     line.add(outcomes[-1], time.monotonic() - started)
+                    if outcomes[-1].complaints:
+                        print(_complained(outcomes[-1]), flush=True)
                 lines.append(line)
                 print(shown(line), flush=True)
     return lines, outcomes
@@ -178,9 +180,14 @@ def main() -> int:
     print("\n".join(shown(line) for line in totals))
     wrong = [outcome for outcome in outcomes if outcome.complaints]
     for outcome in wrong:
-        print(f"{outcome.fault} at {outcome.hit or outcome.point}: {'; '.join(outcome.complaints)[:2000]}")
+        print(_complained(outcome))
     _keep(vars(given), [*lines, *totals], outcomes)
     return 1 if wrong else 0
+
+
+def _complained(outcome: Outcome) -> str:
+    """What a fault did that it must not."""
+    return f"{outcome.fault} at {outcome.hit or outcome.point}: {'; '.join(outcome.complaints)[:2000]}"
 
 
 def _keep(given: dict[str, int], lines: list[Line], outcomes: list[Outcome]) -> None:
