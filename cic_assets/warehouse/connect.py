@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -99,8 +100,11 @@ def dagster_url(settings: Settings, *, start: bool = False) -> str:
     return f"postgresql://?{urlencode(parts, quote_via=quote)}"
 
 
-def dbt_environment(settings: Settings) -> dict[str, str]:
-    """The variables that `dbt_project/profiles.yml` reads."""
+def dbt_environment(settings: Settings, start: dt.date, end: dt.date) -> dict[str, str]:
+    """What dbt reads in its environment: the warehouse (`dbt_project/profiles.yml`), and a half-open window of dates.
+
+    The window is a setting of its sessions, for `dbt_project/macros/window.sql`.
+    """
     parts = conninfo_to_dict(server_url(settings))
     return {
         "CIC_DBT_HOST": str(parts.get("host", "localhost")),
@@ -109,6 +113,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "CIC_DBT_PASSWORD": str(parts.get("password") or ""),
         "CIC_DBT_DBNAME": str(parts.get("dbname") or DATABASE),
         **{f"CIC_DBT_{name.upper()}": str(parts[name]) for name in _DBT_ENCRYPTION if parts.get(name)},
+        "PGOPTIONS": f"-c cic.window_start={start} -c cic.window_end={end}",
     }
 
 

@@ -1,11 +1,23 @@
+{% macro window_bound(name, default) -%}
+    {#- A bound of the half-open window of local dates: a var, as unit tests give it; else a setting of the session, as
+        a run gives it in PGOPTIONS, so that the SQL is the same for every window and dbt parses the project once;
+        without either, everything. -#}
+    {%- set said = var(name, none) -%}
+    {%- if said is not none -%}
+        timestamp '{{ said }}'
+    {%- else -%}
+        coalesce(nullif(current_setting('cic.{{ name }}', true), ''), '{{ default }}')::timestamp
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro in_window(column, unit='day') -%}
     {#- `month` widens to whole months: a part of a month can't replace a month's row. -#}
-    {%- set start, end = var("window_start") | string, var("window_end") | string -%}
+    {%- set start, end = window_bound('window_start', '2010-01-01'), window_bound('window_end', '2100-01-01') -%}
     {%- if unit == 'month' -%}
-        {{ column }} >= date_trunc('month', timestamp '{{ start }}')::date
-        and {{ column }} < (date_trunc('month', timestamp '{{ end }}' - interval '1 day') + interval '1 month')::date
+        {{ column }} >= date_trunc('month', {{ start }})::date
+        and {{ column }} < (date_trunc('month', {{ end }} - interval '1 day') + interval '1 month')::date
     {%- else -%}
-        {{ column }} >= date '{{ start }}' and {{ column }} < date '{{ end }}'
+        {{ column }} >= ({{ start }})::date and {{ column }} < ({{ end }})::date
     {%- endif -%}
 {%- endmacro %}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from cic_assets.settings import PROJECT, Settings, load_settings
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.connect import connect, dagster_url, dbt_environment, public, set_up
 from tests.conftest import admin
+
+DAY = dt.date(2026, 1, 1)
 
 NAME, USER, PASSWORD = "my db/100% &co", "o'brien @home", "p%20?w #:"
 
@@ -75,7 +78,7 @@ def test_psycopg_dagster_and_dbt_log_in_by_an_address_with_escaped_signs(odd, mo
         "DBT_TARGET_PATH": str(tmp_path),
     }
     done = subprocess.run(
-        [*command, "--profiles-dir", folder], env={**os.environ, **environment, **dbt_environment(odd)},
+        [*command, "--profiles-dir", folder], env={**os.environ, **environment, **dbt_environment(odd, DAY, DAY)},
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert "connection ok" in done.stdout and "sslmode: disable" in done.stdout, done.stdout

@@ -1,10 +1,11 @@
 """The marts: dbt models as assets, one definition per cadence, so that a window of partitions is one dbt run."""
 
 import datetime as dt
-import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -75,9 +76,39 @@ def mart_keys(name: str) -> list[AssetKey]:
     return [AssetKey([schema, mart]) for schema, mart in sorted(mart_sets()[name].relations)]
 
 
-def dbt_arguments(start: dt.date, end: dt.date) -> list[str]:
-    """The dbt command for a half-open window of dates; which models, its caller says."""
-    return ["build", "--vars", json.dumps({"window_start": start.isoformat(), "window_end": end.isoformat()})]
+PARSED = "partial_parse.msgpack"
+
+
+def parsed_environment(settings: Settings) -> dict[str, str]:
+    """Where dbt finds the project as it parsed it last for this warehouse: 3.5 of the 8 CPU seconds of a build.
+
+    What dbt keeps beside the project is for no warehouse, and dbt takes none that is for another one.
+    """
+    kept = settings.home / "dbt" / PARSED
+    return {"DBT_PARTIAL_PARSE_FILE_PATH": str(kept)} if kept.is_file() else {}
+
+
+def keep_parsed(settings: Settings, target: Path) -> None:
+    """Keeps what a dbt run has parsed for the next one; dbt itself sees what has changed since."""
+    made, kept = target / PARSED, settings.home / "dbt" / PARSED
+    if not made.is_file():
+        return
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    draft = kept.with_name(f"{PARSED}.{os.getpid()}")
+    shutil.copy(made, draft)
+    draft.replace(kept)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables for a process that is started within, and for no other one."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, text in before.items():
+            os.environ.pop(name) if text is None else os.environ.update({name: text})
 
 
 def mart_assets() -> list[AssetsDefinition]:
@@ -130,17 +161,18 @@ def _build(
     window: tuple[dt.date, dt.date],
 ) -> Iterator[Any]:
     settings = platform.settings
-    # dbt runs in a process of its own and knows the warehouse by these variables.
-    os.environ.update(dbt_environment(settings))
     # Of a part of a set, somebody's choice in the UI, nothing is said: the others may be old.
     is_whole = set(mart_keys(name)) <= set(context.selected_asset_keys)
     with building(settings, name, *window) if is_whole else nullcontext():
-        for event in dbt.cli(dbt_arguments(*window), context=context).stream():
+        with _environment(dbt_environment(settings, *window) | parsed_environment(settings)):
+            invocation = dbt.cli(["build"], context=context)
+        for event in invocation.stream():
             if isinstance(event, Output):
                 rows = row_count(settings, context.asset_key_for_output(event.output_name))
                 yield event if rows is None else event.with_metadata({**event.metadata, "dagster/row_count": rows})
             else:
                 yield event
+        keep_parsed(settings, invocation.target_path)
 
 
 def row_count(settings: Settings, key: AssetKey) -> int | None:

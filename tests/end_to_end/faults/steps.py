@@ -19,7 +19,7 @@ from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.mart_sets import DBT_PROJECT, MONTHLY
 from cic_assets.ledger.publication import building, due_by_set
-from cic_assets.orchestrate.assets.marts import dbt_arguments
+from cic_assets.orchestrate.assets.marts import PARSED, keep_parsed, parsed_environment
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
@@ -71,19 +71,18 @@ def run_marts(settings: Settings, sent: Path, round_: str) -> None:
             for name, window in windows.items():
                 stack.enter_context(building(settings, name, *window))
             starts, ends = zip(*windows.values(), strict=True)
-            _run_dbt(
-                settings, [*dbt_arguments(min(starts), max(ends)), "--select", *(f"tag:{name}" for name in windows)]
-            )
+            select = ["--select", *(f"tag:{name}" for name in windows)]
+            _run_dbt(settings, ["build", *select], (min(starts), max(ends)))
 
 
 # They change no mart, and are 119 of its 132 nodes.
 _TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 
 
-def _run_dbt(settings: Settings, arguments: list[str]) -> None:
+def _run_dbt(settings: Settings, arguments: list[str], window: tuple[dt.date, dt.date]) -> None:
     """In a process of its own, which finds the warehouse by its environment, as Dagster runs it."""
     target = Path(tempfile.mkdtemp(prefix="target", dir=settings.home))
-    shutil.copy(DBT_PROJECT / "target" / "partial_parse.msgpack", target)
+    shutil.copy(DBT_PROJECT / "target" / PARSED, target)
     folders = (
         "--project-dir",
         DBT_PROJECT,
@@ -95,8 +94,10 @@ def _run_dbt(settings: Settings, arguments: list[str]) -> None:
         target,
     )
     dbt = Path(sys.executable).with_name("dbt")
-    environment = os.environ | dbt_environment(settings) | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    environment = os.environ | dbt_environment(settings, *window) | parsed_environment(settings)
+    environment |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     subprocess.run([dbt, "--no-use-colors", *arguments, *_TESTS, *folders], env=environment, check=True)
+    keep_parsed(settings, target)
 
 
 STEPS: dict[str, Step] = {"land": run_land, "ingest": _run_ingest, "days": _run_days, "months": _run_months}
