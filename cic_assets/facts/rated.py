@@ -20,7 +20,7 @@ from cic_assets.lake.zones import Lake
 from cic_assets.ledger.periods import mark_stale
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection, connect
-from cic_assets.warehouse.load import copy_rows
+from cic_assets.warehouse.load import Staged, insert_staged, stage_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -53,14 +53,22 @@ def with_aliases(known: Mapping[str, str], given: Sequence[str]) -> list[str]:
     return sorted({*given, *canonical, *(name for name, point in known.items() if point in canonical)})
 
 
-def renew_names(connection: Connection, stream_id: str, days: Sequence[dt.date], accepted: Rows) -> bool:
+NAMES = "catalogue.charge_point_name"
+
+
+def stage_names(connection: Connection, accepted: Rows) -> Staged:
+    """The names that accepted rows give, beside their table."""
+    return stage_rows(connection, NAMES, rows_of(distinct(accepted, _NAMES)))
+
+
+def renew_names(connection: Connection, stream_id: str, days: Sequence[dt.date], names: Staged) -> bool:
     """Replaces the names that arrivals of a stream give, and where they bring anything new, decides anew.
 
     Args:
         connection: in whose transaction.
         stream_id: whose arrivals.
         days: which.
-        accepted: their accepted rows.
+        names: those of their accepted rows.
 
     Returns:
         Whether any charge point has another id now.
@@ -70,7 +78,7 @@ def renew_names(connection: Connection, stream_id: str, days: Sequence[dt.date],
         "delete from catalogue.charge_point_name where stream_id = %s and arrival_date = any(%s)",
         [stream_id, list(days)],
     )
-    copy_rows(connection, "catalogue.charge_point_name", rows_of(distinct(accepted, _NAMES)))
+    insert_staged(connection, NAMES, names)
     _keep_names(connection, stream_id, "names_after")
     row = connection.execute(
         "select exists ((table names_before except table names_after) union all"

@@ -454,13 +454,14 @@ def _replace(
     arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
     with connect(settings) as connection:
         staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
+        names = identity.stage_names(connection, rows.accepted)
         catalogue.demand_claim(connection, stream.id, days, claim)
         shown = published.shown(connection)
         _record(connection, settings, stream, kept, staged)
         accepted_files.keep(connection, stream.kind, stream.id, days, noted)
         accounted.note_taken(connection, stream.id, days)
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
-        is_renamed = identity.renew_names(connection, stream.id, days, rows.accepted)
+        is_renamed = identity.renew_names(connection, stream.id, days, names)
         published.touch_published(connection, stream.id, days, shown)
     if is_renamed or touch.makes_registry(stream):
         touch.renew_registry(settings, spark)

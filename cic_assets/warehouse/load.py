@@ -15,12 +15,16 @@ from cic_assets.warehouse.connect import Connection, connect
 EVERY_ROW = sql.SQL("true")
 
 
+class LockedBeforeCopyError(RuntimeError):
+    """A mistake in the platform: a COPY while locks are held."""
+
+
 def table_name(name: str) -> sql.Identifier:
     """`schema.table`, quoted."""
     return sql.Identifier(*name.split("."))
 
 
-def copy_rows(connection: Connection, table: str, rows: Rows) -> None:
+def _copy_rows(connection: Connection, table: str, rows: Rows) -> None:
     """Appends rows to a table by COPY, inside the caller's transaction. Columns go by name."""
     statement = sql.SQL("copy {} ({}) from stdin").format(table_name(table), _names(rows.schema.names))
     with connection.cursor().copy(statement) as copy:
@@ -39,14 +43,32 @@ class Staged:
 
 def stage_rows(connection: Connection, table: str, rows: Rows) -> Staged:
     """Copies rows for a table into a temporary one of the same types; readers and writers of the table don't wait."""
+    _demand_no_locks(connection)
     staged = Staged(f"staging_{table.replace('.', '_')}", rows.schema.names)
     connection.execute(
         sql.SQL("create temporary table {} on commit drop as select {} from {} with no data").format(
             sql.Identifier(staged.table), _names(staged.columns), table_name(table)
         )
     )
-    copy_rows(connection, staged.table, rows)
+    _copy_rows(connection, staged.table, rows)
     return staged
+
+
+_HELD_LOCKS = """
+select string_agg(distinct relation::regclass::text, ', ') from pg_locks join pg_class as c on c.oid = relation
+where pid = pg_backend_pid() and mode <> 'AccessShareLock' and c.relnamespace::regnamespace::text = any(%s)
+"""
+
+
+def _demand_no_locks(connection: Connection) -> None:
+    """So that nobody waits for a worker that hangs in a COPY: Postgres counts that as no idle time, and ends it never.
+
+    Raises:
+        LockedBeforeCopyError: the transaction has locked or written rows that others may want.
+    """
+    row = connection.execute(_HELD_LOCKS, [["catalogue", "facts", "quality", "marts"]]).fetchone()
+    if row and row[0]:
+        raise LockedBeforeCopyError(f"rows are staged before anything is locked; locked are {row[0]}")
 
 
 def insert_staged(

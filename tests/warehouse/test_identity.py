@@ -14,7 +14,7 @@ from cic_assets.ingest import decode, ingest, judge
 from cic_assets.ingest.decode import DecodeError
 from cic_assets.ingest.ingest import IngestError
 from cic_assets.ingest.landing import land
-from cic_assets.kinds import kind as kinds
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import SessionsStream, parse_stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import rows_of
@@ -23,7 +23,7 @@ from cic_assets.ledger.catalogue import arrivals, ingested
 from cic_assets.ledger.periods import Window, claim_window
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.warehouse.connect import connect
-from cic_assets.warehouse.load import copy_rows
+from cic_assets.warehouse.load import insert_staged, stage_rows
 from tests.builders import accepted
 
 DAY = dt.datetime(2026, 6, 12, 6, tzinfo=dt.UTC)
@@ -103,7 +103,8 @@ def spoken(settings):
     ]
     table = pa.Table.from_pylist([{**{name: row[name] for name in names}, "is_counted": True} for row in rows])
     with connect(settings) as connection:
-        copy_rows(connection, "facts.charging_session", rows_of(table))
+        staged = stage_rows(connection, "facts.charging_session", rows_of(table))
+        insert_staged(connection, "facts.charging_session", staged)
     claim_window(settings, Window(touch.CHARGE_POINTS, dt.date(2026, 1, 1), dt.date(2026, 7, 1), monthly=True), "run")
     return settings
 
@@ -136,22 +137,22 @@ def test_identity_is_decided_anew_only_for_names_that_are_new(settings, monkeypa
     renew = identity._renew_identity
     monkeypatch.setattr(identity, "_renew_identity", lambda connection: bool(decided.append(1)) or renew(connection))
 
-    def arrives(stream, kind, day, *names):
+    def arrives(stream, kind, day, *heard):
         rows = [
             {"stream_id": stream, "arrival_date": dt.date(2026, 6, day), "provider_id": "p",
-             "charge_point_id": f"p/{name}", "charge_point_alias": None} for name in names
+             "charge_point_id": f"p/{name}", "charge_point_alias": None} for name in heard
         ]  # fmt: skip
         schema = pa.schema([(name, pa.date32() if name == "arrival_date" else pa.string()) for name in identity._NAMES])
         decided.clear()
         with connect(settings) as connection:
+            names = identity.stage_names(connection, rows_of(pa.Table.from_pylist(rows, schema=schema)))
             connection.execute(
                 "insert into catalogue.stream (stream_id, kind, provider_id, provider_name, authority_id,"
                 " authority_name, zone, licence, contact, rule_set, fingerprint) values"
                 " (%s, %s, 'p', 'P', 'a', 'A', 'Europe/London', 'l', 'c', 'default', 'f') on conflict do nothing",
                 [stream, kind],
             )
-            days = [dt.date(2026, 6, day)]
-            identity.renew_names(connection, stream, days, rows_of(pa.Table.from_pylist(rows, schema=schema)))
+            identity.renew_names(connection, stream, [dt.date(2026, 6, day)], names)
             return len(decided), identity.aliases(connection)
 
     one, two, plain = "DE*ABC*E1*12", "DE*ABC*E11*2", "DEABCE112"
@@ -180,9 +181,9 @@ def lossy_decode(monkeypatch):
 
 
 def lossy_join(monkeypatch):
-    kind = kinds.KINDS["status"]
+    kind = KINDS["status"]
     lost = replace(kind, harmonise=lambda frame, stream: kind.harmonise(frame.where("`cic.line` <> 2"), stream))
-    monkeypatch.setitem(kinds.KINDS, "status", lost)
+    monkeypatch.setitem(KINDS, "status", lost)
 
 
 def lossy_judge(monkeypatch):
@@ -190,8 +191,8 @@ def lossy_judge(monkeypatch):
 
 
 def lossy_entries(monkeypatch):
-    kind = kinds.KINDS["status"]
-    monkeypatch.setitem(kinds.KINDS, "status", replace(kind, entries=without_one_line(kind.entries)))
+    kind = KINDS["status"]
+    monkeypatch.setitem(KINDS, "status", replace(kind, entries=without_one_line(kind.entries)))
 
 
 def lossy_quarantine(monkeypatch):

@@ -12,6 +12,7 @@ from cic_assets.lake.rows import rows_of as arrow_rows
 from cic_assets.ledger.periods import Window, WindowLostError, claim_window, swap_window
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.connect import _is_set_up, connect, set_up
+from cic_assets.warehouse.load import LockedBeforeCopyError, stage_rows
 
 JANUARY = Window("charging_session", dt.date(2026, 1, 1), dt.date(2026, 2, 1), monthly=True)
 
@@ -224,3 +225,21 @@ def test_what_is_not_as_the_set_up_left_it_is_set_up_again(settings, damage):
             connection.execute(query)
     with connect(settings) as connection:
         assert _is_set_up(connection)
+
+
+@pytest.mark.parametrize(
+    "locking",
+    [
+        "select from catalogue.arrival_claim for update",
+        "lock table facts.charge_point in share mode",
+        "delete from quality.quarantine where false",
+    ],
+)
+def test_nothing_is_copied_while_a_lock_is_held(settings, locking):
+    """A worker that stands still in a COPY would keep the lock for ever: four of 31 stale workers did."""
+    with (
+        pytest.raises(LockedBeforeCopyError, match="staged before anything is locked"),
+        connect(settings) as connection,
+    ):
+        connection.execute(locking)
+        stage_rows(connection, "facts.charging_session_day", arrow_rows([]))
