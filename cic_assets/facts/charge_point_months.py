@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from cic_assets.calendar import next_month
-from cic_assets.errors import PlatformError
 from cic_assets.facts.charge_points import charge_point_month
-from cic_assets.facts.fact import Computed, Fact, Parts, Table
+from cic_assets.facts.fact import Computed, Fact, FactNeedsError, Parts, Table
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.rated import aliases_of
 from cic_assets.facts.status_edges import renew_edges
@@ -174,7 +173,7 @@ def online_were_heard(carried: Sequence[tuple[dt.date, str]]) -> Finding:
     )
 
 
-class MissingDaysError(PlatformError):
+class MissingDaysError(FactNeedsError):
     """Days of status that were delivered have never been computed; the message names them and the command."""
 
 

@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a computation works with: where lake and warehouse are, the engine, and all streams."""
+    """What a computation works with: where lake and warehouse are, the engine, opened at first use, and all streams."""
 
     settings: Settings
-    spark: SparkSession
+    session: Callable[[], SparkSession]
     streams: Sequence[Stream]
+
+    @property
+    def spark(self) -> SparkSession:
+        """The engine's session."""
+        return self.session()
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,10 @@ class Published:
     missing: Sequence[Missing] = field(default=())
 
 
+class FactNeedsError(PlatformError):
+    """Something that a window needs is missing; the message says what to run first."""
+
+
 class FactRefusedError(PlatformError):
     """An audit says that the rows can't be right; nothing was replaced."""
 
@@ -139,7 +148,7 @@ def compute_window(fact: Fact, parts: Parts, window: Window, owner: str) -> Publ
     Raises:
         FactRefusedError: a blocking check failed; the rows stay as they were.
         WindowLostError: another run has claimed a period since; the rows stay.
-        PlatformError: something that the window needs is missing (`fact.demand`).
+        FactNeedsError: something that the window needs is missing (`fact.demand`).
     """
     settings = parts.settings
     fact.demand(parts, window)

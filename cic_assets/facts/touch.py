@@ -33,7 +33,7 @@ from cic_assets.facts.status_edges import (
 from cic_assets.kinds.identity import identified
 from cic_assets.kinds.stream import StatusStream, Stream
 from cic_assets.lake import tables
-from cic_assets.lake.rows import Rows, bring_back, distinct, in_group, union
+from cic_assets.lake.rows import Rows, bring_back, distinct, groups_of, in_group, union
 from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.accepted_files import demand_whole, read_accepted
@@ -145,14 +145,10 @@ def _status_days(
     """Local days that may differ: those that changed rows reach, or are counted in, or that the cover moved over."""
     zone = ZoneInfo(stream.zone)
     changed_at = min((moment for rows in (removed, added) if (moment := _first(rows, "at"))), default=None)
-    changed_points = {point for rows in (removed, added) for point in _values(rows, "charge_point_id")}
     with connect(settings) as connection:
-        names = aliases(connection)
-        points = with_aliases(names, sorted(changed_points))
         (first_before, before), (first_after, after) = _covers(connection, stream.id, covers)
         opened = _openings(connection, stream.id, covers, entries)
         computed = _last_computed(connection, STATUS)
-        silence = _longest_silence(connection, stream)
         believed_since = _read_otherwise(connection, stream)
         is_new = not removed.count_rows() and not _has_words(connection, stream)
     reached = [moment.astimezone(zone).date() for moment in (before, after) if moment is not None]
@@ -174,38 +170,64 @@ def _status_days(
         # Nothing to compare with: of what was never heard of, all is another.
         days |= _days(min(changed_at, *firsts).astimezone(zone).date(), horizon)
     elif changed_at is not None:
-        with staging_folder(settings) as staging:
-            with connect(settings) as connection:
-                known = _known_since(connection, settings, spark, changed_at.date() - LOOKBACK, points, staging)
-                feeds, heard = _firsts(connection, stream, firsts), _points(connection, points)
-            canonical = alias_frame(spark, names, staging)
-            lines = [
-                identified(frame, canonical)
-                for frame in (
-                    tables.hand_over(spark, removed, staging),
-                    tables.hand_over(spark, added, staging),
-                    known,
-                )
-            ]
-            handed = [tables.hand_over(spark, rows, staging) for rows in (heard, feeds)]
-            # A charge point's timelines need nothing of another one's.
-            compared = _entries_since(settings, changed_at, removed, added)
-            groups = 1 + compared * BYTES_PER_CHANGE // settings.memory_bytes
-            for number in range(groups):
-                spans = affected_spans(
-                    *(frame.where(in_group(number, groups)) for frame in lines),
-                    *handed,
-                    zone=stream.zone,
-                    silence=silence,
-                    # A warehouse of before knows no first cover of what all goes.
-                    feed_first=min(firsts, default=changed_at),
-                    horizon=dt.datetime.combine(horizon, dt.time(23, 59, 59), zone),
-                )
-                for first, last in spans:
-                    days |= _days(first, last)
+        since = min(firsts, default=None)
+        end = dt.datetime.combine(horizon, dt.time(23, 59, 59), zone)
+        days |= _compared(settings, spark, stream, removed, added, changed_at, since, end)
     # Days before the feed's first have no rows; what became of a record is told on the record's own.
     first_day = min([moment.astimezone(zone).date() for moment in opened if moment is not None], default=dt.date.min)
     return {day for day in days if day >= first_day} | told
+
+
+def _compared(
+    settings: Settings,
+    spark: SparkSession,
+    stream: StatusStream,
+    removed: Rows,
+    added: Rows,
+    changed_at: dt.datetime,
+    feed_first: dt.datetime | None,
+    horizon: dt.datetime,
+) -> set[dt.date]:
+    """Local days that changed rows reach, by the timelines of their charge points before and after.
+
+    Args:
+        settings: where lake and warehouse are.
+        spark: the engine.
+        stream: whose rows they are.
+        removed: accepted rows that will go.
+        added: accepted rows that will come.
+        changed_at: the earliest of them.
+        feed_first: from when the feed covers time, before or after the change; an old warehouse does not know it of
+            what all goes.
+        horizon: nothing after it has been computed or can be said yet.
+    """
+    changed = {point for rows in (removed, added) for point in _values(rows, "charge_point_id")}
+    days: set[dt.date] = set()
+    with staging_folder(settings) as staging:
+        with connect(settings) as connection:
+            names, silence = aliases(connection), _longest_silence(connection, stream)
+            points = with_aliases(names, sorted(changed))
+            known = _known_since(connection, settings, spark, changed_at.date() - LOOKBACK, points, staging)
+            feeds, heard = _firsts(connection, stream, [feed_first] if feed_first else []), _points(connection, points)
+        canonical = alias_frame(spark, names, staging)
+        rows = (tables.hand_over(spark, removed, staging), tables.hand_over(spark, added, staging), known)
+        lines = [identified(frame, canonical) for frame in rows]
+        handed = [tables.hand_over(spark, each, staging) for each in (heard, feeds)]
+        # A charge point's timelines need nothing of another one's; a group in which none changed says nothing.
+        entries = _entries_since(settings, changed_at, removed, added)
+        groups = 1 + entries * BYTES_PER_CHANGE // settings.memory_bytes
+        for number in sorted(groups_of((names.get(point, point) for point in changed), groups)):
+            spans = affected_spans(
+                *(frame.where(in_group(number, groups)) for frame in lines),
+                *handed,
+                zone=stream.zone,
+                silence=silence,
+                feed_first=feed_first or changed_at,
+                horizon=horizon,
+            )
+            for first, last in spans:
+                days |= _days(first, last)
+    return days
 
 
 def _has_words(connection: Connection, stream: StatusStream) -> bool:

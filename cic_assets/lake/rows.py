@@ -7,7 +7,8 @@ Parquet into staging (`bring_back`), looked at column by column or piece by piec
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
@@ -57,6 +58,11 @@ def in_group(number: int, groups: int, column: str = "charge_point_id") -> Colum
     from pyspark.sql import functions as F
 
     return F.pmod(F.crc32(F.coalesce(F.col(column), F.lit(""))), F.lit(groups)) == number if groups > 1 else F.lit(True)
+
+
+def groups_of(values: Iterable[str], groups: int) -> set[int]:
+    """The numbers of the groups, of so many, in which these charge points are (`in_group`)."""
+    return {zlib.crc32(value.encode()) % groups for value in values}
 
 
 def pieces(

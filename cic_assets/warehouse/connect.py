@@ -28,11 +28,14 @@ DATABASE = "cic"
 DAGSTER_DATABASE = "dagster"
 # The connection broke by itself, the server was shut down or crashed, or it gave up on a transaction in which nothing
 # happened any more (Postgres, Appendix A, classes 57 and 25).
-_GONE = (None, "57P01", "57P02", "25P03")
+_GONE = (None, "57P01", "57P02", "25P03", "25P04")
+_GIVEN_UP = (psycopg.errors.IdleInTransactionSessionTimeout, psycopg.errors.TransactionTimeout)
 _DBT_ENCRYPTION = ("sslmode", "sslcert", "sslkey", "sslrootcert")
 # After so long a worker that hangs within a transaction loses it, and with it the locks that its retry waits for. No
 # transaction here waits for Spark: the longest pause in one is a file's removal.
 IDLE_IN_TRANSACTION = "5min"
+# Within a pipeline of statements Postgres counts no idle time; from 17 on it ends any transaction after so long.
+LONGEST_TRANSACTION = "1h"
 _FOLDER = Path(__file__).parent
 # Set-up from several processes at once would collide on `create role`. A table's lock: an advisory one is anybody's.
 _SETUP_TABLE = """
@@ -136,14 +139,15 @@ def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
         with connection:
             connection.execute(
                 "select set_config('TimeZone', 'UTC', false),"
-                " set_config('idle_in_transaction_session_timeout', %s, false)",
-                [IDLE_IN_TRANSACTION],
+                " set_config('idle_in_transaction_session_timeout', %s, false),"
+                " (select set_config(name, %s, false) from pg_settings where name = 'transaction_timeout')",
+                [IDLE_IN_TRANSACTION, LONGEST_TRANSACTION],
             )
             if role != "etl":
                 _demand_weak(connection, role)
                 connection.execute("set transaction read only")
             yield connection
-    except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
+    except (psycopg.OperationalError, *_GIVEN_UP) as error:
         if error.sqlstate not in _GONE:
             raise
         raise WarehouseError(

@@ -79,7 +79,7 @@ def compute(settings: Settings, streams: dict[str, Stream], fact: Fact, start: d
 
 
 def _parts(settings: Settings, streams: dict[str, Stream]) -> Parts:
-    return Parts(settings, SparkResource(engine=settings.spark).session, list(streams.values()))
+    return Parts(settings, lambda: SparkResource(engine=settings.spark).session, list(streams.values()))
 
 
 def run_days(settings: Settings, streams: dict[str, Stream]) -> None:

@@ -18,7 +18,7 @@ from dagster import (
     multi_asset,
 )
 
-from cic_assets.facts.fact import Fact, FactRefusedError, Parts, Published, compute_window
+from cic_assets.facts.fact import Fact, FactNeedsError, FactRefusedError, Parts, Published, compute_window
 from cic_assets.ledger.periods import Window
 from cic_assets.orchestrate.assets.checks import check_result, check_spec, key_of
 from cic_assets.orchestrate.assets.raw import OWNERS
@@ -53,12 +53,14 @@ def fact_assets(fact: Fact) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         keys = context.partition_key_range
         window = fact.window(*(month_range if fact.is_monthly else day_range)(keys.start, keys.end))
-        parts = Parts(platform.settings, spark.session, list(platform.streams.values()))
+        parts = Parts(platform.settings, lambda: spark.session, list(platform.streams.values()))
         try:
             published = compute_window(fact, parts, window, f"{context.run_id}:{context.retry_number}")
         except FactRefusedError as error:
             yield from map(check_result, error.findings)
-            raise Failure(str(error)) from error
+            raise Failure(str(error)) from None
+        except FactNeedsError as error:
+            raise Failure(str(error)) from None
         yield from map(check_result, published.findings)
         yield from _materialized(published, window)
 

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +17,7 @@ from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.mart_sets import DBT_PROJECT, MONTHLY
 from cic_assets.ledger.publication import building, due_by_set
-from cic_assets.orchestrate.assets.marts import PARSED, keep_parsed, parsed_environment
+from cic_assets.orchestrate.assets.marts import keep_parsed, target_folder
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
@@ -81,8 +79,7 @@ _TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_te
 
 def _run_dbt(settings: Settings, arguments: list[str], window: tuple[dt.date, dt.date]) -> None:
     """In a process of its own, which finds the warehouse by its environment, as Dagster runs it."""
-    target = Path(tempfile.mkdtemp(prefix="target", dir=settings.home))
-    shutil.copy(DBT_PROJECT / "target" / PARSED, target)
+    target = target_folder(settings, "all")
     folders = (
         "--project-dir",
         DBT_PROJECT,
@@ -94,7 +91,7 @@ def _run_dbt(settings: Settings, arguments: list[str], window: tuple[dt.date, dt
         target,
     )
     dbt = Path(sys.executable).with_name("dbt")
-    environment = os.environ | dbt_environment(settings, *window) | parsed_environment(settings)
+    environment = os.environ | dbt_environment(settings, *window)
     environment |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     subprocess.run([dbt, "--no-use-colors", *arguments, *_TESTS, *folders], env=environment, check=True)
     keep_parsed(settings, target)
