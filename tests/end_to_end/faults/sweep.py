@@ -99,13 +99,15 @@ def tasks(
 def publishing_tasks(chain: Chain, scratch: Path, round_: str, kills: int, seed: int) -> Iterator[Task]:
     """Kills of runs that publish: of a first build the run with its dbt or dbt alone, as two first builds exclude."""
     rng = random.Random(f"{seed} {round_} {MARTS}")
-    where = [*scenarios.KILLED_AT, *(scenarios.KILLED_IN if round_ == "late" else ())]
     whom = scenarios.WHOM if round_ == "late" else scenarios.WHOM[:2]
-    drawn = [rng.choice(where) for _ in range(kills)]
-    # Each place once, before any comes twice.
-    drawn = [*rng.sample(where, min(kills, len(where))), *drawn][:kills]
-    for number, who in enumerate(whom):
-        points = [Point(round_, MARTS, Call("lock", 0, True, "", place)) for place in drawn[number :: len(whom)]]
+    for who in whom:
+        where = [*scenarios.KILLED_AT, *(scenarios.KILLED_IN if round_ == "late" else ())]
+        # Before and after dbt there is none to be killed.
+        where = [place for place in where if who != "dbt" or place.startswith("within")]
+        each = -(-kills // len(whom))
+        # Each place once, before any comes twice.
+        drawn = [*rng.sample(where, min(each, len(where))), *(rng.choice(where) for _ in range(each))][:each]
+        points = [Point(round_, MARTS, Call("lock", 0, True, "", place)) for place in drawn]
         yield f"SIGKILL of {who}", points, lambda point, who=who: scenarios.die_publishing(chain, point, who, scratch)
 
 
