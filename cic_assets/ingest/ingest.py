@@ -11,8 +11,9 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.errors import PySparkException
@@ -593,41 +594,47 @@ def _record(
     deliveries.record(connection, stream.id, days, [each for count in counts for each in count.deliveries])
     with connection.cursor() as cursor:
         for count in counts:
-            key = [stream.id, count.arrival_date]
-            cursor.execute(
-                "insert into quality.ingest_count (stream_id, arrival_date, rows_in, accepted, quarantined, skipped,"
-                " held, first_date, last_date, stream_fingerprint) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                [
-                    *key,
-                    count.rows_in,
-                    count.accepted,
-                    count.quarantined,
-                    count.skipped,
-                    count.held,
-                    *(count.dates or (None, None)),
-                    stream.fingerprint(),
-                ],
-            )
-            cursor.executemany(
-                "insert into quality.unreadable_value values (%s, %s, %s, %s, %s)",
-                [[*key, name, present, unread] for name, (present, unread) in count.unreadable.items() if unread],
-            )
-            cursor.executemany(
-                "insert into quality.rule_count values (%s, %s, %s, %s, %s)",
-                [[*key, rule, severities[rule], fired] for rule, fired in count.fired.items() if fired],
-            )
-            cursor.executemany(
-                "insert into quality.unmapped_status values (%s, %s, %s, %s)",
-                [[*key, word, rows] for word, rows in count.unmapped.items()],
-            )
-            cursor.executemany(
-                "insert into catalogue.stream_entry values (%s, %s, %s, %s, %s)",
-                [[*key, each.date, each.count, each.first_at] for each in count.entries],
-            )
-            if count.cover_at is not None:
-                cursor.execute(
-                    "insert into catalogue.stream_cover (stream_id, arrival_date, cover_at, first_at)"
-                    " values (%s, %s, %s, %s)",
-                    [*key, count.cover_at, count.first_at],
-                )
+            _record_count(cursor, stream, count, severities)
     register_streams(connection, [stream], settings.rule_set)
+
+
+def _record_count(
+    cursor: psycopg.Cursor[Any], stream: Stream, count: IngestCount, severities: Mapping[str, str]
+) -> None:
+    """What one arrival's ingest counted."""
+    key = [stream.id, count.arrival_date]
+    cursor.execute(
+        "insert into quality.ingest_count (stream_id, arrival_date, rows_in, accepted, quarantined, skipped,"
+        " held, first_date, last_date, stream_fingerprint) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            *key,
+            count.rows_in,
+            count.accepted,
+            count.quarantined,
+            count.skipped,
+            count.held,
+            *(count.dates or (None, None)),
+            stream.fingerprint(),
+        ],
+    )
+    cursor.executemany(
+        "insert into quality.unreadable_value values (%s, %s, %s, %s, %s)",
+        [[*key, name, present, unread] for name, (present, unread) in count.unreadable.items() if unread],
+    )
+    cursor.executemany(
+        "insert into quality.rule_count values (%s, %s, %s, %s, %s)",
+        [[*key, rule, severities[rule], fired] for rule, fired in count.fired.items() if fired],
+    )
+    cursor.executemany(
+        "insert into quality.unmapped_status values (%s, %s, %s, %s)",
+        [[*key, word, rows] for word, rows in count.unmapped.items()],
+    )
+    cursor.executemany(
+        "insert into catalogue.stream_entry values (%s, %s, %s, %s, %s)",
+        [[*key, each.date, each.count, each.first_at] for each in count.entries],
+    )
+    if count.cover_at is not None:
+        cursor.execute(
+            "insert into catalogue.stream_cover (stream_id, arrival_date, cover_at, first_at) values (%s, %s, %s, %s)",
+            [*key, count.cover_at, count.first_at],
+        )

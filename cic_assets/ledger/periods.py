@@ -105,17 +105,7 @@ def swap_window(
     with connect(settings) as connection:
         # First of all, so that a worker that hangs in a COPY, where Postgres counts no idle time, holds no lock.
         staged = {table: stage_rows(connection, table, rows) for table, (_, rows) in tables.items()}
-        # The row locks also make concurrent swaps of one window wait for each other, in one order.
-        owners = connection.execute(
-            "select period_date, owner from catalogue.fact_window where fact = %s and period_date = any(%s)"
-            " order by period_date for update",
-            [window.fact, window.periods],
-        ).fetchall()
-        lost = [period for period, found in owners if found != owner]
-        if lost or len(owners) != len(window.periods):
-            raise WindowLostError(
-                f"{window.fact}: {', '.join(map(str, lost or window.periods))} now belong to another run; not swapped"
-            )
+        _demand_owner(connection, window, owner)
         _stage_spared(connection, spared)
         changed = []
         for table, (date_column, rows) in tables.items():
@@ -133,14 +123,38 @@ def swap_window(
         mark_stale(connection, window.fact, makes_stale)
         then(connection)
         touch_readers(connection, changed, window.periods)
-        due = {day.replace(day=1) if window.monthly else day for _, day in spared}
-        # What stays due was computed nevertheless, but before all that has touched it.
-        connection.execute(
-            "update catalogue.fact_window set computed_at = now(), computed_touch_id ="
-            " case when period_date = any(%s) then coalesce(computed_touch_id, 0) else %s end"
-            " where fact = %s and period_date = any(%s)",
-            [sorted(due), touch_id, window.fact, window.periods],
+        _note_computed(connection, window, touch_id, {day for _, day in spared})
+
+
+def _demand_owner(connection: Connection, window: Window, owner: str) -> None:
+    """Keeps others from claiming, and from swapping, the window's periods until the end of the transaction.
+
+    Raises:
+        WindowLostError: another run has claimed one of them since.
+    """
+    # The row locks also make concurrent swaps of one window wait for each other, in one order.
+    owners = connection.execute(
+        "select period_date, owner from catalogue.fact_window where fact = %s and period_date = any(%s)"
+        " order by period_date for update",
+        [window.fact, window.periods],
+    ).fetchall()
+    lost = [period for period, found in owners if found != owner]
+    if lost or len(owners) != len(window.periods):
+        raise WindowLostError(
+            f"{window.fact}: {', '.join(map(str, lost or window.periods))} now belong to another run; not swapped"
         )
+
+
+def _note_computed(connection: Connection, window: Window, touch_id: int, spared: Collection[dt.date]) -> None:
+    """Says up to which touch the window's periods are computed; those of spared dates stay due."""
+    due = {day.replace(day=1) if window.monthly else day for day in spared}
+    # What stays due was computed nevertheless, but before all that has touched it.
+    connection.execute(
+        "update catalogue.fact_window set computed_at = now(), computed_touch_id ="
+        " case when period_date = any(%s) then coalesce(computed_touch_id, 0) else %s end"
+        " where fact = %s and period_date = any(%s)",
+        [sorted(due), touch_id, window.fact, window.periods],
+    )
 
 
 def _stage_spared(connection: Connection, spared: Collection[tuple[str, dt.date]]) -> None:
