@@ -108,7 +108,7 @@ def test_rows_that_would_leave_stay_until_somebody_says_so(landed):
         # It is due until somebody decides; edited back, it is not.
         assert pending_arrivals(landed, {RIGHT.id: edited}) and not pending_arrivals(landed, {RIGHT.id: RIGHT})
     with connect(landed) as connection:
-        accept_change(connection, edited)
+        accept_change(connection, edited.id, edited.fingerprint())
     (count,) = run(landed, edited)
     assert count.doubt == "" and accepted(landed) == count.accepted == 160
     assert not pending_arrivals(landed, {RIGHT.id: edited})
@@ -179,7 +179,7 @@ def test_the_streams_check_is_red_and_the_daemon_asks_again_once_somebody_said_y
         attempt()
     assert len(asked) == len(set(asked)) == MAX_ATTEMPTS, "then it waits for somebody"
     with connect(landed) as connection:
-        accept_change(connection, WRONG)
+        accept_change(connection, WRONG.id, WRONG.fingerprint())
     assert attempt() == [] and accepted(landed) == 0
     assert len(asked) == len(set(asked)) == MAX_ATTEMPTS + 1, "what was asked for before is not asked for again"
 

@@ -118,13 +118,14 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Variables for a process that is started within, and for no other one; options for Postgres come after others."""
     if "PGOPTIONS" in os.environ:
         variables = {**variables, "PGOPTIONS": f"{os.environ['PGOPTIONS']} {variables['PGOPTIONS']}"}
-    before = {name: os.environ.get(name) for name in variables}
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, text in before.items():
-            os.environ.pop(name) if text is None else os.environ.update({name: text})
+        for name in variables.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def mart_assets() -> list[AssetsDefinition]:
