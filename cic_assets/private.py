@@ -11,8 +11,6 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from cic_assets.settings import Settings
-
 UMASK = 0o077
 # Lists the folders that were closed, one a line.
 _CLOSED = "closed_folders"
@@ -23,12 +21,12 @@ def set_umask() -> None:
     os.umask(UMASK)
 
 
-def close_folders(settings: Settings) -> None:
-    """Takes others' rights on home and local lake away, once for each folder."""
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    marker = settings.home / _CLOSED
+def close_folders(home: Path, *others: Path) -> None:
+    """Takes others' rights on home and other folders, such as the local lake, away: once for each."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    marker = home / _CLOSED
     done = marker.read_text().splitlines() if marker.exists() else []
-    folders = [str(settings.home), *([] if settings.lake.startswith("s3://") else [settings.lake])]
+    folders = [str(home), *map(str, others)]
     new = [folder for folder in dict.fromkeys(folders) if folder not in done]
     if not new:
         return

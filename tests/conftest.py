@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from cic_assets.orchestrate.doors import set_up
 from cic_assets.settings import PROJECT, Settings, load_settings
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
 
 TIERS = ("unit", "spark", "orchestration", "warehouse", "end_to_end")
@@ -146,7 +146,7 @@ def template(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> str
     with admin(embedded.locate(server_home)) as connection:
         connection.execute(f"create database {name}")
     base = load_settings({"CIC_HOME": str(tmp_path_factory.mktemp("template"))})
-    warehouse.set_up(replace(base, warehouse_url=embedded.locate(server_home).url(name)))
+    set_up(replace(base, warehouse_url=embedded.locate(server_home).url(name)))
     return name
 
 

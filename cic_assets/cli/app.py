@@ -27,6 +27,7 @@ from cic_assets.streams.load import BrokenFile, StreamFileError, claimants, read
 if TYPE_CHECKING:
     from cic_assets.kinds.stream import Stream
     from cic_assets.orchestrate.runner import RunReport
+    from cic_assets.parts import Parts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -112,7 +113,7 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     from cic_assets.cli import server
     from cic_assets.cli.demo import step
     from cic_assets.ledger.mart_sets import manifest_of
-    from cic_assets.warehouse.connect import set_up
+    from cic_assets.orchestrate.doors import set_up
 
     settings, _, broken = _platform()
     _warn_of(broken)
@@ -233,7 +234,7 @@ def land(
     out; the exit code is 1 then, and where no stream claims any of them.
     """
     from cic_assets.ingest.landing import LandingError, demand_arrival
-    from cic_assets.warehouse.connect import set_up
+    from cic_assets.orchestrate.doors import opened, set_up
 
     settings, streams, broken = _platform()
     if stream != "auto" and stream not in streams:
@@ -244,26 +245,27 @@ def land(
     moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
     # One for all files of a call: they came together.
     now = dt.datetime.now(dt.UTC)
+    if moment and settings.environment == "prod":
+        raise LandingError("--arrived-at is for local use and migrations, not for CIC_ENVIRONMENT=prod")
     if moment:
-        demand_arrival(settings, moment.date(), now)
+        demand_arrival(moment.date(), now)
     set_up(settings)
     count = failed = 0
-    for file in files:
-        owners = claimants(streams.values(), file.name) if stream == "auto" else [streams[stream]]
-        try:
-            count += _land(settings, owners, file, moment, now)
-        except LandingError as error:
-            say_error(str(error))
-            failed += 1
+    with opened(settings) as parts:
+        for file in files:
+            owners = claimants(streams.values(), file.name) if stream == "auto" else [streams[stream]]
+            try:
+                count += _land(parts, owners, file, moment, now)
+            except LandingError as error:
+                say_error(str(error))
+                failed += 1
     if not failed and not count:
         say_error("no file was landed: name the stream, or add a pattern to `claims` of its file (`cic streams list`)")
     if failed or not count:
         raise typer.Exit(1)
 
 
-def _land(
-    settings: Settings, owners: Sequence[Stream], file: Path, moment: dt.datetime | None, now: dt.datetime
-) -> int:
+def _land(parts: Parts, owners: Sequence[Stream], file: Path, moment: dt.datetime | None, now: dt.datetime) -> int:
     """Lands a file for all that claim it; how many did."""
     from cic_assets.ingest.landing import LandingError, land, shown_name
 
@@ -272,7 +274,7 @@ def _land(
     if not owners:
         out.print(f"{marked(shown_name(file))}: no stream claims it; left alone", highlight=False)
     for owner in owners:
-        landing = land(settings, owner, file, moment, now)
+        landing = land(parts, owner, file, moment, now)
         said = "landed" if landing.new else f"known since {landing.landed.arrival_date}"
         line = f"{marked(shown_name(file))} → {owner.id}: {said} ({landing.landed.path})"
         out.print(line, highlight=False, soft_wrap=True)
@@ -287,8 +289,8 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
     of months. Both ends are included, and a month means all of it. Without a window: whatever is pending.
     """
     from cic_assets.calendar import window
+    from cic_assets.orchestrate.doors import set_up
     from cic_assets.orchestrate.runner import Runner, instance_of
-    from cic_assets.warehouse.connect import set_up
 
     settings, streams, broken = _platform()
     if (since is None) != (until is None):
@@ -336,25 +338,25 @@ def _end_with_troubles(reports: Iterable[RunReport], broken: Iterable[BrokenFile
 
 def _orphans(settings: Settings, streams: Iterable[str]) -> list[str]:
     from cic_assets.ledger.consent import orphans
-    from cic_assets.warehouse.connect import connect
+    from cic_assets.orchestrate.doors import warehouse_of
 
-    with connect(settings) as connection:
+    with warehouse_of(settings).transaction() as connection:
         return orphans(connection, streams)
 
 
 def _incomplete_deliveries(settings: Settings) -> list[str]:
     from cic_assets.ingest import deliveries
-    from cic_assets.warehouse.connect import connect
+    from cic_assets.orchestrate.doors import warehouse_of
 
-    with connect(settings) as connection:
+    with warehouse_of(settings).transaction() as connection:
         return [str(each) for each in deliveries.held(connection)]
 
 
 def _unwell_feeds(settings: Settings, streams: dict[str, Stream]) -> list[str]:
     from cic_assets.ingest.feeds import feed_states
-    from cic_assets.warehouse.connect import connect
+    from cic_assets.orchestrate.doors import warehouse_of
 
-    with connect(settings) as connection:
+    with warehouse_of(settings).transaction() as connection:
         states = feed_states(connection, streams.values(), dt.datetime.now(dt.UTC))
     return [f"{state.stream_id}: {state.wrong}" for state in states if not state.passed]
 
@@ -405,9 +407,9 @@ def sql(
     Table and CSV write control characters out, and CSV puts `'` before what a spreadsheet would take for a formula;
     JSON has each value as it is.
     """
-    from cic_assets.warehouse.connect import connect
+    from cic_assets.orchestrate.doors import warehouse_of
 
-    with connect(load_settings(), "reader" if role is SqlRole.etl else "analyst") as connection:
+    with warehouse_of(load_settings()).looking("reader" if role is SqlRole.etl else "analyst") as connection:
         # Prepared, so that the text is one statement.
         cursor = connection.execute(query.encode(), prepare=True)
         names = [column.name for column in cursor.description or []]
@@ -470,12 +472,12 @@ def simulate(
 def verify_lake() -> None:
     """Read the whole lake and name what is gone or holds other bytes than were put there. Exit code 1 if any is."""
     from cic_assets.ingest.verify import verify
-    from cic_assets.warehouse.connect import set_up
+    from cic_assets.orchestrate.doors import parts_of, set_up
 
     settings = load_settings()
     set_up(settings)
     damages = 0
-    for line in verify(settings):
+    for line in verify(parts_of(settings)):
         damages += 1
         out.print(marked(line), highlight=False, soft_wrap=True)
     if damages:

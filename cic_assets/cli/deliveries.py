@@ -18,9 +18,9 @@ StreamArgument = Annotated[str | None, typer.Argument(help="Of one stream; all i
 def held(stream: StreamArgument = None) -> None:
     """Which deliveries are held, why, and what to do."""
     from cic_assets.ingest import deliveries
-    from cic_assets.warehouse.connect import connect
+    from cic_assets.orchestrate.doors import warehouse_of
 
-    with connect(load_settings(), "reader") as connection:
+    with warehouse_of(load_settings()).looking("reader") as connection:
         found = deliveries.held(connection, stream)
     if not found:
         out.print("nothing is held")
@@ -42,16 +42,16 @@ def release(
     Where the stream file is wrong, mend that instead: its deliveries are judged again by themselves.
     """
     from cic_assets.ingest import deliveries
-    from cic_assets.warehouse.connect import connect
+    from cic_assets.orchestrate.doors import parts_of
 
     settings = load_settings()
     if stream not in read_streams(settings.streams).streams:
         raise wrong_call(f"no stream {stream}; `cic streams list` shows all")
     if not why.strip():
         raise wrong_call("say why with --why: what makes these figures right")
-    day = arrival.date() if arrival else None
-    with connect(settings) as connection:
+    day, parts = arrival.date() if arrival else None, parts_of(settings)
+    with parts.warehouse.transaction() as connection:
         passed = deliveries.to_release(connection, stream, file, day, by or getpass.getuser(), why.strip())
-    deliveries.release(settings, passed)
+    deliveries.release(parts, passed)
     names = sorted({name for each in passed for name in each.findings})
     say(f"released {len(passed)} files of {stream} ({', '.join(names)}); `cic run daily` ingests them")

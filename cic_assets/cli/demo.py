@@ -16,11 +16,12 @@ from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.regular import oddity
 from cic_assets.ledger.catalogue import incomplete
+from cic_assets.orchestrate.doors import opened, set_up, warehouse_of
 from cic_assets.orchestrate.runner import Runner, RunReport, fail_dead_runs, instance_of
+from cic_assets.parts import Parts
 from cic_assets.printed import marked
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants
-from cic_assets.warehouse import connect as warehouse
 
 SUMMARY = """
 select to_char(month_date, 'YYYY-MM') as month, provider_name as provider, authority_name as authority,
@@ -63,11 +64,11 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
         RunFailedError: a run failed.
     """
     with step(console, "warehouse: databases, tables, roles"):
-        warehouse.set_up(settings)
+        set_up(settings)
     for line in fail_dead_runs(settings):
         console.print(f"  {line}; reported as failed", highlight=False, soft_wrap=True, markup=False)
-    with step(console, "files landed"):
-        new, known = _land_folder(settings, streams, source, console) if source else _land_simulation(settings, streams)
+    with step(console, "files landed"), opened(settings) as parts:
+        new, known = _land_folder(parts, streams, source, console) if source else _land_simulation(parts, streams)
     console.print(f"  {new} new files, {known} known ones")
     with instance_of(settings) as instance:
         with step(console, "definitions loaded"):
@@ -85,17 +86,17 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
         console.print(f"  run {report.run_id} {report.job} {report.first or ''} {report.last or ''}", highlight=False)
         for line in report.troubles:
             console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
-    with warehouse.connect(settings) as connection:
+    with warehouse_of(settings).transaction() as connection:
         for each in incomplete(connection):
             console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)
     print_summary(settings, console)
 
 
-def _land_simulation(settings: Settings, streams: dict[str, Stream]) -> tuple[int, int]:
+def _land_simulation(parts: Parts, streams: dict[str, Stream]) -> tuple[int, int]:
     """Ninety days up to the last Sunday; an earlier demo's files stay, so that a second call is the same."""
     from cic_assets.simulate import simulate
 
-    folder = settings.home / "simulated"
+    folder = parts.home / "simulated"
     manifest = folder / "arrivals.json"
     if not manifest.exists():
         today = dt.datetime.now(dt.UTC).date()
@@ -104,14 +105,14 @@ def _land_simulation(settings: Settings, streams: dict[str, Stream]) -> tuple[in
         sent = [[file.stream_id, str(file.path.relative_to(folder)), file.arrived_at.isoformat()] for file in files]
         manifest.write_text(json.dumps(sent, indent=1))
     landings = [
-        land(settings, streams[stream_id], folder / name, dt.datetime.fromisoformat(arrived_at))
+        land(parts, streams[stream_id], folder / name, dt.datetime.fromisoformat(arrived_at))
         for stream_id, name, arrived_at in json.loads(manifest.read_text())
     ]
     new = sum(landing.new for landing in landings)
     return new, len(landings) - new
 
 
-def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, console: Console) -> tuple[int, int]:
+def _land_folder(parts: Parts, streams: dict[str, Stream], source: Path, console: Console) -> tuple[int, int]:
     new = known = 0
     now = dt.datetime.now(dt.UTC)
     unclaimed: list[str] = []
@@ -124,7 +125,7 @@ def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, c
         if not owners:
             unclaimed.append(str(path.relative_to(source)))
         for stream in owners:
-            landing = land(settings, stream, path, now=now)
+            landing = land(parts, stream, path, now=now)
             new, known = new + landing.new, known + (not landing.new)
             console.print(f"  {marked(path.name)} → {stream.id}", highlight=False)
     if unclaimed:
@@ -136,7 +137,7 @@ def _land_folder(settings: Settings, streams: dict[str, Stream], source: Path, c
 
 def print_summary(settings: Settings, console: Console) -> None:
     """The overview by month and the data quality by stream."""
-    with warehouse.connect(settings) as connection:
+    with warehouse_of(settings).transaction() as connection:
         for title, query in _REPORT:
             cursor = connection.execute(query.encode())
             table = Table(title=title, title_justify="left", header_style="bold")

@@ -17,9 +17,9 @@ from cic_assets.lake.zones import LakeError
 from cic_assets.ledger.catalogue import incomplete
 from cic_assets.ledger.consent import orphans
 from cic_assets.ledger.failures import failures
-from cic_assets.ledger.lake_id import open_lake
 from cic_assets.ledger.mart_sets import MONTHLY, NotSetUpError, manifest_of
 from cic_assets.ledger.publication import due_by_set
+from cic_assets.orchestrate.doors import parts_of, warehouse_of
 from cic_assets.settings import Settings, SettingsError, load_settings
 from cic_assets.streams.load import read_streams
 from cic_assets.warehouse import connect as warehouse
@@ -63,7 +63,7 @@ def _look(part: str, look: Callable[[Settings], Finding], settings: Settings) ->
 
 def _lake(settings: Settings) -> Finding:
     try:
-        lake = open_lake(settings)
+        lake = parts_of(settings).lake
     except LakeError as error:
         return Finding("lake", "missing", str(error))
     except (WarehouseDownError, warehouse.WarehouseError, psycopg.errors.UndefinedTable):
@@ -100,7 +100,7 @@ def _streams(settings: Settings) -> Finding:
 
 def _arrivals(settings: Settings) -> Finding:
     try:
-        with warehouse.connect(settings) as connection:
+        with warehouse_of(settings).transaction() as connection:
             found = [str(each) for each in failures(connection).values()]
     except (WarehouseDownError, psycopg.Error):
         return Finding("arrivals", "optional", "unknown while the warehouse is down")
@@ -109,8 +109,8 @@ def _arrivals(settings: Settings) -> Finding:
 
 def _warehouse(settings: Settings) -> Finding:
     try:
-        url = warehouse.public(warehouse.server_url(settings))
-        with warehouse.connect(settings) as connection:
+        url = warehouse.public(warehouse_of(settings).url())
+        with warehouse_of(settings).transaction() as connection:
             found = connection.execute("select to_regclass('facts.charging_session')").fetchone()
     except WarehouseDownError as error:
         return Finding("warehouse", "missing", str(error))
@@ -121,7 +121,7 @@ def _warehouse(settings: Settings) -> Finding:
 
 def _stale(settings: Settings, name: str, cadence: str, *, of_days: bool) -> Finding:
     try:
-        with warehouse.connect(settings) as connection:
+        with warehouse_of(settings).transaction() as connection:
             row = connection.execute(
                 "select count(distinct period_date), min(period_date), max(period_date) from catalogue.pending_period"
                 " where (fact = 'charge_point_status') = %s and period_date <= (now() at time zone 'UTC')::date",
@@ -161,7 +161,7 @@ def _runs(settings: Settings) -> Finding:
 
 def _due_marts(settings: Settings) -> Finding:
     try:
-        found = {name: [each.period for each in due] for name, due in due_by_set(settings).items() if due}
+        found = {name: [each.period for each in due] for name, due in due_by_set(warehouse_of(settings)).items() if due}
     except (WarehouseDownError, psycopg.Error, NotSetUpError):
         return Finding("due marts", "optional", "unknown while the warehouse is down or dbt has no manifest")
     if not found:
@@ -175,7 +175,7 @@ def _due_marts(settings: Settings) -> Finding:
 
 def _deliveries(settings: Settings) -> Finding:
     try:
-        with warehouse.connect(settings) as connection:
+        with warehouse_of(settings).transaction() as connection:
             found = [str(each) for each in incomplete(connection)]
             files = read_streams(settings.streams)
             found += orphans(connection, [*files.streams, *(each.stream_id for each in files.broken)])

@@ -120,7 +120,7 @@ def _chosen(stream: str | None, rule: str | None, day: dt.datetime | None) -> tu
 
 
 def _rows(settings: Settings, query: str, parameters: dict[str, Any]) -> list[Any]:
-    from cic_assets.warehouse.connect import connect
+    from cic_assets.orchestrate.doors import warehouse_of
 
-    with connect(settings, "reader") as connection:
+    with warehouse_of(settings).looking("reader") as connection:
         return connection.execute(query.encode(), parameters).fetchall()

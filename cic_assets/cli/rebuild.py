@@ -15,12 +15,11 @@ from cic_assets.cli import server
 from cic_assets.errors import PlatformError
 from cic_assets.ingest.landing import adopt_foreign
 from cic_assets.kinds.stream import Stream
-from cic_assets.lake.zones import lake_of
 from cic_assets.ledger import journal
-from cic_assets.ledger.lake_id import forget_compared, open_lake
+from cic_assets.ledger.lake_id import forget_compared
+from cic_assets.orchestrate.doors import lake_of, parts_of, set_up, warehouse_of
 from cic_assets.settings import Settings
-from cic_assets.warehouse import connect as warehouse
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.connect import Connection
 
 if TYPE_CHECKING:
     from cic_assets.orchestrate.runner import Runner, RunReport
@@ -61,8 +60,9 @@ def begin(settings: Settings, *, replace: bool) -> None:
     Raises:
         RebuildError: the warehouse has objects, and nobody said to replace it; UI and daemon run; the lake is empty.
     """
-    warehouse.set_up(settings)
-    with connect(settings) as connection:
+    set_up(settings)
+    parts = parts_of(settings)
+    with parts.warehouse.transaction() as connection:
         objects, is_unfinished = _state(connection)
     if replace or not (objects or is_unfinished):
         _demand_anything(settings)
@@ -70,10 +70,10 @@ def begin(settings: Settings, *, replace: bool) -> None:
         if server.running_pid(settings) is not None:
             raise RebuildError("UI and daemon are running and would write meanwhile: `cic down` first")
         # Nothing may be lost that only this warehouse knows.
-        _demand_readable(journal.agree(settings))
+        _demand_readable(journal.agree(parts.warehouse, parts.lake))
         _drop(settings)
         forget_compared()
-        warehouse.set_up(settings)
+        set_up(settings)
         objects, is_unfinished = 0, False
     if objects and not is_unfinished:
         raise RebuildError(
@@ -81,7 +81,7 @@ def begin(settings: Settings, *, replace: bool) -> None:
             "what is pending; `cic rebuild --replace` drops all its tables and makes them anew from the lake"
         )
     if not is_unfinished:
-        with connect(settings) as connection:
+        with parts.warehouse.transaction() as connection:
             connection.execute("insert into catalogue.rebuild default values")
 
 
@@ -91,10 +91,11 @@ def take_up(settings: Settings, streams: dict[str, Stream], now: dt.datetime) ->
     Raises:
         RebuildError: an entry can't be read.
     """
-    _demand_readable(journal.agree(settings))
-    adopted = adopt_foreign(settings, streams, now)
-    there = set(open_lake(settings).files("raw"))
-    with connect(settings) as connection:
+    parts = parts_of(settings)
+    _demand_readable(journal.agree(parts.warehouse, parts.lake))
+    adopted = adopt_foreign(parts, streams, now)
+    there = set(parts.lake.files("raw"))
+    with parts.warehouse.transaction() as connection:
         row = connection.execute(
             "select count(*), count(purged_at), (select count(*) from catalogue.sighting),"
             " coalesce(array_agg(distinct stream_id order by stream_id), '{}') from catalogue.object"
@@ -143,7 +144,7 @@ def compute(runner: Runner) -> Iterator[RunReport]:
 
 def finish(settings: Settings) -> None:
     """Says that the rebuild is done: from now on the warehouse is one that is not empty."""
-    with connect(settings) as connection:
+    with warehouse_of(settings).transaction() as connection:
         connection.execute("update catalogue.rebuild set finished_at = now() where finished_at is null")
 
 
@@ -158,7 +159,7 @@ def _state(connection: Connection) -> tuple[int, bool]:
 
 
 def _drop(settings: Settings) -> None:
-    with connect(settings) as connection:
+    with warehouse_of(settings).transaction() as connection:
         for schema in SCHEMAS:
             connection.execute(f"drop schema if exists {schema} cascade".encode())
 

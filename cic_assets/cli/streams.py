@@ -44,7 +44,7 @@ def accept_stream(stream_id: Annotated[str, typer.Argument(metavar="STREAM", hel
     stream whose file is gone: give it up, so that a status feed has no days any more.
     """
     from cic_assets.ledger.consent import accept_change, give_up
-    from cic_assets.warehouse.connect import connect, set_up
+    from cic_assets.orchestrate.doors import set_up, warehouse_of
 
     settings = load_settings()
     files = read_streams(settings.streams)
@@ -52,7 +52,7 @@ def accept_stream(stream_id: Annotated[str, typer.Argument(metavar="STREAM", hel
     if reasons := [each.reason for each in files.broken if each.stream_id == stream_id]:
         raise StreamFileError("; ".join(reasons))
     set_up(settings)
-    with connect(settings) as connection:
+    with warehouse_of(settings).transaction() as connection:
         if stream_id in streams:
             accept_change(connection, stream_id, streams[stream_id].fingerprint())
         elif not give_up(connection, stream_id):
@@ -93,11 +93,11 @@ def check_stream(
         raise wrong_call(f"--sample {sample}: no such file")
     from cic_assets.onboard.check import check_sample
     from cic_assets.onboard.summary import lines
-    from cic_assets.orchestrate.resources.spark import SparkResource
+    from cic_assets.orchestrate.doors import parts_of
 
     settings = load_settings()
     moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
-    report = check_sample(settings, SparkResource(engine=settings.spark).session, stream, sample, moment)
+    report = check_sample(parts_of(settings), stream, sample, moment)
     for line in lines(report, stream):
         say(line)
     for hint in report.hints:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cic_assets.calendar import next_month
 from cic_assets.facts.charge_points import charge_point_month
-from cic_assets.facts.fact import Computed, Fact, FactNeedsError, Parts, Table
+from cic_assets.facts.fact import Computed, Fact, FactNeedsError, Table
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.rated import aliases_of
 from cic_assets.facts.status_edges import renew_edges
@@ -19,17 +19,14 @@ from cic_assets.facts.touch import CHARGE_POINTS, STATUS
 from cic_assets.kinds.identity import identified
 from cic_assets.kinds.stream import StatusStream, today_of
 from cic_assets.lake.rows import bring_back, pieces, rows_of
-from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.accepted_files import read_accepted
-from cic_assets.ledger.lake_id import open_lake
 from cic_assets.ledger.periods import Window
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Connection
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    pass
 
 MONTH = "facts.charge_point_month"
 _POINT = [
@@ -179,43 +176,37 @@ class MissingDaysError(FactNeedsError):
 
 def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
     """The rows of the window's months, and what was online and not heard from."""
-    settings, spark = parts.settings, parts.spark
-    open_lake(settings)
-    renew_edges(settings, spark)
+    renew_edges(parts)
     zones = {stream.zone for stream in parts.streams if isinstance(stream, StatusStream)}
     found: list[pa.Table] = []
     carried: list[tuple[dt.date, str]] = []
     for month in window.periods:
-        known, activity = _month(settings, spark, month, zones)
+        known, activity = _month(parts, month, zones)
         carried += [(month, str(row[1])) for row in activity if row[-1] and not row[-2]]
         words = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
-        with staging_folder(settings) as scratch:
+        with parts.staging() as scratch:
             frames = [
-                hand_over(spark, _table(known, _POINT), scratch),
-                hand_over(spark, _table(activity, [*_POINT, *words]), scratch),
+                hand_over(parts.spark, _table(known, _POINT), scratch),
+                hand_over(parts.spark, _table(activity, [*_POINT, *words]), scratch),
             ]
             # Counts per provider, authority and power class: few, however many charge points there are.
             found.append(charge_point_month(*frames).toArrow())
     return Computed({MONTH: rows_of(pa.concat_tables(found))}, findings=(online_were_heard(carried),))
 
 
-def _month(
-    settings: Settings, spark: SparkSession, month: dt.date, zones: set[str]
-) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+def _month(parts: Parts, month: dt.date, zones: set[str]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """(charge points in the registry at the month's end, those with a word or a state in it), each with the month."""
     following = next_month(month)
-    late = [word for zone in sorted(zones) for word in _late_words(settings, spark, following, zone)]
+    late = [word for zone in sorted(zones) for word in _late_words(parts, following, zone)]
     values: dict[str, object] = {"start": month, "end": following}
     for place, name in enumerate(("late_points", "late_connectors", "late_at", "late_states")):
         values[name] = [word[place] for word in late]
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         known = [(month, *row) for row in connection.execute(_KNOWN, values).fetchall()]
         return known, [(month, *row) for row in connection.execute(_ACTIVITY, values).fetchall()]
 
 
-def _late_words(
-    settings: Settings, spark: SparkSession, following: dt.date, zone: str
-) -> list[tuple[str, str, dt.datetime, str]]:
+def _late_words(parts: Parts, following: dt.date, zone: str) -> list[tuple[str, str, dt.datetime, str]]:
     """Last states before a month's end that edges, which go by UTC, don't show: later words of that UTC date hide them.
 
     Returns:
@@ -225,7 +216,7 @@ def _late_words(
 
     end_at = dt.datetime.combine(following, dt.time(), ZoneInfo(zone)).astimezone(dt.UTC)
     date = end_at.date()
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         hidden = connection.execute(
             "select exists (select from facts.charge_point_edge as e join catalogue.stream as s using (stream_id)"
             " where e.event_date = %s and greatest(e.last_event_at, e.last_poll_at) >= %s and s.zone = %s)",
@@ -234,12 +225,12 @@ def _late_words(
         mine = connection.execute("select stream_id from catalogue.stream where zone = %s", [zone]).fetchall()
     if end_at.time() == dt.time() or not hidden or not hidden[0]:
         return []
-    entries = read_accepted(settings, spark, "status", date, date + dt.timedelta(days=1))
+    entries = parts.accepted("status", date, date + dt.timedelta(days=1))
     events = entries.where(F.col("at") < F.lit(end_at))
     events = events.where(F.col("stream_id").isin([row[0] for row in mine]))
     last = F.max(F.struct("at", "arrived_at", "source_file", "source_line", "state")).alias("last")
-    with staging_folder(settings) as staging:
-        events = identified(events, aliases_of(settings, spark, staging))
+    with parts.staging() as staging:
+        events = identified(events, aliases_of(parts.warehouse, parts.spark, staging))
         found = events.groupBy("charge_point_id", "connector_id").agg(last)
         words = found.select("charge_point_id", "connector_id", "last.at", "last.state")
         rows = [row for piece in pieces(bring_back(words, staging)) for row in piece.to_pylist()]
@@ -254,7 +245,7 @@ def _table(rows: list[tuple[object, ...]], fields: list[tuple[str, pa.DataType]]
 def _demand_days(parts: Parts, window: Window) -> None:
     """A month fails, and says why, while one of its days has been delivered and never computed."""
     end = min(window.end, today_of(parts.streams, dt.datetime.now(dt.UTC)))
-    with connect(parts.settings) as connection:
+    with parts.warehouse.transaction() as connection:
         missing = never_computed(connection, window.start, end)
     if missing:
         shown = ", ".join(map(str, missing[:10])) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from cic_assets.calendar import days_of, month_of
 from cic_assets.facts.expected import expected_check
-from cic_assets.facts.fact import Computed, Fact, Parts, Table
+from cic_assets.facts.fact import Computed, Fact, Table
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.rated import registered
 from cic_assets.facts.status import DISPOSITIONS, SECONDS, Feed, StatusFacts, days_table, feeds_table, status_facts
@@ -29,16 +29,15 @@ from cic_assets.facts.unfinished import missing_check, pending_check, resolved_c
 from cic_assets.kinds.rules import CROSS_RULES
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.rows import Rows, bring_back, distinct, pieces, total, union
-from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.staging import write_and_read
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.lake_id import open_lake
 from cic_assets.ledger.periods import Window
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Connection, Warehouse
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 KIND = "status"
 STATUS_DAY = "facts.charge_point_status_day"
@@ -62,17 +61,15 @@ _FLAG_CHECKS = ("E04", "E05", "E07")
 
 def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
     """Facts of the window's days, in passes of bounded size; each pass stands on edges, not on the last."""
-    settings, spark = parts.settings, parts.spark
-    open_lake(settings)
-    renew_edges(settings, spark)
-    feeds = feeds_of(settings, parts.streams)
+    renew_edges(parts)
+    feeds = feeds_of(parts.warehouse, parts.streams)
     now = dt.datetime.now(dt.UTC)
     found: dict[str, list[Rows]] = {table.name: [] for table in TABLES}
     read = 0
-    weight = charge_point_count(settings)
-    for dates in in_passes(settings, window.periods, weight) if feeds else ():
-        with staging_folder(settings) as scratch:
-            facts, records = _pass(settings, spark, feeds, now, dates, scratch)
+    weight = charge_point_count(parts.warehouse)
+    for dates in in_passes(parts, window.periods, weight) if feeds else ():
+        with parts.staging() as scratch:
+            facts, records = _pass(parts, feeds, now, dates, scratch)
             found[STATUS_DAY].append(bring_back(facts.day, staging))
             found[STATUS_DISPOSITION].append(bring_back(facts.disposition, staging))
             read += records.count()
@@ -80,8 +77,7 @@ def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
 
 
 def _pass(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     feeds: list[Feed],
     now: dt.datetime,
     dates: list[dt.date],
@@ -91,19 +87,19 @@ def _pass(
     number = count()
 
     def checkpoint(frame: DataFrame) -> DataFrame:
-        return write_and_read(spark, frame, scratch.uri(str(next(number))))
+        return write_and_read(parts.spark, frame, scratch.uri(str(next(number))))
 
     first, last = dates[0], dates[-1] + dt.timedelta(days=1)
-    listed = hand_over(spark, registered(settings), scratch)
-    entries, points, records = window_entries(settings, spark, first, last, scratch)
+    listed = hand_over(parts.spark, registered(parts.warehouse), scratch)
+    entries, points, records = window_entries(parts, first, last, scratch)
     # Read once: an ingest may swap rows between the placing of records and their count.
     records = checkpoint(records)
     facts = status_facts(
         entries,
         points,
         records,
-        hand_over(spark, feeds_table(feeds, now), scratch),
-        hand_over(spark, days_table([feed.zone for feed in feeds], first, last), scratch),
+        hand_over(parts.spark, feeds_table(feeds, now), scratch),
+        hand_over(parts.spark, days_table([feed.zone for feed in feeds], first, last), scratch),
         listed,
         now,
         checkpoint,
@@ -120,7 +116,7 @@ def _makes_stale(parts: Parts, window: Window, computed: Computed) -> set[tuple[
     """The months that count the window's charge points."""
     months = {(CHARGE_POINTS, month_of(day)) for day in days_of(window.start, window.end)}
     day = computed.rows[STATUS_DAY]
-    with connect(parts.settings) as connection:
+    with parts.warehouse.transaction() as connection:
         providers = {
             *_providers(connection, window),
             *(distinct(day, ["provider_id"])["provider_id"].to_pylist() if "provider_id" in day.schema.names else []),
@@ -199,9 +195,9 @@ def _flagged(day: Rows, rule_id: str) -> Finding:
     )
 
 
-def early_entries_found(settings: Settings, streams: Iterable[Stream]) -> Finding:
+def early_entries_found(warehouse: Warehouse, streams: Iterable[Stream]) -> Finding:
     """A warning that names feeds with few entries long before all others."""
-    found = early_entries(settings, streams)
+    found = early_entries(warehouse, streams)
     named = [f"{stream_id}: {sum(e.count for e in dates)} up to {dates[-1].date}" for stream_id, dates in found.items()]
     said = "entries a year or more before all others, which open no days; see whether their dates are right: "
     return Finding(
@@ -214,8 +210,8 @@ def early_entries_found(settings: Settings, streams: Iterable[Stream]) -> Findin
     )
 
 
-def _measures(settings: Settings, start: dt.date, end: dt.date) -> Finding:
-    with connect(settings) as connection:
+def _measures(warehouse: Warehouse, start: dt.date, end: dt.date) -> Finding:
+    with warehouse.transaction() as connection:
         row = connection.execute(
             "select count(*), min(charge_point_id || ' ' || status_date) from facts.charge_point_status_day"
             " where status_date >= %s and status_date < %s and ("
@@ -236,7 +232,7 @@ def _measures(settings: Settings, start: dt.date, end: dt.date) -> Finding:
 
 
 def _look(parts: Parts, window: Window, computed: Computed) -> Sequence[Finding]:
-    return [_measures(parts.settings, window.start, window.end), early_entries_found(parts.settings, parts.streams)]
+    return [_measures(parts.warehouse, window.start, window.end), early_entries_found(parts.warehouse, parts.streams)]
 
 
 CHARGE_POINT_STATUS = Fact(

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from cic_assets.calendar import months_of
 from cic_assets.facts.expected import expected_check
-from cic_assets.facts.fact import Computed, Fact, Parts, Table
+from cic_assets.facts.fact import Computed, Fact, Table
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.rated import aliases_of, registered
 from cic_assets.facts.ratings import renew_ratings
@@ -21,12 +21,10 @@ from cic_assets.kinds.identity import identified
 from cic_assets.kinds.rules import CROSS_RULES
 from cic_assets.lake import tables
 from cic_assets.lake.rows import Rows, bring_back, pieces, total, union
-from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.staging import write_and_read
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.accepted_files import read_accepted
-from cic_assets.ledger.lake_id import open_lake
 from cic_assets.ledger.periods import Window
-from cic_assets.settings import Settings
+from cic_assets.parts import Parts
 
 KIND = "sessions"
 # What a pass takes for each accepted row of its window, at most; so a range of years is several passes.
@@ -60,17 +58,17 @@ def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
 
     A month needs nothing of the one before: versions and neighbours of its sessions are read from all that is accepted.
     """
-    settings, spark = parts.settings, parts.spark
+    spark, warehouse = parts.spark, parts.warehouse
     pieces_of: dict[str, list[Rows]] = {table.name: [] for table in TABLES}
     read = 0
-    with staging_folder(settings) as scratch:
-        names = aliases_of(settings, spark, scratch)
-        listed = tables.hand_over(spark, registered(settings), scratch)
-        for first, last in _passes(settings, window.start, window.end):
-            with staging_folder(settings) as folder:
+    with parts.staging() as scratch:
+        names = aliases_of(warehouse, spark, scratch)
+        listed = tables.hand_over(spark, registered(warehouse), scratch)
+        for first, last in _passes(parts, window.start, window.end):
+            with parts.staging() as folder:
                 number = count()
                 facts = session_facts(
-                    identified(read_accepted(settings, spark, "sessions"), names),
+                    identified(parts.accepted("sessions"), names),
                     listed,
                     first,
                     last,
@@ -84,11 +82,11 @@ def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
     return Computed({name: union(found, found[0].schema) for name, found in pieces_of.items()}, read)
 
 
-def _passes(settings: Settings, start: dt.date, end: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+def _passes(parts: Parts, start: dt.date, end: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
     """The months in [start, end) in ranges of as many accepted rows as memory has room for; a month is never cut."""
-    room = settings.memory_bytes // BYTES_PER_SESSION
+    room = parts.memory_bytes // BYTES_PER_SESSION
     counts = dict.fromkeys(months_of(start, end), 0)
-    for date, rows in tables.entry_counts(open_lake(settings), KIND).items():
+    for date, rows in tables.entry_counts(parts.lake, KIND).items():
         if start <= date < end:
             counts[date.replace(day=1)] += rows
     first, total = start, 0

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import catalogue
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.connect import Warehouse
 
 # A check of the facts.
 EXPECTED = "expected_feeds"
@@ -41,12 +40,12 @@ def missing_days(stream: Stream, arrived: set[dt.date], start: dt.date, end: dt.
 
 
 def missing_feeds(
-    settings: Settings, streams: Iterable[Stream], kind: str, start: dt.date, end: dt.date
+    warehouse: Warehouse, streams: Iterable[Stream], kind: str, start: dt.date, end: dt.date
 ) -> list[Missing]:
     """The days in [start, end) for which a stream of a kind promised a feed that has not been ingested."""
     today = dt.datetime.now(dt.UTC).date()
     missing: list[Missing] = []
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         done = catalogue.ingested(connection)
     for stream in (each for each in streams if each.kind == kind and each.expected):
         arrived = {day for stream_id, day in done if stream_id == stream.id}

@@ -16,30 +16,14 @@ from cic_assets.errors import PlatformError
 from cic_assets.facts.expected import Missing, expected_feeds, missing_feeds, spared
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.unfinished import failed_of, no_stream_is_missing, nothing_unresolved, pending_restatement
-from cic_assets.kinds.stream import Stream
 from cic_assets.lake.rows import Rows
-from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.periods import Window, claim_window, swap_window
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Connection, Warehouse
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a computation works with: where lake and warehouse are, the engine, opened at first use, and all streams."""
-
-    settings: Settings
-    session: Callable[[], SparkSession]
-    streams: Sequence[Stream]
-
-    @property
-    def spark(self) -> SparkSession:
-        """The engine's session."""
-        return self.session()
+    pass
 
 
 @dataclass(frozen=True)
@@ -150,11 +134,11 @@ def compute_window(fact: Fact, parts: Parts, window: Window, owner: str) -> Publ
         WindowLostError: another run has claimed a period since; the rows stay.
         FactNeedsError: something that the window needs is missing (`fact.demand`).
     """
-    settings = parts.settings
+    warehouse = parts.warehouse
     fact.demand(parts, window)
-    missing = missing_feeds(settings, parts.streams, fact.kind, window.start, window.end) if fact.kind else []
-    touch_id = claim_window(settings, window, owner)
-    with staging_folder(settings) as staging:
+    missing = missing_feeds(warehouse, parts.streams, fact.kind, window.start, window.end) if fact.kind else []
+    touch_id = claim_window(warehouse, window, owner)
+    with parts.staging() as staging:
         computed = fact.compute(parts, window, staging)
         found = [*computed.findings, *fact.audit(computed)]
         failed = [each for each in found if not each.passed and fact.is_refused_by(each)]
@@ -162,18 +146,18 @@ def compute_window(fact: Fact, parts: Parts, window: Window, owner: str) -> Publ
             raise FactRefusedError(found, failed)
         tables = {table.name: (table.date_column, computed.rows[table.name]) for table in fact.tables}
         stale = fact.makes_stale(parts, window, computed)
-        swap_window(settings, window, owner, touch_id, tables, stale, fact.then, spared(missing))
-        found += [*_unfinished(fact, settings, missing), *fact.look(parts, window, computed)]
+        swap_window(warehouse, window, owner, touch_id, tables, stale, fact.then, spared(missing))
+        found += [*_unfinished(fact, warehouse, missing), *fact.look(parts, window, computed)]
         rows = {name: (found_rows.count_rows(), found_rows.schema) for name, found_rows in computed.rows.items()}
         return Published(rows, found, missing)
 
 
-def _unfinished(fact: Fact, settings: Settings, missing: Sequence[Missing]) -> list[Finding]:
+def _unfinished(fact: Fact, warehouse: Warehouse, missing: Sequence[Missing]) -> list[Finding]:
     """What of the fact's streams is not in its rows, and which of its periods are older than that."""
     if fact.kind is None:
         return []
     table, last = fact.tables[0].name, fact.tables[-1].name
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         return [
             expected_feeds(table, missing),
             no_stream_is_missing(table, failed_of(connection, fact.kind)),

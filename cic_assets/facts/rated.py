@@ -18,8 +18,7 @@ from cic_assets.lake.rows import Rows, distinct, rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.periods import mark_stale
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import Staged, insert_staged, stage_rows
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 _NAMES = ["stream_id", "arrival_date", "provider_id", "charge_point_id", "charge_point_alias"]
 
 
-def aliases_of(settings: Settings, spark: SparkSession, staging: Lake) -> DataFrame | None:
+def aliases_of(warehouse: Warehouse, spark: SparkSession, staging: Lake) -> DataFrame | None:
     """Ids as given and the canonical ones where they differ, for `identified`; None where there are none."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         return alias_frame(spark, aliases(connection), staging)
 
 
@@ -179,9 +178,9 @@ _STANDING = (
 )
 
 
-def registered(settings: Settings) -> pa.Table:
+def registered(warehouse: Warehouse) -> pa.Table:
     """charge_point_id and provider_id of what locations streams list; one row without either where there is none."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         rows = connection.execute("select distinct charge_point_id, provider_id from facts.charge_point").fetchall()
     # Spark infers no schema from no row; a null is equal to nothing.
     points, providers = zip(*(rows or [(None, None)]), strict=True)

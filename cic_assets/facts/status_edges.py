@@ -22,17 +22,14 @@ from cic_assets.kinds.identity import identified
 from cic_assets.kinds.stream import StatusStream, Stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import Rows, bring_back
-from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.accepted_files import read_accepted
 from cic_assets.ledger.consent import GONE
-from cic_assets.ledger.lake_id import open_lake
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import insert_staged, stage_rows
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 # What a pass takes for each entry, at most: so a range of 36 M events is several passes and never in memory at once.
 BYTES_PER_ENTRY = 3_000
@@ -114,22 +111,22 @@ def entries_of(connection: Connection, stream_ids: Iterable[str]) -> dict[str, d
 _MANY = 1_000_000_000
 
 
-def early_entries(settings: Settings, streams: Iterable[Stream]) -> dict[str, list[Entries]]:
+def early_entries(warehouse: Warehouse, streams: Iterable[Stream]) -> dict[str, list[Entries]]:
     """Of each status stream that has such, the dates with entries that open no days."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         found = entries_of(connection, [stream.id for stream in streams])
     early = {stream_id: opening(chain.from_iterable(each.values()))[1] for stream_id, each in found.items()}
     return {stream_id: dates for stream_id, dates in sorted(early.items()) if dates}
 
 
-def feeds_of(settings: Settings, streams: Iterable[Stream]) -> list[Feed]:
+def feeds_of(warehouse: Warehouse, streams: Iterable[Stream]) -> list[Feed]:
     """The status streams, with the span of time that their deliveries cover.
 
     A feed whose stream file is gone, or broken, goes on as it was at its last ingest until somebody gives it up
     (`ingest/change.py`): a renamed file must not take an operator's days out of the marts.
     """
     streams = list(streams)
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         orphans = _orphans(connection, [stream.id for stream in streams])
         spans = {
             stream_id: (first_at, cover_at)
@@ -167,9 +164,9 @@ def _orphans(connection: Connection, known: Sequence[str]) -> list[tuple[Any, ..
     ).fetchall()
 
 
-def mark_edges(settings: Settings, dates: Iterable[dt.date]) -> None:
+def mark_edges(warehouse: Warehouse, dates: Iterable[dt.date]) -> None:
     """Says that the edges of these dates are old."""
-    with connect(settings) as connection, connection.cursor() as cursor:
+    with warehouse.transaction() as connection, connection.cursor() as cursor:
         cursor.executemany(
             "insert into catalogue.stale_edge values (%s, nextval('catalogue.touch_id'))"
             " on conflict (event_date) do update set touch_id = excluded.touch_id",
@@ -177,41 +174,41 @@ def mark_edges(settings: Settings, dates: Iterable[dt.date]) -> None:
         )
 
 
-def mark_all_edges(settings: Settings, dates: Iterable[dt.date]) -> None:
+def mark_all_edges(warehouse: Warehouse, dates: Iterable[dt.date]) -> None:
     """Says that all edges are old, and those of some dates that may have none yet."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         rows = connection.execute("select distinct event_date from facts.charge_point_edge").fetchall()
-    mark_edges(settings, {*dates, *(row[0] for row in rows)})
+    mark_edges(warehouse, {*dates, *(row[0] for row in rows)})
 
 
-def renew_edges(settings: Settings, spark: SparkSession) -> int:
+def renew_edges(parts: Parts) -> int:
     """Makes the edges of all marked dates anew.
 
     Returns:
         How many dates.
     """
     count = 0
-    while stale := _stale_edges(settings):
-        for dates in in_passes(settings, list(stale)):
-            entries = _entries(settings, spark, dates[0], dates[-1] + dt.timedelta(days=1))
-            with staging_folder(settings) as staging:
+    while stale := _stale_edges(parts.warehouse):
+        for dates in in_passes(parts, list(stale)):
+            entries = _entries(parts, dates[0], dates[-1] + dt.timedelta(days=1))
+            with parts.staging() as staging:
                 found = bring_back(edges(entries.where(F.col("event_date").isin(dates))), staging)
-                count += _replace_edges(settings, {date: stale[date] for date in dates}, found)
+                count += _replace_edges(parts.warehouse, {date: stale[date] for date in dates}, found)
     return count
 
 
-def _stale_edges(settings: Settings) -> dict[dt.date, int]:
-    with connect(settings) as connection:
+def _stale_edges(warehouse: Warehouse) -> dict[dt.date, int]:
+    with warehouse.transaction() as connection:
         return dict(connection.execute("select event_date, touch_id from catalogue.stale_edge").fetchall())
 
 
-def _replace_edges(settings: Settings, stale: dict[dt.date, int], found: Rows) -> int:
+def _replace_edges(warehouse: Warehouse, stale: dict[dt.date, int], found: Rows) -> int:
     """Replaces the edges of dates that still have the mark that they were computed for.
 
     Others were marked again meanwhile, or renewed by another run: an older computation must not overwrite a newer one.
     No lock is held while Spark computes, so that a worker which stands still there keeps nobody waiting.
     """
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         staged = stage_rows(connection, "facts.charge_point_edge", found)
         rows = connection.execute(
             "select event_date, touch_id from catalogue.stale_edge where event_date = any(%s)"
@@ -225,17 +222,17 @@ def _replace_edges(settings: Settings, stale: dict[dt.date, int], found: Rows) -
     return len(mine)
 
 
-def charge_point_count(settings: Settings) -> int:
+def charge_point_count(warehouse: Warehouse) -> int:
     """Charge points that any feed ever spoke of: each has a row per day."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         row = connection.execute("select count(distinct charge_point_id) from facts.charge_point_edge").fetchone()
     return int(row[0]) if row else 0
 
 
-def in_passes(settings: Settings, dates: list[dt.date], each: int = 0) -> Iterator[list[dt.date]]:
+def in_passes(parts: Parts, dates: list[dt.date], each: int = 0) -> Iterator[list[dt.date]]:
     """Sorted dates in groups of as many entries as memory has room for, with so many rows that each date has anyway."""
-    room = settings.memory_bytes // BYTES_PER_ENTRY
-    counts = tables.entry_counts(open_lake(settings), "status")
+    room = parts.memory_bytes // BYTES_PER_ENTRY
+    counts = tables.entry_counts(parts.lake, "status")
     group: list[dt.date] = []
     total = 0
     for date in sorted(dates):
@@ -249,13 +246,11 @@ def in_passes(settings: Settings, dates: list[dt.date], each: int = 0) -> Iterat
         yield group
 
 
-def _entries(settings: Settings, spark: SparkSession, start: dt.date, end: dt.date) -> DataFrame:
-    return read_accepted(settings, spark, "status", start, end)
+def _entries(parts: Parts, start: dt.date, end: dt.date) -> DataFrame:
+    return parts.accepted("status", start, end)
 
 
-def window_entries(
-    settings: Settings, spark: SparkSession, start: dt.date, end: dt.date, staging: Lake
-) -> tuple[DataFrame, DataFrame, DataFrame]:
+def window_entries(parts: Parts, start: dt.date, end: dt.date, staging: Lake) -> tuple[DataFrame, DataFrame, DataFrame]:
     """What `status_facts` needs for start <= local date < end; some of it lies in staging.
 
     Returns:
@@ -263,17 +258,17 @@ def window_entries(
         the charge points' canonical ids.
     """
     first, last = start - MARGIN, end + MARGIN
-    recent = _entries(settings, spark, first, last)
-    with connect(settings) as connection:
+    recent = _entries(parts, first, last)
+    with parts.warehouse.transaction() as connection:
         around = pa.concat_tables([edges_before(connection, first), _polls_after(connection, last)])
         heard = connection.execute("select distinct charge_point_id, stream_id from facts.charge_point_edge").fetchall()
-        names = alias_frame(spark, aliases(connection), staging)
+        names = alias_frame(parts.spark, aliases(connection), staging)
     schema = pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())])
     points = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in heard], schema=schema)
-    edged = tables.hand_over(spark, around, staging).select(*ENTRY_COLUMNS)
+    edged = tables.hand_over(parts.spark, around, staging).select(*ENTRY_COLUMNS)
     entries = recent.select(*ENTRY_COLUMNS).unionByName(edged)
     records = recent.where((F.col("status_date") >= F.lit(start)) & (F.col("status_date") < F.lit(end)))
-    known = identified(tables.hand_over(spark, points, staging), names).distinct()
+    known = identified(tables.hand_over(parts.spark, points, staging), names).distinct()
     return identified(entries, names), known, identified(records, names)
 
 

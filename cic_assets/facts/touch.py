@@ -34,17 +34,15 @@ from cic_assets.kinds.identity import identified
 from cic_assets.kinds.stream import StatusStream, Stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import Rows, bring_back, distinct, groups_of, in_group, union
-from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.accepted_files import demand_whole, read_accepted
-from cic_assets.ledger.lake_id import open_lake
+from cic_assets.ledger.accepted_files import demand_whole
 from cic_assets.ledger.periods import mark_stale
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import insert_staged, stage_rows
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 SESSIONS = "charging_session"
 STATUS = "charge_point_status"
@@ -65,21 +63,20 @@ def makes_registry(stream: Stream) -> bool:
 
 
 def mark(
-    settings: Settings, stream: Stream, touched: Touched, dates: Iterable[dt.date], *, are_all_known: bool
+    warehouse: Warehouse, stream: Stream, touched: Touched, dates: Iterable[dt.date], *, are_all_known: bool
 ) -> None:
     """Remembers that facts' periods are stale; a period computed before this moment is stale again.
 
     `dates` (UTC) are those of the changed rows, of which a status stream's edges are old; all are if others may be.
     """
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         mark_stale(connection, stream.id, touched)
     if isinstance(stream, StatusStream):
-        (mark_edges if are_all_known else mark_all_edges)(settings, dates)
+        (mark_edges if are_all_known else mark_all_edges)(warehouse, dates)
 
 
 def touched_by(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     stream: Stream,
     removed: Rows,
     added: Rows,
@@ -89,8 +86,7 @@ def touched_by(
     """What a change of accepted rows makes stale, before it happens.
 
     Args:
-        settings: where lake and warehouse are.
-        spark: the engine.
+        parts: lake, warehouse and engine.
         stream: whose rows they are.
         removed: accepted rows that will go.
         added: accepted rows that will come.
@@ -98,15 +94,16 @@ def touched_by(
         entries: arrival date → the entries of a status stream's arrival by date, as they will be.
     """
     if isinstance(stream, StatusStream):
-        return {(STATUS, day) for day in _status_days(settings, spark, stream, removed, added, covers, entries)}
+        return {(STATUS, day) for day in _status_days(parts, stream, removed, added, covers, entries)}
     if stream.kind == "sessions" and removed.count_rows() + added.count_rows():
-        with staging_folder(settings) as staging:
-            names = aliases_of(settings, spark, staging)
-            known = identified(read_accepted(settings, spark, "sessions"), names)
-            rows = tables.hand_over(spark, removed, staging).unionByName(tables.hand_over(spark, added, staging))
+        with parts.staging() as staging:
+            names = aliases_of(parts.warehouse, parts.spark, staging)
+            known = identified(parts.accepted("sessions"), names)
+            gone, come = (tables.hand_over(parts.spark, rows, staging) for rows in (removed, added))
+            rows = gone.unionByName(come)
             mine = {date.replace(day=1) for each in (removed, added) for date in _values(each, "start_date") if date}
             months = affected_months(identified(rows, names), known, mine)
-        with connect(settings) as connection:
+        with parts.warehouse.transaction() as connection:
             providers = {name for each in (removed, added) for name in _values(each, "provider_id")}
             first = silent_since(connection, providers, min(months)) if months else dt.date.max
             counted = counted_since(connection, first)
@@ -114,10 +111,10 @@ def touched_by(
     return set()
 
 
-def touched_by_damage(settings: Settings, stream: Stream, added: Rows) -> Touched:
+def touched_by_damage(warehouse: Warehouse, stream: Stream, added: Rows) -> Touched:
     """What a change of accepted rows makes stale where nobody knows the rows before: all that was ever computed."""
     facts = {"status": (STATUS,), "sessions": (SESSIONS, CHARGE_POINTS)}.get(stream.kind, ())
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         rows = connection.execute(
             "select fact, period_date from catalogue.touched_period where fact = any(%(facts)s)"
             " union select fact, period_date from catalogue.fact_window where fact = any(%(facts)s)",
@@ -134,8 +131,7 @@ def touched_by_damage(settings: Settings, stream: Stream, added: Rows) -> Touche
 
 
 def _status_days(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     stream: StatusStream,
     removed: Rows,
     added: Rows,
@@ -145,7 +141,7 @@ def _status_days(
     """Local days that may differ: those that changed rows reach, or are counted in, or that the cover moved over."""
     zone = ZoneInfo(stream.zone)
     changed_at = min((moment for rows in (removed, added) if (moment := _first(rows, "at"))), default=None)
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         (first_before, before), (first_after, after) = _covers(connection, stream.id, covers)
         opened = _openings(connection, stream.id, covers, entries)
         computed = _last_computed(connection, STATUS)
@@ -172,15 +168,14 @@ def _status_days(
     elif changed_at is not None:
         since = min(firsts, default=None)
         end = dt.datetime.combine(horizon, dt.time(23, 59, 59), zone)
-        days |= _compared(settings, spark, stream, removed, added, changed_at, since, end)
+        days |= _compared(parts, stream, removed, added, changed_at, since, end)
     # Days before the feed's first have no rows; what became of a record is told on the record's own.
     first_day = min([moment.astimezone(zone).date() for moment in opened if moment is not None], default=dt.date.min)
     return {day for day in days if day >= first_day} | told
 
 
 def _compared(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     stream: StatusStream,
     removed: Rows,
     added: Rows,
@@ -191,8 +186,7 @@ def _compared(
     """Local days that changed rows reach, by the timelines of their charge points before and after.
 
     Args:
-        settings: where lake and warehouse are.
-        spark: the engine.
+        parts: lake, warehouse and engine.
         stream: whose rows they are.
         removed: accepted rows that will go.
         added: accepted rows that will come.
@@ -203,19 +197,19 @@ def _compared(
     """
     changed = {point for rows in (removed, added) for point in _values(rows, "charge_point_id")}
     days: set[dt.date] = set()
-    with staging_folder(settings) as staging:
-        with connect(settings) as connection:
+    with parts.staging() as staging:
+        with parts.warehouse.transaction() as connection:
             names, silence = aliases(connection), _longest_silence(connection, stream)
             points = with_aliases(names, sorted(changed))
-            known = _known_since(connection, settings, spark, changed_at.date() - LOOKBACK, points, staging)
+            known = _known_since(connection, parts, changed_at.date() - LOOKBACK, points, staging)
             feeds, heard = _firsts(connection, stream, [feed_first] if feed_first else []), _points(connection, points)
-        canonical = alias_frame(spark, names, staging)
-        rows = (tables.hand_over(spark, removed, staging), tables.hand_over(spark, added, staging), known)
+        canonical = alias_frame(parts.spark, names, staging)
+        rows = (tables.hand_over(parts.spark, removed, staging), tables.hand_over(parts.spark, added, staging), known)
         lines = [identified(frame, canonical) for frame in rows]
-        handed = [tables.hand_over(spark, each, staging) for each in (heard, feeds)]
+        handed = [tables.hand_over(parts.spark, each, staging) for each in (heard, feeds)]
         # A charge point's timelines need nothing of another one's; a group in which none changed says nothing.
-        entries = _entries_since(settings, changed_at, removed, added)
-        groups = 1 + entries * BYTES_PER_CHANGE // settings.memory_bytes
+        entries = _entries_since(parts, changed_at, removed, added)
+        groups = 1 + entries * BYTES_PER_CHANGE // parts.memory_bytes
         for number in sorted(groups_of((names.get(point, point) for point in changed), groups)):
             spans = affected_spans(
                 *(frame.where(in_group(number, groups)) for frame in lines),
@@ -240,10 +234,10 @@ def _has_words(connection: Connection, stream: StatusStream) -> bool:
     return bool(row and row[0])
 
 
-def _entries_since(settings: Settings, changed_at: dt.datetime, removed: Rows, added: Rows) -> int:
+def _entries_since(parts: Parts, changed_at: dt.datetime, removed: Rows, added: Rows) -> int:
     """How many entries are read to tell what a change reaches."""
     first = changed_at.date() - LOOKBACK
-    counts = tables.entry_counts(open_lake(settings), "status")
+    counts = tables.entry_counts(parts.lake, "status")
     there = sum(count for date, count in counts.items() if date >= first)
     return there + int(removed.count_rows()) + int(added.count_rows())
 
@@ -257,9 +251,7 @@ def _first(rows: Rows, column: str) -> dt.datetime | None:
     return found
 
 
-def _known_since(
-    connection: Connection, settings: Settings, spark: SparkSession, first: dt.date, points: list[str], staging: Lake
-) -> DataFrame:
+def _known_since(connection: Connection, parts: Parts, first: dt.date, points: list[str], staging: Lake) -> DataFrame:
     """The entries since a date, and edges in place of what is older, as far as edges are not old themselves.
 
     Without the poll before, a poll reaches further than it does: too many days are made stale, never too few.
@@ -267,11 +259,11 @@ def _known_since(
     row = connection.execute(
         "select exists (select from catalogue.stale_edge where event_date < %s)", [first]
     ).fetchone()
-    recent = read_accepted(settings, spark, "status", first).select(*ENTRY_COLUMNS)
+    recent = parts.accepted("status", first).select(*ENTRY_COLUMNS)
     if row and row[0]:
         return recent
     older = edges_before(connection, first, points)
-    return recent.unionByName(tables.hand_over(spark, older, staging).select(*ENTRY_COLUMNS))
+    return recent.unionByName(tables.hand_over(parts.spark, older, staging).select(*ENTRY_COLUMNS))
 
 
 def _covers(connection: Connection, stream_id: str, covers: Mapping[dt.date, Cover]) -> tuple[Cover, Cover]:
@@ -395,35 +387,36 @@ def _days(first: dt.date, last: dt.date) -> set[dt.date]:
     return {first + dt.timedelta(days=n) for n in range((last - first).days + 1)}
 
 
-def renew_registry(settings: Settings, spark: SparkSession) -> None:
+def renew_registry(parts: Parts) -> None:
     """Builds `facts.charge_point` anew from all accepted locations, and marks what looks at it, in one transaction.
 
     Stale are facts whose flags S12 or E05 would be others now, and all months that count charge points: the first
     version holds since the first word.
     """
-    while not _renewed(settings, spark):
+    while not _renewed(parts):
         continue
 
 
-def _renewed(settings: Settings, spark: SparkSession) -> bool:
+def _renewed(parts: Parts) -> bool:
     """Whether the rows that it read were still the newest when it came to replace the registry."""
-    lake = demand_whole(settings, "locations")
+    lake = parts.lake
+    demand_whole(parts.warehouse, lake, "locations")
     version = tables.version(lake, "locations")
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         known = aliases(connection)
-    accepted = tables.read_accepted(spark, settings.spark, lake, "locations")
+    accepted = tables.read_accepted(parts.spark, parts.engine, lake, "locations")
     # A charge point's history needs nothing of another one's.
-    groups = 1 + sum(tables.entry_counts(lake, "locations").values()) * BYTES_PER_LOCATION // settings.memory_bytes
-    with staging_folder(settings) as staging:
-        locations = identified(accepted, alias_frame(spark, known, staging))
-        parts = [bring_back(registry(locations.where(in_group(number, groups))), staging) for number in range(groups)]
-        return _replaced(settings, lake, version, known, union(parts, parts[0].schema))
+    groups = 1 + sum(tables.entry_counts(lake, "locations").values()) * BYTES_PER_LOCATION // parts.memory_bytes
+    with parts.staging() as staging:
+        locations = identified(accepted, alias_frame(parts.spark, known, staging))
+        found = [bring_back(registry(locations.where(in_group(number, groups))), staging) for number in range(groups)]
+        return _replaced(parts.warehouse, lake, version, known, union(found, found[0].schema))
 
 
-def _replaced(settings: Settings, lake: Lake, version: int, known: Mapping[str, str], rows: Rows) -> bool:
+def _replaced(warehouse: Warehouse, lake: Lake, version: int, known: Mapping[str, str], rows: Rows) -> bool:
     """The registry's rows for those of locations' version, if that and the aliases are still the newest."""
     names = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         staged = stage_rows(connection, "facts.charge_point", rows)
         connection.execute("lock table facts.charge_point in share row exclusive mode")
         if tables.version(lake, "locations") != version or aliases(connection) != known:

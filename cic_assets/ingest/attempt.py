@@ -10,7 +10,7 @@ import datetime as dt
 import errno
 import shutil
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,13 +30,12 @@ from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import forget_failures, note_failures
 from cic_assets.ledger.lake_id import OtherLakeError, open_lake
-from cic_assets.settings import Settings
-from cic_assets.streams.recipe import recipe_of
-from cic_assets.warehouse.connect import WarehouseError, connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import WarehouseError
 from cic_assets.warehouse.embedded import WarehouseDownError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    pass
 
 # Of arrivals that are tried alone, so many in a row that fail are enough to say that all of them would.
 _ALIKE = 3
@@ -74,16 +73,14 @@ class Attempt:
 
 
 def attempt_all(
-    settings: Settings,
-    session: Callable[[], SparkSession],
+    parts: Parts,
     due: Sequence[tuple[Stream, Sequence[Arrival]]],
     run_id: str,
 ) -> list[Attempt]:
     """Ingests the arrivals of streams as far as they can be; those that fail keep their rows and stay pending.
 
     Args:
-        settings: where lake and warehouse are.
-        session: gives the engine's session.
+        parts: lake, warehouse and engine.
         due: streams and arrivals of theirs, those of locations first.
         run_id: kept beside the result.
 
@@ -92,44 +89,42 @@ def attempt_all(
     """
     outcomes = [Attempt(stream) for stream, _ in due]
     for outcome, (_, arrivals) in zip(outcomes, due, strict=True):
-        _try(settings, session, outcome, arrivals, run_id)
+        _try(parts, outcome, arrivals, run_id)
     for outcome, (_, arrivals) in zip(outcomes, due, strict=True):
         # The registry is made of all locations: what one stream lacked, another one may have brought.
         failed = [arrival for arrival in arrivals if arrival.arrival_date in outcome.failures]
         if outcome.is_mendable:
             outcome.failures = {}
-            _try(settings, session, outcome, failed, run_id)
+            _try(parts, outcome, failed, run_id)
     return outcomes
 
 
-def fail(settings: Settings, outcome: Attempt, day: dt.date, error: Exception, run_id: str) -> None:
+def fail(parts: Parts, outcome: Attempt, day: dt.date, error: Exception, run_id: str) -> None:
     """Says that something went wrong with a stream after its arrival of a day was judged."""
     stream = outcome.stream
     outcome.traces.append("".join(traceback.format_exception(error)))
     outcome.failures[day] = message = _said(stream, day, error)
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         found = catalogue.arrivals(connection, [stream.id], day, day + dt.timedelta(days=1))
-        note_failures(connection, recipe_of(settings, stream), [(each, message) for each in found], run_id)
+        note_failures(connection, parts.recipe_of(stream), [(each, message) for each in found], run_id)
 
 
-def _try(
-    settings: Settings, session: Callable[[], SparkSession], outcome: Attempt, arrivals: Sequence[Arrival], run_id: str
-) -> None:
+def _try(parts: Parts, outcome: Attempt, arrivals: Sequence[Arrival], run_id: str) -> None:
     stream = outcome.stream
     known = [arrival for arrival in arrivals if is_in_calendar(arrival.arrival_date)]
     outcome.failures = {day: _BEYOND.format(day=day) for day in _days(arrivals) if not is_in_calendar(day)}
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         begun = catalogue.moment(connection)
-    if known and not _is_taken(settings, session, outcome, known, run_id):
-        with connect(settings) as connection:
+    if known and not _is_taken(parts, outcome, known, run_id):
+        with parts.warehouse.transaction() as connection:
             done = catalogue.done_since(connection, stream.id, begun)
         left = [each for each in known if each.arrival_date not in {*done, *outcome.failures}]
-        _one_by_one(settings, session, outcome, left, run_id)
+        _one_by_one(parts, outcome, left, run_id)
     failures = outcome.failures
     failed = [(each, failures[each.arrival_date]) for each in arrivals if each.arrival_date in failures]
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         forget_failures(connection, stream.id, [day for day in _days(arrivals) if day not in outcome.failures])
-        note_failures(connection, recipe_of(settings, stream), failed, run_id)
+        note_failures(connection, parts.recipe_of(stream), failed, run_id)
 
 
 _BEYOND = (
@@ -142,23 +137,19 @@ def _days(arrivals: Sequence[Arrival]) -> list[dt.date]:
     return [arrival.arrival_date for arrival in arrivals]
 
 
-def _one_by_one(
-    settings: Settings, session: Callable[[], SparkSession], outcome: Attempt, arrivals: Sequence[Arrival], run_id: str
-) -> None:
+def _one_by_one(parts: Parts, outcome: Attempt, arrivals: Sequence[Arrival], run_id: str) -> None:
     """Tries alone what failed with others, so that one delivery keeps none of the others out."""
     alike: list[str] = []
     for arrival in arrivals:
         if len(alike) == _ALIKE:
             outcome.failures[arrival.arrival_date] = f"not tried, as {_ALIKE} others failed: {alike[-1]}"
-        elif _is_taken(settings, session, outcome, [arrival], run_id):
+        elif _is_taken(parts, outcome, [arrival], run_id):
             alike = []
         else:
             alike.append(outcome.failures[arrival.arrival_date])
 
 
-def _is_taken(
-    settings: Settings, session: Callable[[], SparkSession], outcome: Attempt, arrivals: Sequence[Arrival], run_id: str
-) -> bool:
+def _is_taken(parts: Parts, outcome: Attempt, arrivals: Sequence[Arrival], run_id: str) -> bool:
     """Ingests arrivals together; whether all of them are in place. Of one alone it keeps what is wrong with it."""
     stream, days = outcome.stream, _days(arrivals)
     outcome.counts = [count for count in outcome.counts if count.arrival_date not in days]
@@ -171,9 +162,9 @@ def _is_taken(
         return not wrong
 
     try:
-        ingest(settings, session(), stream, arrivals, run_id, audit)
+        ingest(parts, stream, arrivals, run_id, audit)
     except Exception as error:
-        demand_platform(settings, session, error)
+        demand_platform(parts, error)
         outcome.traces.append("".join(traceback.format_exception(error)))
         outcome.is_mendable |= isinstance(error, LakeDamagedError | DecodeError)
         if len(arrivals) == 1:
@@ -212,20 +203,20 @@ def _said(stream: Stream, day: dt.date, error: Exception) -> str:
     return text if str(day) in text else f"arrival {day}: {text}"
 
 
-def demand_platform(settings: Settings, session: Callable[[], SparkSession], error: Exception) -> None:
+def demand_platform(parts: Parts, error: Exception) -> None:
     """An error is a stream's own if the platform is well.
 
     Raises:
         Exception: the error itself, where it says that the platform is not; or what asking warehouse, lake and engine
             gave, if one of them does not answer.
     """
-    if any(map(_is_platforms, _causes(error))) or (_FULL in str(error) and _is_disk_full(settings)):
+    if any(map(_is_platforms, _causes(error))) or (_FULL in str(error) and _is_disk_full(parts)):
         raise error
-    open_lake(settings)
-    with connect(settings) as connection:
+    open_lake(parts.warehouse, parts.place)
+    with parts.warehouse.transaction() as connection:
         connection.execute("select 1")
     try:
-        session().range(1).count()
+        parts.session().range(1).count()
     except Exception as silence:
         raise EngineError(f"the engine does not answer any more: {engine_said(silence)}") from error
 
@@ -243,7 +234,7 @@ def _is_platforms(error: BaseException) -> bool:
     return isinstance(error, _PLATFORMS) or (isinstance(error, OSError) and error.errno in _ERRNOS)
 
 
-def _is_disk_full(settings: Settings) -> bool:
+def _is_disk_full(parts: Parts) -> bool:
     """Whether it looks so: engines say it in words, which may also stand in an operator's cell."""
-    folders = [folder for folder in (settings.home, Path(settings.lake)) if folder.exists()]
+    folders = [folder for folder in (parts.home, Path(parts.place.root)) if folder.exists()]
     return any(shutil.disk_usage(folder).free < _SCARCE_BYTES for folder in folders)

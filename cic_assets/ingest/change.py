@@ -20,8 +20,8 @@ from cic_assets.lake.rows import Rows, pieces
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger import accepted_files
 from cic_assets.ledger.consent import accepted_changes
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Connection
 
 # So much of an arrival may leave unasked: a stricter expression that rejects a few odd rows.
 MAX_LOST_SHARE = 0.01
@@ -62,17 +62,17 @@ def loss(stream_id: str, before: Files, after: Files) -> Loss | None:
     return Loss(stream_id, total, gone, max(lost, key=lambda name: (lost[name], name)))
 
 
-def losses(settings: Settings, lake: Lake, stream: Stream, days: Sequence[dt.date], new: Rows) -> dict[dt.date, Loss]:
+def losses(parts: Parts, lake: Lake, stream: Stream, days: Sequence[dt.date], new: Rows) -> dict[dt.date, Loss]:
     """The arrivals of which a changed stream file would take accepted rows that nobody has given up.
 
     Args:
-        settings: where the warehouse is.
+        parts: lake, warehouse and engine.
         lake: where the rows are.
         stream: as its file is now.
         days: arrivals that are about to be replaced.
         new: what would replace their rows.
     """
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         if (stream.id, stream.fingerprint()) in accepted_changes(connection):
             return {}
         changed = _made_by_others(connection, stream, days)
@@ -80,7 +80,7 @@ def losses(settings: Settings, lake: Lake, stream: Stream, days: Sequence[dt.dat
     if not changed:
         return {}
     try:
-        accepted_files.demand_arrivals(settings, lake, stream.kind, stream.id, changed)
+        accepted_files.demand_arrivals(parts.warehouse, lake, stream.kind, stream.id, changed)
     except LakeDamagedError:
         # Nobody can tell what is there; the ingest that makes it anew must not be hindered.
         return {}

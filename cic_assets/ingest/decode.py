@@ -39,9 +39,8 @@ from cic_assets.lake.digests import HashedWriter, checked, digest_of
 from cic_assets.lake.zones import Lake, decoded_path
 from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import LandedObject
-from cic_assets.ledger.lake_id import open_lake
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Warehouse
 
 LOG = logging.getLogger(__name__)
 # A group of rows is held in memory; a record may be as long as a line (16 MiB), so its text is bounded too.
@@ -73,7 +72,7 @@ def decoded_schema(stream: Stream) -> pa.Schema:
     return pa.schema([*provenance, *(pa.field(name, pa.string()) for name in stream.fields)])
 
 
-def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[str, int]:
+def decode(parts: Parts, stream: Stream, landed: LandedObject) -> tuple[str, int]:
     """The decoded Parquet of an object, made if it isn't there yet, or is not what was written.
 
     Where the original is gone (retention) and the stream file has changed, what was decoded of it stays in use.
@@ -85,20 +84,20 @@ def decode(settings: Settings, stream: Stream, landed: LandedObject) -> tuple[st
         DecodeError: the original is gone and no decoded records are there as they were written.
         LakeDamagedError: the original holds other bytes than were landed.
     """
-    lake = open_lake(settings)
+    lake = parts.lake
     path = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.decode_fingerprint())
-    count = _intact(settings, lake, landed, path)
+    count = _intact(parts.warehouse, lake, landed, path)
     if count is not None:
         return path, count
     if not lake.exists(landed.path):
-        return path, _carry_over(settings, stream, landed, lake, path)
-    return path, _decode(settings, stream, landed, lake, path)
+        return path, _carry_over(parts, stream, landed, lake, path)
+    return path, _decode(parts, stream, landed, lake, path)
 
 
-def _decode(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
+def _decode(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
     """Decodes an original, whose bytes are hashed as they are read, and so are those that are written."""
     tally = Tally()
-    keys = keys_of(settings, stream, landed.arrival_date)
+    keys = keys_of(parts, stream, landed.arrival_date)
     way_out = (
         f"land the file again (`cic land {stream.id} …`) or restore it"
         if landed.sha256 in landed.path
@@ -122,7 +121,7 @@ def _decode(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake
         count = write_decoded(guard, landed.sha256, hashed)
         if count != tally.count:
             raise DecodeError(f"{landed.path}: {tally.count} records were read and {count} decoded; nothing was kept")
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         names = [plain_text(name)[:MAX_NAME_CHARS] for name in guard.names(reading.columns[:NAMES_KEPT])]
         catalogue.note_decoded(connection, landed, names, count, absent)
         catalogue.note_file(connection, path, count, hashed.hexdigest())
@@ -141,12 +140,12 @@ def write_decoded(guard: Guard, sha256: str, target: Any) -> int:
     return count
 
 
-def _intact(settings: Settings, lake: Lake, landed: LandedObject, path: str) -> int | None:
+def _intact(warehouse: Warehouse, lake: Lake, landed: LandedObject, path: str) -> int | None:
     """Records of a decoded file that holds the bytes that were written; None where it is to be made."""
     info = lake.look_up([path]).get(path)
     if info is None:
         return None
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         records, known = catalogue.decoded_as(connection, landed, path)
         if records is None:
             # A crash came before the catalogue knew it.
@@ -172,9 +171,9 @@ def _row_count(lake: Lake, path: str) -> int:
             return -1
 
 
-def _no_original(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> str:
+def _no_original(warehouse: Warehouse, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> str:
     """Why an object without its original can't be decoded, and what to do."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         is_purged = catalogue.is_purged(connection, landed)
     lost = f"its decoded copy {path} is damaged" if lake.exists(path) else "there is no decoded copy as it reads now"
     if is_purged:
@@ -201,16 +200,18 @@ def other_decodings(lake: Lake, stream: Stream, objects: Sequence[LandedObject])
 GONE = "(not shown: the original is gone, and the stream file's personal fields have changed since)"
 
 
-def _carry_over(settings: Settings, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
+def _carry_over(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
     """The records as they were decoded before, now that the original is gone; fields that were not read are null."""
     found = [
-        other for other in other_decodings(lake, stream, [landed]) if _intact(settings, lake, landed, other) is not None
+        other
+        for other in other_decodings(lake, stream, [landed])
+        if _intact(parts.warehouse, lake, landed, other) is not None
     ]
     if not found:
-        raise DecodeError(_no_original(settings, stream, landed, lake, path))
+        raise DecodeError(_no_original(parts.warehouse, stream, landed, lake, path))
     names = {other: _names_of(lake, other) for other in found}
     former = max(found, key=lambda other: (len(names[other] & {*stream.fields}), other))
-    guard = Guard(stream, Reading(iter(()), []), keys_of(settings, stream, landed.arrival_date))
+    guard = Guard(stream, Reading(iter(()), []), keys_of(parts, stream, landed.arrival_date))
     is_of_0_3 = former.endswith(f"-{stream.former_decode_fingerprint()}.parquet")
     count = 0
     with lake.read(former) as source, lake.write(path) as target:
@@ -222,7 +223,7 @@ def _carry_over(settings: Settings, stream: Stream, landed: LandedObject, lake: 
                 count += len(batch)
     # To the file of release 0.3, nothing is missing that the stream file reads.
     missing = [] if is_of_0_3 else [name for name in stream.fields if name not in names[former]]
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         catalogue.note_carried(connection, landed, None if is_of_0_3 else missing)
         catalogue.note_file(connection, path, count, hashed.hexdigest())
     return count

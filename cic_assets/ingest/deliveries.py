@@ -29,9 +29,8 @@ from cic_assets.kinds.profile import Key
 from cic_assets.kinds.stream import SessionsStream, Stream
 from cic_assets.ledger import catalogue, journal
 from cic_assets.ledger.catalogue import Arrival, Incomplete, Release
-from cic_assets.ledger.lake_id import open_lake
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Connection, Warehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -101,7 +100,7 @@ def keys(stream: Stream, batch: Sequence[Arrival], records: Mapping[str, int]) -
 
 def judged_with(
     judge: Callable[[Collection[Key]], DataFrame],
-    settings: Settings,
+    warehouse: Warehouse,
     stream: Stream,
     batch: Sequence[Arrival],
     records: Mapping[str, int],
@@ -110,7 +109,7 @@ def judged_with(
 
     Args:
         judge: gives the judged rows, materialised, with day and month of some deliveries exchanged back.
-        settings: where the warehouse is.
+        warehouse: where it is kept.
         stream: whose arrivals.
         batch: these, all of the stream's earlier ones being recorded already.
         records: of each object.
@@ -124,7 +123,7 @@ def judged_with(
     if swapped:
         frame = judge(swapped)
         found = profiles(frame, stream)
-    looked = _looked(settings, stream, batch, found, keys(stream, batch, records))
+    looked = _looked(warehouse, stream, batch, found, keys(stream, batch, records))
     return _without_held(frame, looked), looked
 
 
@@ -133,7 +132,7 @@ def _repairs_by_evidence(stream: Stream) -> bool:
 
 
 def _looked(
-    settings: Settings,
+    warehouse: Warehouse,
     stream: Stream,
     batch: Sequence[Arrival],
     found: Mapping[Key, Profile],
@@ -141,7 +140,7 @@ def _looked(
 ) -> list[Looked]:
     """In the order of arrivals, each by what was accepted before it; within an arrival, none by another."""
     arrivals = {arrival.arrival_date: arrival for arrival in batch}
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         past = _past(connection, stream.id, sorted(arrivals))
     looked: list[Looked] = []
     for day, arrival in sorted(arrivals.items()):
@@ -266,14 +265,14 @@ def held(connection: Connection, stream_id: str | None = None) -> list[Incomplet
     return sorted([*catalogue.incomplete(connection, stream_id), *found], key=lambda each: each.arrival_date)
 
 
-def release(settings: Settings, passed: Sequence[Release]) -> None:
+def release(parts: Parts, passed: Sequence[Release]) -> None:
     """Lets held deliveries pass: their arrivals are pending, and the next ingest accepts what their rows' rules do.
 
     Raises:
         LakeError: the lake's folder takes nothing.
     """
-    lake = open_lake(settings)
+    lake = parts.lake
     for each in passed:
         journal.note(lake, journal.Passed(each))
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         catalogue.put_releases(connection, passed)

@@ -46,19 +46,16 @@ from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.rows import Rows, bring_back, distinct, in_group, rows_of, write
-from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger import accepted_files, catalogue, published
 from cic_assets.ledger.catalogue import Arrival, Incomplete
-from cic_assets.ledger.lake_id import open_lake
-from cic_assets.settings import Settings
-from cic_assets.streams.recipe import recipe_of, rule_set_of
+from cic_assets.parts import Parts
 from cic_assets.streams.register import register_streams
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import Staged, insert_staged, rewrite, stage_rows
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 LOG = logging.getLogger(__name__)
 # Arrivals of one stream go through Spark together up to this many records: 65 arrivals of 100 rows took 2 s each one
@@ -141,14 +138,11 @@ class IngestCount:
 Audit = Callable[[IngestCount], bool]
 
 
-def ingest(
-    settings: Settings, spark: SparkSession, stream: Stream, arrivals: Sequence[Arrival], run_id: str, audit: Audit
-) -> list[IngestCount]:
+def ingest(parts: Parts, stream: Stream, arrivals: Sequence[Arrival], run_id: str, audit: Audit) -> list[IngestCount]:
     """Replaces the accepted and quarantined rows of one stream's arrivals.
 
     Args:
-        settings: where lake and warehouse are.
-        spark: the engine.
+        parts: lake, warehouse and engine.
         stream: whose arrivals they are.
         arrivals: of that stream.
         run_id: kept beside the result.
@@ -169,19 +163,19 @@ def ingest(
     lost: list[str] = []
     if not arrivals:
         return done
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         claim, arrivals = catalogue.claim_arrivals(connection, stream.id, [each.arrival_date for each in arrivals])
-    for batch, decoded in _batches(settings, stream, arrivals, lost):
-        with staging_folder(settings) as staging:
-            judged, looked = _looked_at(settings, spark, stream, batch, decoded, staging)
+    for batch, decoded in _batches(parts, stream, arrivals, lost):
+        with parts.staging() as staging:
+            judged, looked = _looked_at(parts, stream, batch, decoded, staging)
             rows = _outcome(judged, stream, staging)
-            counts = _counted(judged, rows, settings, stream, batch, decoded, looked)
-            counts = _asking(settings, stream, counts, rows.accepted)
+            counts = _counted(judged, rows, parts, stream, batch, decoded, looked)
+            counts = _asking(parts, stream, counts, rows.accepted)
             kept = [count for count in counts if audit(count) and count.loss is None]
             _demand_identity(kept)
             if kept:
                 mine = rows.of([count.arrival_date for count in kept])
-                _replace(settings, spark, stream, mine, batch, kept, run_id, claim, staging)
+                _replace(parts, stream, mine, batch, kept, run_id, claim, staging)
                 done += kept
     if lost:
         raise DecodeError("; ".join(lost))
@@ -201,9 +195,9 @@ class Outcome:
         return Outcome(self.accepted.filter(wanted), self.quarantined.filter(wanted))
 
 
-def _asking(settings: Settings, stream: Stream, counts: Sequence[IngestCount], new: Rows) -> list[IngestCount]:
+def _asking(parts: Parts, stream: Stream, counts: Sequence[IngestCount], new: Rows) -> list[IngestCount]:
     """The counts, with what a changed stream file would take away."""
-    found = losses(settings, open_lake(settings), stream, [count.arrival_date for count in counts], new)
+    found = losses(parts, parts.lake, stream, [count.arrival_date for count in counts], new)
     return [replace(count, loss=found.get(count.arrival_date)) for count in counts]
 
 
@@ -270,7 +264,7 @@ Decoded = dict[str, tuple[str, int]]
 
 
 def _batches(
-    settings: Settings, stream: Stream, arrivals: Sequence[Arrival], lost: list[str]
+    parts: Parts, stream: Stream, arrivals: Sequence[Arrival], lost: list[str]
 ) -> Iterator[tuple[list[Arrival], Decoded]]:
     """Arrivals decoded, in groups of bounded size. Decoded: SHA-256 → (path, number of records).
 
@@ -280,7 +274,7 @@ def _batches(
     decoded: Decoded = {}
     for arrival in arrivals:
         try:
-            objects = {landed.sha256: decode(settings, stream, landed) for landed in arrival.objects}
+            objects = {landed.sha256: decode(parts, stream, landed) for landed in arrival.objects}
         except DecodeError as error:
             lost.append(str(error))
             continue
@@ -302,20 +296,19 @@ def _deliveries(stream: Stream, arrival: Arrival) -> list[tuple[str, str, dt.dat
 
 
 def _looked_at(
-    settings: Settings, spark: SparkSession, stream: Stream, batch: Sequence[Arrival], decoded: Decoded, staging: Lake
+    parts: Parts, stream: Stream, batch: Sequence[Arrival], decoded: Decoded, staging: Lake
 ) -> tuple[DataFrame, list[Looked]]:
     """The judged rows, and what each delivery is like."""
     records = {sha256: count for sha256, (_, count) in decoded.items()}
 
     def judged(swapped: Collection[Key]) -> DataFrame:
-        return _judged(settings, spark, stream, batch, decoded, staging, swapped)
+        return _judged(parts, stream, batch, decoded, staging, swapped)
 
-    return deliveries.judged_with(judged, settings, stream, batch, records)
+    return deliveries.judged_with(judged, parts.warehouse, stream, batch, records)
 
 
 def _judged(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     stream: Stream,
     batch: Sequence[Arrival],
     decoded: Decoded,
@@ -324,10 +317,10 @@ def _judged(
 ) -> DataFrame:
     """The judged rows, materialised once in staging."""
     delivered = deliveries.keys(stream, batch, {sha256: count for sha256, (_, count) in decoded.items()})
-    lake = open_lake(settings)
+    lake = parts.lake
     # Sail skips a missing file in silence and gives no schema of its own: say the schema, count the rows.
     schema = tables.spark_schema(decoded_schema(stream))
-    records = spark.read.schema(schema).parquet(*(lake.uri(path) for path, _ in decoded.values()))
+    records = parts.spark.read.schema(schema).parquet(*(lake.uri(path) for path, _ in decoded.values()))
     seen = [(arrival.arrival_date, *each) for arrival in batch for each in _deliveries(stream, arrival)]
     origin = pa.table(
         {
@@ -339,18 +332,18 @@ def _judged(
             "cic.shows_swap": [delivered[day, sha256] in swapped for day, sha256, _, _ in seen],
         }
     )
-    objects = tables.hand_over(spark, origin, staging)
+    objects = tables.hand_over(parts.spark, origin, staging)
     named = records.withColumn("object", F.col("`cic.sha256`")).join(objects, "object").drop("object")
-    rules = rules_of(rule_set_of(settings, stream), stream.kind)
+    rules = rules_of(parts.rule_set_of(stream), stream.kind)
     # What is judged beside other rows is judged beside those of its charge point.
-    groups = 1 + sum(count for _, count in decoded.values()) * BYTES_PER_RECORD // settings.memory_bytes
+    groups = 1 + sum(count for _, count in decoded.values()) * BYTES_PER_RECORD // parts.memory_bytes
     folders = [f"{'repaired' if swapped else 'judged'}/{number}" for number in range(groups)]
     try:
         judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)
         for number, folder in enumerate(folders):
             mine = judged.where(in_group(number, groups, "charge_point"))
             mine.write.mode("overwrite").parquet(staging.uri(folder))
-        return spark.read.schema(judged.schema).parquet(*(staging.uri(folder) for folder in folders))
+        return parts.spark.read.schema(judged.schema).parquet(*(staging.uri(folder) for folder in folders))
     except PySparkException as error:
         raise IngestError(engine_failure(stream, error, named)) from error
 
@@ -358,20 +351,20 @@ def _judged(
 def _counted(
     judged: DataFrame,
     rows: Outcome,
-    settings: Settings,
+    parts: Parts,
     stream: Stream,
     batch: Sequence[Arrival],
     decoded: Decoded,
     looked: Sequence[Looked],
 ) -> list[IngestCount]:
     kind = KINDS[stream.kind]
-    found = count_by_rule(judged, rules_of(rule_set_of(settings, stream), stream.kind))
+    found = count_by_rule(judged, rules_of(parts.rule_set_of(stream), stream.kind))
     summary = _summary(judged, kind)
     unmapped = _unmapped(judged) if kind.has_words else {}
     unreadable = count_unreadable(judged)
     accepted, quarantined = _by_arrival(rows.accepted), _by_arrival(rows.quarantined)
     dates, entries = _dates(rows.accepted, kind.dated), _entries(rows.accepted)
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         new_columns = catalogue.new_columns(connection, stream.id)
         incomplete = catalogue.incomplete(connection, stream.id)
     counts = []
@@ -423,8 +416,7 @@ def _unmapped(judged: DataFrame) -> dict[dt.date, dict[str, int]]:
 
 
 def _replace(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     stream: Stream,
     rows: Outcome,
     batch: Sequence[Arrival],
@@ -433,18 +425,18 @@ def _replace(
     claim: int,
     staging: Lake,
 ) -> None:
-    lake, days = open_lake(settings), [count.arrival_date for count in kept]
+    lake, days = parts.lake, [count.arrival_date for count in kept]
     covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
-    mark, found = _reach(settings, spark, stream, lake, days, rows.accepted, covers, staging)
+    mark, found = _reach(parts, stream, lake, days, rows.accepted, covers, staging)
     mark()
     intended = accounted.digests(rows.accepted, KINDS[stream.kind].identity)
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         catalogue.demand_claim(connection, stream.id, days, claim)
         catalogue.begin_swap(connection, stream.id, days)
         accounted.note_intended(connection, stream.id, days, found, intended)
 
     def demand_claim() -> None:
-        with connect(settings) as connection:
+        with parts.warehouse.transaction() as connection:
             catalogue.demand_claim(connection, stream.id, days, claim)
 
     for table, mine in (("quarantine", rows.quarantined), ("accepted", rows.accepted)):
@@ -453,30 +445,29 @@ def _replace(
         _demand_taken(stream, f"{table}/{stream.kind}", mine, _rows_of(files))
     noted = accepted_files.note(lake, stream.kind, files)
     arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
         names = identity.stage_names(connection, rows.accepted)
         catalogue.demand_claim(connection, stream.id, days, claim)
         shown = published.shown(connection)
-        _record(connection, settings, stream, kept, staged)
+        _record(connection, parts, stream, kept, staged)
         accepted_files.keep(connection, stream.kind, stream.id, days, noted)
         accounted.note_taken(connection, stream.id, days)
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
         is_renamed = identity.renew_names(connection, stream.id, days, names)
         published.touch_published(connection, stream.id, days, shown)
     if is_renamed or touch.makes_registry(stream):
-        touch.renew_registry(settings, spark)
+        touch.renew_registry(parts)
     mark()
-    _forget(settings, stream, lake, arrivals, claim)
+    _forget(parts.warehouse, stream, lake, arrivals, claim)
     # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         catalogue.demand_claim(connection, stream.id, days, claim)
-        catalogue.note_ingested(connection, recipe_of(settings, stream), arrivals, run_id)
+        catalogue.note_ingested(connection, parts.recipe_of(stream), arrivals, run_id)
 
 
 def _reach(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     stream: Stream,
     lake: Lake,
     days: Sequence[dt.date],
@@ -495,26 +486,26 @@ def _reach(
     removed, added, is_known = rows_of(new.schema.empty_table()), new, False
     found: dict[dt.date, str] = {}
     try:
-        accepted_files.demand_arrivals(settings, lake, stream.kind, stream.id, days)
+        accepted_files.demand_arrivals(parts.warehouse, lake, stream.kind, stream.id, days)
         old = tables.arrival_rows(lake, stream.kind, stream.id, days)
         found = accounted.digests(old, KINDS[stream.kind].identity)
-        with connect(settings) as connection:
+        with parts.warehouse.transaction() as connection:
             strange = accounted.strangers(connection, stream.id, days, found)
         removed, added = _changed(_without(old, strange), stream, new, staging)
-        touched = touch.touched_by(settings, spark, stream, removed, added, covers, _entries(new))
+        touched = touch.touched_by(parts, stream, removed, added, covers, _entries(new))
         if strange:
-            touched |= touch.touched_by_damage(settings, stream, added)
+            touched |= touch.touched_by_damage(parts.warehouse, stream, added)
         else:
             is_known = True
     except LakeDamagedError as damage:
         LOG.warning("all that was computed is computed again once the table is whole: %s", damage)
-        touched = touch.touched_by_damage(settings, stream, added)
+        touched = touch.touched_by_damage(parts.warehouse, stream, added)
     dates = {
         date for changed in (removed, added) for date in distinct(changed, ["event_date"])["event_date"].to_pylist()
     }
 
     def mark() -> None:
-        touch.mark(settings, stream, touched, dates, are_all_known=is_known)
+        touch.mark(parts.warehouse, stream, touched, dates, are_all_known=is_known)
 
     return mark, found
 
@@ -526,7 +517,7 @@ def _rows_of(files: Sequence[tables.AcceptedFile]) -> dict[dt.date, int]:
     return counts
 
 
-def _forget(settings: Settings, stream: Stream, lake: Lake, arrivals: Sequence[Arrival], claim: int) -> None:
+def _forget(warehouse: Warehouse, stream: Stream, lake: Lake, arrivals: Sequence[Arrival], claim: int) -> None:
     """Removes what other stream files made of the arrivals, which may show what is personal by now.
 
     The decodings go last: as long as they are there, the next ingest tries again.
@@ -535,15 +526,15 @@ def _forget(settings: Settings, stream: Stream, lake: Lake, arrivals: Sequence[A
     others = other_decodings(lake, stream, [landed for arrival in arrivals for landed in arrival.objects])
     if not others:
         return
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         # Until its end nobody else can claim, and write files of, these arrivals.
         catalogue.demand_claim(connection, stream.id, days, claim)
         for table in ("accepted", "quarantine"):
             tables.forget(lake, table, stream.kind, stream.id, days)
-    rewrite(settings, "quality.quarantine", ("raw", "detail"))
+    rewrite(warehouse, "quality.quarantine", ("raw", "detail"))
     for path in others:
         lake.delete(path)
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         catalogue.drop_files(connection, others)
 
 
@@ -573,13 +564,13 @@ def _quarantined(connection: Connection, stream: Stream, days: Sequence[dt.date]
 
 def _record(
     connection: Connection,
-    settings: Settings,
+    parts: Parts,
     stream: Stream,
     counts: Sequence[IngestCount],
     quarantined: Staged,
 ) -> None:
     """The warehouse's side of an ingest, in one transaction."""
-    rule_set = rule_set_of(settings, stream)
+    rule_set = parts.rule_set_of(stream)
     severities = {rule.id: rule.severity for rule in rules_of(rule_set, stream.kind)}
     days = [count.arrival_date for count in counts]
     for table in (
@@ -595,7 +586,7 @@ def _record(
     with connection.cursor() as cursor:
         for count in counts:
             _record_count(cursor, stream, count, severities)
-    register_streams(connection, [stream], settings.rule_set)
+    register_streams(connection, [stream], parts.rule_set)
 
 
 def _record_count(

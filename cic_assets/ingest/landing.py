@@ -29,9 +29,8 @@ from cic_assets.lake.zones import (
 )
 from cic_assets.ledger import catalogue, journal
 from cic_assets.ledger.catalogue import OURS, LandedObject
-from cic_assets.ledger.lake_id import open_lake
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Warehouse
 
 LOG = logging.getLogger(__name__)
 # A file of `home`, as old as the last look for drafts, which lists all of the lake.
@@ -51,7 +50,7 @@ class Landing:
 
 
 def land(
-    settings: Settings,
+    parts: Parts,
     stream: Stream,
     file: Path,
     arrived_at: dt.datetime | None = None,
@@ -65,7 +64,7 @@ def land(
     Where the lake's copy of them is gone or holds other bytes by now, it is put back.
 
     Args:
-        settings: where lake and warehouse are.
+        parts: lake, warehouse and engine.
         stream: whose file it is.
         file: a local file.
         arrived_at: when the platform first saw the bytes, for migrations and simulations; default: `now`.
@@ -73,45 +72,43 @@ def land(
 
     Raises:
         LandingError: no such file, no regular file (a link, pipe or device), one that changes while it is read, or
-            `arrived_at` in production, in the future, or before the calendar begins.
+            `arrived_at` in the future, or before the calendar begins.
     """
     now = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     seen_at = (arrived_at or now).astimezone(dt.UTC)
     if arrived_at is not None:
-        demand_arrival(settings, seen_at.date(), now)
+        demand_arrival(seen_at.date(), now)
     name = shown_name(file)
     suffixes = [suffix for suffix in file.suffixes[-2:] if suffix[1:].isalnum() and len(suffix) <= 6]
     extension = "".join(suffix for suffix in suffixes if suffix.isascii()).lower()
-    lake = open_lake(settings)
+    lake = parts.lake
     with _opened(file) as handle:
         sha256, byte_count = _digest(handle, file)
         wish = LandedObject(
             stream.id, sha256, seen_at.date(), seen_at, name,
             raw_path(stream.id, seen_at.date(), sha256, extension), landed=False,
         )  # fmt: skip
-        with connect(settings) as connection:
+        with parts.warehouse.transaction() as connection:
             landed = catalogue.register_object(connection, wish, byte_count)
         if not _is_there(lake, landed):
             if sha256 not in landed.path:
                 # Another program's file, which holds something else by now, or is gone: it stays as it is.
                 path = raw_path(stream.id, landed.arrival_date, sha256, extension)
-                with connect(settings) as connection:
+                with parts.warehouse.transaction() as connection:
                     landed = catalogue.move_object(connection, landed, path)
             _copy_in(lake, handle, landed, file)
     journal.note(lake, journal.Sighting(landed, byte_count, seen_at, name))
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         catalogue.add_sighting(connection, landed, seen_at, name)
     return Landing(landed, new=not landed.landed)
 
 
-def demand_arrival(settings: Settings, day: dt.date, now: dt.datetime) -> None:
+def demand_arrival(day: dt.date, now: dt.datetime) -> None:
     """A day on which a migration may say that something arrived.
 
     Raises:
-        LandingError: in production, for a day in the future, or before the calendar begins.
+        LandingError: for a day in the future, or before the calendar begins.
     """
-    if settings.environment == "prod":
-        raise LandingError("--arrived-at is for local use and migrations, not for CIC_ENVIRONMENT=prod")
     if day > now.date():
         raise LandingError(f"--arrived-at {day} is in the future: nothing has arrived then")
     if day < FIRST_DAY:
@@ -173,7 +170,7 @@ def _is_there(lake: Lake, landed: LandedObject) -> bool:
 
 
 def adopt_foreign(
-    settings: Settings, streams: dict[str, Stream], now: dt.datetime, say: Callable[[str], None] = LOG.warning
+    parts: Parts, streams: dict[str, Stream], now: dt.datetime, say: Callable[[str], None] = LOG.warning
 ) -> list[LandedObject]:
     """Registers objects that something else put into `raw` (a Kafka sink, a copied lake), by their path's date.
 
@@ -184,9 +181,9 @@ def adopt_foreign(
         are links, pipes and devices, and what lies behind a link to a folder (`Lake.oddities` names them). `say` takes
         a line for each that is dated outside the calendar.
     """
-    lake = open_lake(settings)
+    lake = parts.lake
     odd = tuple(path for path, _ in lake.oddities("raw"))
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         known = catalogue.places(connection)
     adopted = []
     for info in lake.infos("raw"):
@@ -201,21 +198,21 @@ def adopt_foreign(
             continue
         if any(info.path == each or info.path.startswith(f"{each}/") for each in odd):
             continue
-        landed = _adopt(settings, lake, info, place, now)
+        landed = _adopt(parts.warehouse, lake, info, place, now)
         if landed:
             adopted.append(landed)
     return adopted
 
 
 def _adopt(
-    settings: Settings, lake: Lake, info: FileInfo, place: tuple[str, dt.date, str], now: dt.datetime
+    warehouse: Warehouse, lake: Lake, info: FileInfo, place: tuple[str, dt.date, str], now: dt.datetime
 ) -> LandedObject | None:
     """Registers what a foreign object is now; None where that is no news."""
     stream_id, arrival, name = place
     sha256 = digest_of(lake, info)
     midnight = dt.datetime.combine(arrival, dt.time(), dt.UTC)
     arrived_at = min(max(midnight, now), midnight + dt.timedelta(days=1, microseconds=-1))
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         wish = LandedObject(stream_id, sha256, arrival, arrived_at, name, info.path, landed=False)
         landed = catalogue.register_object(connection, wish, info.size)
         catalogue.note_change(connection, stream_id, sha256, info)
@@ -226,14 +223,14 @@ def _adopt(
     return landed
 
 
-def tidy(settings: Settings) -> list[str]:
+def tidy(parts: Parts) -> list[str]:
     """Removes drafts that killed landings and decodings left, once an hour, and says what in `raw` is never read.
 
     Returns:
         A line for each link, pipe, socket or device: what it is and what to do.
     """
-    lake = open_lake(settings)
-    marker = settings.home / _SWEPT
+    lake = parts.lake
+    marker = parts.home / _SWEPT
     # What became old enough since the last look waits for the next one.
     if not marker.exists() or marker.stat().st_mtime < time.time() - DRAFT_SECONDS:
         for zone in ("raw", "decoded", journal.ROOT):
@@ -242,7 +239,7 @@ def tidy(settings: Settings) -> list[str]:
     return [f"{path} is {what} and is not read: put the file itself there" for path, what in lake.oddities("raw")]
 
 
-def purge_originals(settings: Settings, stream: Stream, now: dt.datetime) -> int:
+def purge_originals(parts: Parts, stream: Stream, now: dt.datetime) -> int:
     """Deletes originals with personal fields that are older than the stream's `raw_retention_days` and were decoded.
 
     Held deliveries were not.
@@ -252,9 +249,9 @@ def purge_originals(settings: Settings, stream: Stream, now: dt.datetime) -> int
     """
     if stream.raw_retention_days is None:
         return 0
-    lake = open_lake(settings)
+    lake = parts.lake
     oldest = now - dt.timedelta(days=stream.raw_retention_days)
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         rows = connection.execute(
             "select sha256, path, feed_columns, record_count from catalogue.object where stream_id = %s and landed"
             " and purged_at is null and first_seen_at < %s and record_count is not null and held_fields is null",

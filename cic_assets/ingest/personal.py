@@ -25,7 +25,7 @@ from cic_assets.formats.read import Reading, Record, read_records
 from cic_assets.kinds.personal import is_uid, looks_personal, mentions_person
 from cic_assets.kinds.stream import Stream
 from cic_assets.kinds.vocabulary import folded
-from cic_assets.settings import Settings
+from cic_assets.parts import Parts
 
 # Stands in `raw` for what the stream file does not name.
 MASKED = "(not shown)"
@@ -50,10 +50,10 @@ class Keys:
     content: bytes
 
 
-def keys_of(settings: Settings, stream: Stream, arrival_date: dt.date) -> Keys:
+def keys_of(parts: Parts, stream: Stream, arrival_date: dt.date) -> Keys:
     """The keys of a stream's delivery: `infra/decisions/0009-personal-values-by-authority-and-year.md`."""
-    person = settings.derived_key("person", stream.authority.id, str(arrival_date.year))
-    return Keys(person, settings.derived_key("content"))
+    person = parts.derived_key("person", stream.authority.id, str(arrival_date.year))
+    return Keys(person, parts.derived_key("content"))
 
 
 @dataclass(frozen=True)

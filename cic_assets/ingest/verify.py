@@ -8,25 +8,24 @@ from cic_assets.lake.digests import digest_of
 from cic_assets.lake.tables import ACCEPTED
 from cic_assets.lake.zones import FileInfo, Lake, LakeError
 from cic_assets.ledger.accepted_files import damages_of, message_of
-from cic_assets.ledger.lake_id import open_lake
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Warehouse
 
 _PER_LOOK = 1000
 
 
-def verify(settings: Settings) -> Iterator[str]:
+def verify(parts: Parts) -> Iterator[str]:
     """A line for each damage: what, where, and what to do; none of a lake that is whole.
 
     Raises:
         OtherLakeError: the lake is not there, or not the warehouse's.
     """
-    lake = open_lake(settings)
-    yield from _originals(settings, lake)
-    yield from _decoded(settings, lake)
+    lake = parts.lake
+    yield from _originals(parts.warehouse, lake)
+    yield from _decoded(parts.warehouse, lake)
     for kind in ACCEPTED:
         try:
-            damages = damages_of(settings, lake, kind)
+            damages = damages_of(parts.warehouse, lake, kind)
         except LakeError as error:
             yield str(error)
             continue
@@ -34,8 +33,8 @@ def verify(settings: Settings) -> Iterator[str]:
             yield message_of(lake, kind, damages)
 
 
-def _originals(settings: Settings, lake: Lake) -> Iterator[str]:
-    with connect(settings) as connection:
+def _originals(warehouse: Warehouse, lake: Lake) -> Iterator[str]:
+    with warehouse.transaction() as connection:
         rows = connection.execute(
             "select path, sha256, stream_id, original_name from catalogue.object where landed and purged_at is null"
             " order by path"
@@ -46,9 +45,9 @@ def _originals(settings: Settings, lake: Lake) -> Iterator[str]:
             yield f"{lake.uri(path)} {wrong[path]}: restore it, or land {name} again (`cic land {stream_id} …`)"
 
 
-def _decoded(settings: Settings, lake: Lake) -> Iterator[str]:
+def _decoded(warehouse: Warehouse, lake: Lake) -> Iterator[str]:
     """What is gone is no damage: it is made again from the original, or was of an earlier stream file."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         rows = connection.execute("select path, sha256 from catalogue.decoded_file order by path").fetchall()
     for path, said in _wrong(lake, rows):
         if said != _GONE:

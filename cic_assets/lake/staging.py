@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cic_assets.lake.zones import Lake
-from cic_assets.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -20,11 +19,11 @@ _KEPT = dt.timedelta(days=2)
 
 
 @contextmanager
-def staging_folder(settings: Settings) -> Iterator[Lake]:
+def staging_folder(place: Lake) -> Iterator[Lake]:
     """A folder of its own for one step, gone when the step ends; those that killed steps left go two days later."""
     today = dt.datetime.now(dt.UTC).date()
-    _clear_before(Lake(f"{settings.lake}/_staging", settings.s3_endpoint), today - _KEPT)
-    lake = Lake(f"{settings.lake}/_staging/{today}/{uuid.uuid4().hex}", settings.s3_endpoint)
+    _clear_before(Lake(place.uri("_staging"), place.endpoint), today - _KEPT)
+    lake = Lake(place.uri(f"_staging/{today}/{uuid.uuid4().hex}"), place.endpoint)
     try:
         yield lake
     finally:

@@ -30,7 +30,6 @@ import pyarrow.fs as pafs
 
 from cic_assets.errors import PlatformError
 from cic_assets.lake.regular import NotAFileError, oddity, open_regular
-from cic_assets.settings import Settings
 
 # A writer adds to its draft every few seconds; one that nobody has touched for so long was left by a killed step.
 DRAFT_SECONDS = 3600
@@ -352,11 +351,6 @@ def _left_open(source: BinaryIO) -> Iterator[BinaryIO]:
     """The file under a second descriptor: the client closes what it sends."""
     with os.fdopen(os.dup(source.fileno()), "rb") as body:
         yield body
-
-
-def lake_of(settings: Settings) -> Lake:
-    """The lake of a process's settings, unasked; whoever reads or writes asks first (`lake_id.open_lake`)."""
-    return Lake(settings.lake, settings.s3_endpoint)
 
 
 def raw_path(stream_id: str, arrival: dt.date, sha256: str, extension: str) -> str:

@@ -9,18 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from cic_assets.lake import tables
 from cic_assets.lake.digests import LakeDamagedError, digest_of
 from cic_assets.lake.tables import AcceptedFile
 from cic_assets.lake.zones import FileInfo, Lake, LakeError
-from cic_assets.ledger.lake_id import open_lake
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from cic_assets.warehouse.connect import Connection, Warehouse
 
 Arrival = tuple[str, dt.date]
 # How many arrivals a message names.
@@ -63,40 +57,27 @@ class _State:
     found: dict[Arrival, list[AcceptedFile]] = field(default_factory=dict)
 
 
-def read_accepted(
-    settings: Settings, spark: SparkSession, kind: str, start: dt.date | None = None, end: dt.date | None = None
-) -> DataFrame:
-    """The accepted rows of a kind with start <= event date < end, lazily; what is read is what was accepted.
+def demand_whole(
+    warehouse: Warehouse, lake: Lake, kind: str, start: dt.date | None = None, end: dt.date | None = None
+) -> None:
+    """The accepted rows of a kind with start <= event date < end are those that ingest wrote.
 
     Raises:
-        LakeDamagedError: it is not; the message names table, stream, arrival and rows.
-        OtherLakeError: the lake is not there, or not the warehouse's.
+        LakeDamagedError: they are not; the message names table, stream, arrival and rows.
     """
-    lake = demand_whole(settings, kind, start, end)
-    return tables.read_accepted(spark, settings.spark, lake, kind, start, end)
-
-
-def demand_whole(settings: Settings, kind: str, start: dt.date | None = None, end: dt.date | None = None) -> Lake:
-    """The lake, where the accepted rows of a kind with start <= event date < end are those that ingest wrote.
-
-    Raises:
-        LakeDamagedError, OtherLakeError: as `read_accepted`.
-    """
-    lake = open_lake(settings)
-    damages = damages_of(settings, lake, kind, start, end)
+    damages = damages_of(warehouse, lake, kind, start, end)
     if damages:
         raise LakeDamagedError(message_of(lake, kind, damages))
-    return lake
 
 
-def demand_arrivals(settings: Settings, lake: Lake, kind: str, stream_id: str, days: Sequence[dt.date]) -> None:
+def demand_arrivals(warehouse: Warehouse, lake: Lake, kind: str, stream_id: str, days: Sequence[dt.date]) -> None:
     """Accepted rows of a stream's arrivals are those that ingest wrote.
 
     Raises:
-        LakeDamagedError: as `read_accepted`.
+        LakeDamagedError: as `demand_whole`.
     """
     keys = {(stream_id, day) for day in days}
-    damages = damages_of(settings, lake, kind, keys=keys)
+    damages = damages_of(warehouse, lake, kind, keys=keys)
     if damages:
         raise LakeDamagedError(message_of(lake, kind, damages))
 
@@ -113,7 +94,7 @@ def message_of(lake: Lake, kind: str, damages: Mapping[Arrival, str]) -> str:
 
 
 def damages_of(
-    settings: Settings,
+    warehouse: Warehouse,
     lake: Lake,
     kind: str,
     start: dt.date | None = None,
@@ -122,11 +103,11 @@ def damages_of(
 ) -> dict[Arrival, str]:
     """What is wrong with the accepted rows of a kind with start <= event date < end, by arrival; of some or of all."""
     found = tables.files_of(lake, kind)
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         state = _state(connection, kind)
     for file in found:
         state.found.setdefault((file.stream_id, file.arrival_date), []).append(file)
-    _adopt(settings, lake, kind, state)
+    _adopt(warehouse, lake, kind, state)
     damages = {
         key: said
         for key in (keys or {*state.noted, *state.found, *state.counts})
@@ -172,7 +153,7 @@ def _rows_wrong(state: _State, key: Arrival) -> str | None:
     return f"{expected} rows expected, {there} found{other}"
 
 
-def _adopt(settings: Settings, lake: Lake, kind: str, state: _State) -> None:
+def _adopt(warehouse: Warehouse, lake: Lake, kind: str, state: _State) -> None:
     """Notes the files of arrivals that a release before ingested, where their rows are as many as it counted."""
     adopted = {
         key: note(lake, kind, state.found[key])
@@ -181,7 +162,7 @@ def _adopt(settings: Settings, lake: Lake, kind: str, state: _State) -> None:
         and sum(file.row_count for file in state.found.get(key, ())) == count
     }  # fmt: skip
     if adopted:
-        with connect(settings) as connection:
+        with warehouse.transaction() as connection:
             for (stream_id, day), files in adopted.items():
                 keep(connection, kind, stream_id, [day], files)
     state.noted |= adopted

@@ -28,9 +28,7 @@ from cic_assets.ledger.catalogue import (
     put_sightings,
     releases,
 )
-from cic_assets.ledger.lake_id import open_lake
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.connect import Connection, Warehouse
 
 ROOT = "journal"
 # Small files cost waiting, for the disk's confirmation or for S3, and hardly any work.
@@ -147,20 +145,20 @@ def note(lake: Lake, entry: Entry) -> None:
         handle.write(json.dumps(entry.content(), ensure_ascii=False, sort_keys=True).encode())
 
 
-def agree(settings: Settings, limit: int | None = None) -> Agreement:
+def agree(warehouse: Warehouse, lake: Lake, limit: int | None = None) -> Agreement:
     """Makes journal and catalogue say the same: each takes up what only the other has.
 
     Args:
-        settings: where lake and warehouse are.
+        warehouse: its catalogue.
+        lake: its journal; the one that the warehouse knows.
         limit: entries to write, and to take up, at most; the next call goes on.
 
     Raises:
-        LakeError: the folder takes nothing, or is not the lake that the warehouse knows.
+        LakeError: the folder takes nothing.
     """
-    lake = open_lake(settings)
     # The listing first: a row that is younger than it has its entry, which is written once more.
     there = set(lake.files(ROOT))
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         known: dict[str, Entry] = {entry.path: entry for entry in _known(connection)}
         originals = _originals(connection)
     missing = [entry for path, entry in sorted(known.items()) if path not in there][:limit]
@@ -170,7 +168,7 @@ def agree(settings: Settings, limit: int | None = None) -> Agreement:
     sightings = [entry for entry in found if isinstance(entry, Sighting)]
     purges = sorted((entry for entry in found if isinstance(entry, Purge)), key=lambda purge: purge.purged_at)
     passed = [entry.release for entry in found if isinstance(entry, Passed)]
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         objects = _take_sightings(connection, lake, sightings)
         taken = sum(_take_purge(connection, lake, purge) for purge in purges)
         put_releases(connection, passed)

@@ -12,9 +12,8 @@ import json
 import uuid
 from pathlib import Path
 
-from cic_assets.lake.zones import Lake, LakeError, lake_of
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.lake.zones import Lake, LakeError
+from cic_assets.warehouse.connect import Connection, Warehouse
 
 LAKE_FILE = "lake.json"
 # So many of the catalogue's files are looked for in a lake without its file.
@@ -27,20 +26,19 @@ class OtherLakeError(LakeError):
     """The lake is not there, or not the one that the warehouse knows; the message names both."""
 
 
-def open_lake(settings: Settings) -> Lake:
-    """The lake of a process's settings, if it is the one that its warehouse knows; made at first use.
+def open_lake(warehouse: Warehouse, lake: Lake) -> Lake:
+    """The lake, if it is the one that its warehouse knows; made at first use.
 
     Raises:
         OtherLakeError: it is another one, or not there. Nothing was read or written.
         LakeError: its file can't be read or written.
     """
-    lake = lake_of(settings)
-    key = (settings.lake, settings.warehouse_url or str(settings.home))
+    key = (lake.root, warehouse.name)
     known = _compared.get(key)
     # A bucket does not come unmounted under a process.
     if known is not None and (lake.is_on_s3 or _read(lake) == known):
         return lake
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         _compared[key] = _compare(connection, lake)
     return lake
 

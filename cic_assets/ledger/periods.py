@@ -16,8 +16,7 @@ from cic_assets.calendar import days_of, months_of
 from cic_assets.errors import PlatformError
 from cic_assets.lake.rows import Rows
 from cic_assets.ledger.publication import touch_readers
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import EVERY_ROW, insert_staged, stage_rows, table_name
 
 
@@ -47,13 +46,13 @@ class Window:
         return (months_of if self.monthly else days_of)(self.start, self.end)
 
 
-def claim_window(settings: Settings, window: Window, owner: str) -> int:
+def claim_window(warehouse: Warehouse, window: Window, owner: str) -> int:
     """Makes `owner` the only run that may swap these periods; the newest claim wins.
 
     Returns:
         The newest touch: what is touched later is not in this run's rows.
     """
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         connection.execute(
             "insert into catalogue.fact_window (fact, period_date, owner) select %s, unnest(%s::date[]), %s"
             " on conflict (fact, period_date) do update set owner = excluded.owner",
@@ -77,7 +76,7 @@ def mark_stale(connection: Connection, source: str, periods: Iterable[tuple[str,
 
 
 def swap_window(
-    settings: Settings,
+    warehouse: Warehouse,
     window: Window,
     owner: str,
     touch_id: int,
@@ -89,7 +88,7 @@ def swap_window(
     """Replaces the rows of start <= date < end in several tables at once; marts that read them are due from then on.
 
     Args:
-        settings: where the warehouse is.
+        warehouse: where they are.
         window: what was claimed.
         owner: who claimed it.
         touch_id: what `claim_window` returned.
@@ -102,7 +101,7 @@ def swap_window(
     Raises:
         WindowLostError: another run has claimed a period of the window since. Nothing was changed.
     """
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         # First of all, so that a worker that hangs in a COPY, where Postgres counts no idle time, holds no lock.
         staged = {table: stage_rows(connection, table, rows) for table, (_, rows) in tables.items()}
         _demand_owner(connection, window, owner)

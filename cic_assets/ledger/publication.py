@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cic_assets.ledger.mart_sets import ARRIVAL, DAILY, MONTHLY, MartSet, mart_sets
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.connect import Connection, Warehouse
 
 # Tables that marts read → the sets whose rows are others when the table's are. A view is never older than what it
 # reads, so what only views read is not here.
@@ -96,20 +95,20 @@ def due(connection: Connection, marts: MartSet) -> list[Due]:
     return found
 
 
-def due_by_set(settings: Settings) -> dict[str, list[Due]]:
+def due_by_set(warehouse: Warehouse) -> dict[str, list[Due]]:
     """All that is due, by set."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         return {name: due(connection, marts) for name, marts in mart_sets().items()}
 
 
 @contextmanager
-def building(settings: Settings, name: str, start: dt.date, end: dt.date) -> Iterator[None]:
+def building(warehouse: Warehouse, name: str, start: dt.date, end: dt.date) -> Iterator[None]:
     """Around a dbt run of a whole set over start <= date < end: unless it raises, the window is due no more.
 
     What is touched meanwhile stays due.
     """
     marts = mart_sets()[name]
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         if not marts.is_only_views and _is_missing(connection, marts):
             # A table that is gone comes back with this window alone.
             touch_since(connection, name)
@@ -119,7 +118,7 @@ def building(settings: Settings, name: str, start: dt.date, end: dt.date) -> Ite
             [name, start, end],
         ).fetchall()
     yield
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         connection.execute(
             "update catalogue.mart_period as marts"
             " set built_touch_id = noted.touch_id, built_with = %s, built_at = now()"

@@ -35,11 +35,10 @@ from cic_assets.kinds.stream import SessionsStream, Stream
 from cic_assets.onboard import advice
 from cic_assets.onboard.problems import hints, problems
 from cic_assets.onboard.sample import HIDDEN, Trial, hides, is_table, judged_sample, staging_of
-from cic_assets.settings import Settings
-from cic_assets.streams.recipe import rule_set_of
+from cic_assets.parts import Parts
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    pass
 
 
 SHOWN = {
@@ -104,8 +103,7 @@ class SampleReport:
 
 
 def check_sample(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     stream: Stream,
     sample: Path,
     arrived_at: dt.datetime | None = None,
@@ -114,8 +112,7 @@ def check_sample(
     """Lets a file go the way of ingest, and says what became of it.
 
     Args:
-        settings: the rule set in force; of a cluster, the lake whose staging it reaches.
-        spark: the engine.
+        parts: the engine and the rule set in force; of a cluster, the lake whose staging it reaches.
         stream: whose file it is.
         sample: the file.
         arrived_at: when it is taken to have arrived; now if not said.
@@ -126,22 +123,22 @@ def check_sample(
         StreamFileError: the engine fails on an expression.
     """
     moment = arrived_at or dt.datetime.now(dt.UTC)
-    with staging_of(settings) as staging, sample.open("rb") as handle:
+    with staging_of(parts) as staging, sample.open("rb") as handle:
         absent = absent_fields(handle, stream)
         reading = read_records(handle, stream.format, stream.record_level)
         # Nobody compares hashes of a sample.
         guard = Guard(stream, reading, Keys(secrets.token_bytes(), secrets.token_bytes()), absent)
         with staging.write("decoded.parquet") as target:
             rows_in = write_decoded(guard, "", target)
-        trial = judged_sample(settings, spark, guard, staging, sample.name, moment)
+        trial = judged_sample(parts, guard, staging, sample.name, moment)
         profile = _profile(trial)
         if isinstance(stream, SessionsStream) and stream.date_repair and stream.date_repair.auto and profile.shows_swap:
-            trial = judged_sample(settings, spark, guard, staging, sample.name, moment, shows_swap=True)
+            trial = judged_sample(parts, guard, staging, sample.name, moment, shows_swap=True)
             profile = _profile(trial)
         count = _count(trial, rows_in, moment.date())
         examples = _examples(trial)
         return SampleReport(
-            rule_set_of(settings, stream),
+            parts.rule_set_of(stream),
             count,
             profile,
             _first_rows(trial, rows_shown),
@@ -161,7 +158,7 @@ def _profile(trial: Trial) -> Profile:
 
 def _count(trial: Trial, rows_in: int, day: dt.date) -> IngestCount:
     stream = trial.stream
-    rules = rules_of(rule_set_of(trial.settings, stream), stream.kind)
+    rules = rules_of(trial.rule_set, stream.kind)
     found = dict(count_by_rule(trial.judged, rules).get(day, {}))
     every, quarantined = found.pop(EVERY, (0, 0))
     skipped, _ = found.pop(SKIPPED, (0, 0))

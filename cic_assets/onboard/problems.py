@@ -20,7 +20,6 @@ from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import SessionsStream, referenced_fields
 from cic_assets.onboard import advice
 from cic_assets.onboard.sample import HIDDEN, Trial, hides, is_table
-from cic_assets.streams.recipe import rule_set_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -48,7 +47,7 @@ def problems(trial: Trial, handle: BinaryIO, count: IngestCount, profile: Profil
     for each in findings(profile, stream):
         would = "hold the file" if each.name in stream.delivery.hold else "warn"
         yield f"ingest would {would}: {each.text}"
-    for bound, value in broken(stream, rules_of(rule_set_of(trial.settings, stream), stream.kind), count):
+    for bound, value in broken(stream, rules_of(trial.rule_set, stream.kind), count):
         limits = [f"at least {bound.min_value:g}"] if bound.min_value is not None else []
         limits += [f"at most {bound.max_value:g}"] if bound.max_value is not None else []
         said = f"{bound.column} is {value:.4g}, {' and '.join(limits)}"

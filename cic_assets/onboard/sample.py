@@ -20,15 +20,14 @@ from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.personal import undecided
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import Stream, referenced_fields
-from cic_assets.lake.staging import staging_folder, write_and_read
+from cic_assets.lake.staging import write_and_read
 from cic_assets.lake.tables import spark_schema
 from cic_assets.lake.zones import Lake
-from cic_assets.settings import Settings
+from cic_assets.parts import Parts
 from cic_assets.streams.load import StreamFileError
-from cic_assets.streams.recipe import rule_set_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
     from cic_assets.lake.rows import Rows
 
@@ -39,7 +38,7 @@ HIDDEN = "(not shown)"
 class Trial:
     """A file on its way: what it says of itself, and its rows."""
 
-    settings: Settings
+    rule_set: str
     stream: Stream
     guard: Guard
     staging: Lake
@@ -55,10 +54,10 @@ class Trial:
 
 
 @contextmanager
-def staging_of(settings: Settings) -> Iterator[Lake]:
+def staging_of(parts: Parts) -> Iterator[Lake]:
     """Scratch that the engine reaches: a cluster only the lake's."""
-    if settings.spark.startswith("sc://"):
-        with staging_folder(settings) as staging:
+    if parts.engine.startswith("sc://"):
+        with parts.staging() as staging:
             yield staging
     else:
         with tempfile.TemporaryDirectory(prefix="cic-check-") as folder:
@@ -66,8 +65,7 @@ def staging_of(settings: Settings) -> Iterator[Lake]:
 
 
 def judged_sample(
-    settings: Settings,
-    spark: SparkSession,
+    parts: Parts,
     guard: Guard,
     staging: Lake,
     name: str,
@@ -78,8 +76,7 @@ def judged_sample(
     """Harmonises and judges decoded records, and materialises them once, as ingest does.
 
     Args:
-        settings: the rule set in force.
-        spark: the engine.
+        parts: the engine and the rule set in force.
         guard: of the file; its stream's expressions and rules apply.
         staging: has the records as `decoded.parquet`, and takes the judged rows.
         name: of the file.
@@ -90,7 +87,7 @@ def judged_sample(
         StreamFileError: the engine fails on an expression.
     """
     stream = guard.stream
-    decoded = spark.read.schema(spark_schema(decoded_schema(stream))).parquet(staging.uri("decoded.parquet"))
+    decoded = parts.spark.read.schema(spark_schema(decoded_schema(stream))).parquet(staging.uri("decoded.parquet"))
     records = decoded.withColumns(
         {
             "arrival_date": F.lit(moment.date()),
@@ -99,13 +96,13 @@ def judged_sample(
             "cic.shows_swap": F.lit(shows_swap),
         }
     )
-    rules = rules_of(rule_set_of(settings, stream), stream.kind)
+    rules = rules_of(parts.rule_set_of(stream), stream.kind)
     try:
         judged = judge(KINDS[stream.kind].harmonise(records, stream), rules, stream.overrides)
-        judged = write_and_read(spark, judged, staging.uri("judged"))
+        judged = write_and_read(parts.spark, judged, staging.uri("judged"))
     except PySparkException as error:
         raise StreamFileError(engine_failure(stream, error, records)) from error
-    return Trial(settings, stream, guard, staging, records, judged)
+    return Trial(parts.rule_set_of(stream), stream, guard, staging, records, judged)
 
 
 def is_table(stream: Stream) -> bool:

@@ -28,9 +28,10 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.storage.dagster_run import RunRecord
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
+from cic_assets.orchestrate.doors import warehouse_of
 from cic_assets.processes import Process, process_of, this_process
 from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import WarehouseError, connect
+from cic_assets.warehouse.connect import WarehouseError
 from cic_assets.warehouse.embedded import WarehouseDownError
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class _WithIdentity(Executor):
 def _server_start(settings: Settings) -> dt.datetime | None:
     """Since when the warehouse's server runs; None where it does not answer."""
     try:
-        with connect(settings) as connection:
+        with warehouse_of(settings).transaction() as connection:
             row = connection.execute("select pg_postmaster_start_time()").fetchone()
     except (WarehouseError, WarehouseDownError):
         return None

@@ -74,8 +74,10 @@ class Runner:
         self, settings: Settings, streams: dict[str, Stream], instance: Any, broken: tuple[BrokenFile, ...] = ()
     ) -> None:
         from cic_assets.orchestrate.definitions import build_definitions
+        from cic_assets.orchestrate.doors import parts_of
 
-        self._settings, self._streams, self._instance, self._broken = settings, streams, instance, broken
+        self._streams, self._instance, self._broken = streams, instance, broken
+        self._parts = parts_of(settings, streams.values())
         self._definitions = build_definitions(settings, streams, broken)
         # Files of the journal that are no entries, as `ingest` found them.
         self.unreadable: tuple[str, ...] = ()
@@ -141,12 +143,14 @@ class Runner:
         from cic_assets.orchestrate.sensors import raw_events
         from cic_assets.orchestrate.work import forget_mended, ingest_work, pending_arrivals
 
-        odd = tidy(self._settings)
-        self.unreadable = journal.agree(self._settings).unreadable
-        adopt_foreign(self._settings, self._streams, dt.datetime.now(dt.UTC), odd.append)
+        parts = self._parts
+
+        odd = tidy(parts)
+        self.unreadable = journal.agree(parts.warehouse, parts.lake).unreadable
+        adopt_foreign(parts, self._streams, dt.datetime.now(dt.UTC), odd.append)
         self.oddities = tuple(odd)
-        pending = pending_arrivals(self._settings, self._streams)
-        forget_mended(self._settings, self._streams, pending)
+        pending = pending_arrivals(parts, self._streams)
+        forget_mended(parts.warehouse, self._streams, pending)
         loaded = {*self._streams, *(each.stream_id for each in self._broken)}
         events = [*raw_events(self._instance, pending), *file_events(self._instance, loaded, self._broken)]
         for event in events:
@@ -157,7 +161,7 @@ class Runner:
                 {INGEST_OP: {"config": {"streams": list(work.streams), "pending_only": True}}},
                 [*ingest_keys(self._streams[each] for each in work.streams), *mart_keys(ARRIVAL)],
             )
-            for work in ingest_work(self._settings, self._streams, pending, asked_for=True)
+            for work in ingest_work(parts, self._streams, pending, asked_for=True)
         ]  # fmt: skip
         return reports + self._due_marts(INGEST, ARRIVAL)
 
@@ -183,9 +187,9 @@ class Runner:
         from cic_assets.orchestrate.work import days_work, stale_days, touch_elapsed_days
 
         now = dt.datetime.now(dt.UTC)
-        touch_elapsed_days(self._settings, self._streams.values(), now)
+        touch_elapsed_days(self._parts.warehouse, self._streams.values(), now)
         today = today_of(self._streams.values(), now)
-        stale, _ = stale_days(self._settings, today, asked_for=True)
+        stale, _ = stale_days(self._parts, today, asked_for=True)
         reports = [self.run(DAILY, work.first, work.last) for work in days_work(stale)]
         return reports + self._due_marts(DAILY, mart_sets.DAILY)
 
@@ -195,7 +199,7 @@ class Runner:
         from cic_assets.orchestrate.jobs import MONTHLY
         from cic_assets.orchestrate.work import months_work, stale_months
 
-        stale, _ = stale_months(self._settings, dt.datetime.now(dt.UTC).date(), asked_for=True)
+        stale, _ = stale_months(self._parts, dt.datetime.now(dt.UTC).date(), asked_for=True)
         reports = [self.run(MONTHLY, work.first, work.last) for work in months_work(stale)]
         return reports + self._due_marts(MONTHLY, mart_sets.MONTHLY)
 
@@ -205,7 +209,7 @@ class Runner:
         from cic_assets.orchestrate.jobs import DIMENSIONS
         from cic_assets.orchestrate.work import due_marts
 
-        return [self.run(DIMENSIONS)] if due_marts(self._settings, DIMENSION) else []
+        return [self.run(DIMENSIONS)] if due_marts(self._parts.warehouse, DIMENSION) else []
 
     def _due_marts(self, job: str, name: str) -> list[RunReport]:
         """Runs the marts of a job alone: the facts that they read are there."""
@@ -213,7 +217,7 @@ class Runner:
         from cic_assets.orchestrate.work import due_marts
 
         keys = mart_keys(name)
-        return [self.run(job, work.first, work.last, assets=keys) for work in due_marts(self._settings, name)]
+        return [self.run(job, work.first, work.last, assets=keys) for work in due_marts(self._parts.warehouse, name)]
 
 
 def _troubles(result: Any) -> tuple[str, ...]:

@@ -47,8 +47,8 @@ def build_schedules(zone: str = "Europe/London") -> list[ScheduleDefinition]:
         if busy(context.instance, DAILY):
             return SkipReason("a daily run is under way; the stale_days sensor asks again")
         today = today_of(platform.streams.values(), context.scheduled_execution_time)
-        touch_elapsed_days(platform.settings, platform.streams.values(), context.scheduled_execution_time)
-        stale, _ = stale_days(platform.settings, today)
+        touch_elapsed_days(platform.parts.warehouse, platform.streams.values(), context.scheduled_execution_time)
+        stale, _ = stale_days(platform.parts, today)
         return [
             RunRequest(run_key=f"{context.scheduled_execution_time.isoformat()}:{first}", tags=range_tags(first, last))
             for first, last in days_due(today, [day for day, _ in stale])
@@ -66,7 +66,7 @@ def build_schedules(zone: str = "Europe/London") -> list[ScheduleDefinition]:
         if busy(context.instance, INGEST, DAILY, MONTHLY):
             return SkipReason("a run is under way; the stale_months sensor asks again")
         day = context.scheduled_execution_time.date()
-        stale, _ = stale_months(platform.settings, day)
+        stale, _ = stale_months(platform.parts, day)
         return [
             RunRequest(run_key=f"{context.scheduled_execution_time.isoformat()}:{first}", tags=range_tags(first, last))
             for first, last in months_due(day, [month for month, _ in stale])

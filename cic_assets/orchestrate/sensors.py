@@ -59,8 +59,7 @@ from cic_assets.orchestrate.work import (
     stale_months,
     touch_elapsed_days,
 )
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
+from cic_assets.warehouse.connect import Warehouse
 
 WORK_TAG = "cic/work"
 # Of what a release without a journal landed: a sensor has a minute.
@@ -116,9 +115,9 @@ def ingest_requests(instance: DagsterInstance, streams: dict[str, Stream], work:
     return list(requests(instance, INGEST, work, assets, config))
 
 
-def mart_requests(settings: Settings, instance: DagsterInstance, job: str, name: str) -> list[RunRequest]:
+def mart_requests(warehouse: Warehouse, instance: DagsterInstance, job: str, name: str) -> list[RunRequest]:
     """Runs of a job's marts alone, where a run ended between facts and marts or their SQL is another."""
-    return list(requests(instance, job, due_marts(settings, name), lambda _: mart_keys(name)))
+    return list(requests(instance, job, due_marts(warehouse, name), lambda _: mart_keys(name)))
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ def _feeds() -> SensorDefinition:
     )
     def feeds(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
         streams = platform.renewed().streams
-        with connect(platform.settings) as connection:
+        with platform.parts.warehouse.transaction() as connection:
             states = feed_states(connection, streams.values(), dt.datetime.now(dt.UTC))
         news, cursor = changed(states, context.cursor)
         for evaluation in feed_evaluations(streams, news):
@@ -246,28 +245,28 @@ def _arrivals() -> SensorDefinition:
             return SkipReason("an ingest is under way; what arrived meanwhile comes with the next")
         loaded = {*platform.streams, *(each.stream_id for each in platform.broken)}
         platform = platform.renewed()
-        settings, streams = platform.settings, platform.streams
+        parts, streams = platform.parts, platform.streams
         now = dt.datetime.now(dt.UTC)
-        for line in tidy(settings):
+        for line in tidy(parts):
             context.log.warning(line)
         # Before anything is adopted: what the journal knows has its own arrival and name.
-        for fault in journal.agree(settings, JOURNAL_ENTRIES).unreadable:
+        for fault in journal.agree(parts.warehouse, parts.lake, JOURNAL_ENTRIES).unreadable:
             context.log.warning(f"{fault}: restore the file, or move it away")
-        adopt_foreign(settings, streams, now, context.log.warning)
+        adopt_foreign(parts, streams, now, context.log.warning)
         for stream in streams.values():
-            purge_originals(settings, stream, now)
-        pending = pending_arrivals(settings, streams)
-        forget_mended(settings, streams, pending)
+            purge_originals(parts, stream, now)
+        pending = pending_arrivals(parts, streams)
+        forget_mended(parts.warehouse, streams, pending)
         # Marts first: those of a run that ended for one stream's sake are due, and the stream is tried again after.
-        found = mart_requests(settings, context.instance, INGEST, mart_sets.ARRIVAL)
-        found = found or ingest_requests(context.instance, streams, ingest_work(settings, streams, pending))
+        found = mart_requests(parts.warehouse, context.instance, INGEST, mart_sets.ARRIVAL)
+        found = found or ingest_requests(context.instance, streams, ingest_work(parts, streams, pending))
         events: list[AssetMaterialization | AssetObservation | AssetCheckEvaluation] = [
             *raw_events(context.instance, pending),
             *file_events(context.instance, loaded, platform.broken),
         ]
         if not found and not events:
-            work = [*ingest_work(settings, streams, pending), *due_marts(settings, mart_sets.ARRIVAL)]
-            said = [*given_up_arrivals(settings, streams, pending), given_up(context.instance, INGEST, work)]
+            work = [*ingest_work(parts, streams, pending), *due_marts(parts.warehouse, mart_sets.ARRIVAL)]
+            said = [*given_up_arrivals(parts, streams, pending), given_up(context.instance, INGEST, work)]
             return SkipReason("; ".join(filter(None, said)) or "nothing new")
         return SensorResult(run_requests=found, asset_events=events)
 
@@ -287,12 +286,12 @@ def _stale_days() -> SensorDefinition:
             return SkipReason("an ingest or a daily run is under way")
         platform = platform.renewed()
         moment = dt.datetime.now(dt.UTC)
-        touch_elapsed_days(platform.settings, platform.streams.values(), moment)
-        now, waiting = stale_days(platform.settings, today_of(platform.streams.values(), moment))
+        touch_elapsed_days(platform.parts.warehouse, platform.streams.values(), moment)
+        now, waiting = stale_days(platform.parts, today_of(platform.streams.values(), moment))
         found = list(requests(context.instance, DAILY, days_work(now)))
-        found = found or mart_requests(platform.settings, context.instance, DAILY, mart_sets.DAILY)
+        found = found or mart_requests(platform.parts.warehouse, context.instance, DAILY, mart_sets.DAILY)
         if not found:
-            work = [*days_work(now), *due_marts(platform.settings, mart_sets.DAILY)]
+            work = [*days_work(now), *due_marts(platform.parts.warehouse, mart_sets.DAILY)]
             what = given_up(context.instance, DAILY, work) or "nothing stale"
             return SkipReason(f"{what}; {len(waiting)} days beyond the horizon wait for `cic run daily`")
         return SensorResult(run_requests=found)
@@ -314,13 +313,13 @@ def _stale_months() -> SensorDefinition:
         platform = platform.renewed()
         today = today_of(platform.streams.values(), dt.datetime.now(dt.UTC))
         # Days that failed for good don't hold up the months of others.
-        if list(requests(context.instance, DAILY, days_work(stale_days(platform.settings, today)[0]))):
+        if list(requests(context.instance, DAILY, days_work(stale_days(platform.parts, today)[0]))):
             return SkipReason("days come first")
-        now, waiting = stale_months(platform.settings, today)
+        now, waiting = stale_months(platform.parts, today)
         found = list(requests(context.instance, MONTHLY, months_work(now)))
-        found = found or mart_requests(platform.settings, context.instance, MONTHLY, mart_sets.MONTHLY)
+        found = found or mart_requests(platform.parts.warehouse, context.instance, MONTHLY, mart_sets.MONTHLY)
         if not found:
-            work = [*months_work(now), *due_marts(platform.settings, mart_sets.MONTHLY)]
+            work = [*months_work(now), *due_marts(platform.parts.warehouse, mart_sets.MONTHLY)]
             what = given_up(context.instance, MONTHLY, work) or "nothing stale"
             return SkipReason(f"{what}; {len(waiting)} months beyond the horizon wait for `cic run monthly`")
         return SensorResult(run_requests=found)
@@ -339,7 +338,7 @@ def _dimensions() -> SensorDefinition:
     def dimensions(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
         if busy(context.instance, DIMENSIONS):
             return SkipReason("the dimensions are being built")
-        work = due_marts(platform.settings, mart_sets.DIMENSION)
+        work = due_marts(platform.parts.warehouse, mart_sets.DIMENSION)
         found = [
             RunRequest(run_key=request.run_key, tags={WORK_TAG: request.tags[WORK_TAG]})
             for request in requests(context.instance, DIMENSIONS, work)

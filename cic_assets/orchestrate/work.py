@@ -22,9 +22,8 @@ from cic_assets.ledger.mart_sets import ARRIVAL, MONTHLY, mart_sets
 from cic_assets.ledger.periods import mark_stale
 from cic_assets.ledger.publication import due
 from cic_assets.orchestrate.partitions import contiguous
-from cic_assets.settings import Settings
-from cic_assets.streams.recipe import recipe_of
-from cic_assets.warehouse.connect import connect
+from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Warehouse
 
 # Arrivals up to a month apart share a run: weekly files of a year are one range, archives do not fill decades.
 MAX_GAP_DAYS = 31
@@ -40,34 +39,34 @@ class Work:
     streams: tuple[str, ...] = ()
 
 
-def pending_arrivals(settings: Settings, streams: dict[str, Stream]) -> list[Arrival]:
+def pending_arrivals(parts: Parts, streams: dict[str, Stream]) -> list[Arrival]:
     """Arrivals whose objects, stream file or rules are not those of their last ingest."""
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         done = catalogue.ingested(connection)
         found = catalogue.arrivals(connection, streams)
     return [
         arrival
         for arrival in found
         if done.get((arrival.stream_id, arrival.arrival_date))
-        != arrival.fingerprint(recipe_of(settings, streams[arrival.stream_id]))
+        != arrival.fingerprint(parts.recipe_of(streams[arrival.stream_id]))
     ]
 
 
 def ingest_work(
-    settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival], *, asked_for: bool = False
+    parts: Parts, streams: dict[str, Stream], pending: Iterable[Arrival], *, asked_for: bool = False
 ) -> list[Work]:
     """Ranges of days that cover the pending arrivals, one beyond the calendar at the calendar's end.
 
     What failed too often waits for somebody who asks (`asked_for`): attempts are counted per arrival of a stream, so
     that one stream's failures keep no other one waiting.
     """
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         failed, runs = failures(connection), catalogue.ingesting_runs(connection)
         said = accepted_changes(connection)
     groups: list[list[tuple[dt.date, str, str]]] = []
     for arrival in sorted(pending, key=lambda each: (nearest(each.arrival_date), each.stream_id)):
         stream, key = streams[arrival.stream_id], (arrival.stream_id, arrival.arrival_date)
-        tried = tried_as(recipe_of(settings, stream), arrival)
+        tried = tried_as(parts.recipe_of(stream), arrival)
         failure = failed.get(key)
         if failure and not asked_for and failure.is_given_up(tried):
             continue
@@ -90,34 +89,34 @@ def ingest_work(
     ]  # fmt: skip
 
 
-def given_up_arrivals(settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival]) -> list[str]:
+def given_up_arrivals(parts: Parts, streams: dict[str, Stream], pending: Iterable[Arrival]) -> list[str]:
     """What is wrong with pending arrivals that nobody tries again by himself."""
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         failed = failures(connection)
     said = []
     for arrival in pending:
         stream, failure = streams[arrival.stream_id], failed.get((arrival.stream_id, arrival.arrival_date))
-        if failure and failure.is_given_up(tried_as(recipe_of(settings, stream), arrival)):
+        if failure and failure.is_given_up(tried_as(parts.recipe_of(stream), arrival)):
             said.append(str(failure))
     return said
 
 
-def forget_mended(settings: Settings, streams: dict[str, Stream], pending: Iterable[Arrival]) -> None:
+def forget_mended(warehouse: Warehouse, streams: dict[str, Stream], pending: Iterable[Arrival]) -> None:
     """Drops what is said of arrivals that are pending no more, as their change was taken back."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         forget_others(connection, streams, [(each.stream_id, each.arrival_date) for each in pending])
 
 
-def touch_elapsed_days(settings: Settings, streams: Iterable[Stream], now: dt.datetime) -> None:
+def touch_elapsed_days(warehouse: Warehouse, streams: Iterable[Stream], now: dt.datetime) -> None:
     """Marks the days that status feeds have by the calendar alone and did not have when last asked.
 
     Which days exist depends on the feed alone (numbers.md 2): from its first cover to yesterday or its end, whatever
     was delivered. Days that a feed no longer has are marked too, as their rows must go.
     """
-    feeds = feeds_of(settings, streams)
-    _forget_feeds(settings, [feed.stream_id for feed in feeds])
+    feeds = feeds_of(warehouse, streams)
+    _forget_feeds(warehouse, [feed.stream_id for feed in feeds])
     for feed in feeds:
-        with connect(settings) as connection:
+        with warehouse.transaction() as connection:
             row = connection.execute(
                 "select first_date, last_date from catalogue.feed_span where feed = %s for update", [feed.stream_id]
             ).fetchone()
@@ -137,9 +136,9 @@ def touch_elapsed_days(settings: Settings, streams: Iterable[Stream], now: dt.da
                 connection.execute("delete from catalogue.feed_span where feed = %s", [feed.stream_id])
 
 
-def _forget_feeds(settings: Settings, known: list[str]) -> None:
+def _forget_feeds(warehouse: Warehouse, known: list[str]) -> None:
     """Marks the days of feeds whose stream file is gone: they have none any more."""
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         gone = connection.execute(
             "delete from catalogue.feed_span where feed <> all(%s) returning feed, first_date, last_date", [known]
         ).fetchall()
@@ -151,22 +150,22 @@ _DAY = dt.timedelta(days=1)
 Stale = list[tuple[dt.date, int]]
 
 
-def stale_months(settings: Settings, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
+def stale_months(parts: Parts, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
     """Months to compute now, with their newest touch, and computed months beyond the horizon, which wait for somebody.
 
     A month that was never computed is no restatement, however old it is. `asked_for`: somebody runs it, so none waits.
     """
-    touch_elapsed_months(settings, today)
-    oldest = None if asked_for else month_of(today - dt.timedelta(days=settings.restatement_horizon_days))
-    return _stale(settings, (SESSIONS, CHARGE_POINTS), oldest)
+    touch_elapsed_months(parts.warehouse, today)
+    oldest = None if asked_for else month_of(today - dt.timedelta(days=parts.restatement_horizon_days))
+    return _stale(parts.warehouse, (SESSIONS, CHARGE_POINTS), oldest)
 
 
-def touch_elapsed_months(settings: Settings, today: dt.date) -> None:
+def touch_elapsed_months(warehouse: Warehouse, today: dt.date) -> None:
     """Marks months of charge points that are due without any word: they closed, and a registry lists charge points.
 
     So a registry alone gives rows, since its first version; and between two words of a feed no month is missing.
     """
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         rows = connection.execute(_DUE_MONTHS, {"today": today, "fact": CHARGE_POINTS}).fetchall()
         if rows:
             mark_stale(connection, "calendar", {(CHARGE_POINTS, row[0]) for row in rows})
@@ -207,15 +206,15 @@ where first_month is not null and not exists (
 """
 
 
-def stale_days(settings: Settings, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
+def stale_days(parts: Parts, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
     """The same for days of status; unless somebody asks, only days that have ended everywhere (`today_of`)."""
-    oldest = None if asked_for else today - dt.timedelta(days=settings.restatement_horizon_days)
-    now, waiting = _stale(settings, (STATUS,), oldest)
+    oldest = None if asked_for else today - dt.timedelta(days=parts.restatement_horizon_days)
+    now, waiting = _stale(parts.warehouse, (STATUS,), oldest)
     return [(day, touch) for day, touch in now if asked_for or day < today], waiting
 
 
-def _stale(settings: Settings, facts: tuple[str, ...], oldest: dt.date | None) -> tuple[Stale, list[dt.date]]:
-    with connect(settings) as connection:
+def _stale(warehouse: Warehouse, facts: tuple[str, ...], oldest: dt.date | None) -> tuple[Stale, list[dt.date]]:
+    with warehouse.transaction() as connection:
         rows = connection.execute(
             "select period_date, max(touch_id), bool_or(computed_before) from catalogue.pending_period"
             # The calendar ends with today.
@@ -236,13 +235,13 @@ def months_work(stale: Stale) -> list[Work]:
     return _ranges(stale, monthly=True)
 
 
-def due_marts(settings: Settings, name: str) -> list[Work]:
+def due_marts(warehouse: Warehouse, name: str) -> list[Work]:
     """Ranges of periods whose marts are to be built again, though the facts that they read are computed.
 
     Of neighbouring periods; arrivals share a range as they do for ingest.
     """
     marts = mart_sets()[name]
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         found = due(connection, marts)
     periods = [each.period for each in found]
     ranges = _near(periods) if name == ARRIVAL else contiguous(periods, monthly=name == MONTHLY)

@@ -7,16 +7,9 @@ import hashlib
 from cic_assets.kinds import rules
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.catalogue import Recipe
-from cic_assets.settings import Settings
 
 
-def rule_set_of(settings: Settings, stream: Stream) -> str:
-    """The rule set in force: `CIC_RULE_SET` for all streams, else the stream's own."""
-    return settings.rule_set or stream.rule_set
-
-
-def recipe_of(settings: Settings, stream: Stream) -> Recipe:
-    """The stream's recipe; another one makes its arrivals due."""
+def recipe_of(stream: Stream, rule_set: str) -> Recipe:
+    """The stream's recipe with a rule set; another one makes its arrivals due."""
     digest = hashlib.sha256(repr(rules.RULES).encode()).hexdigest()
-    parts = (stream.fingerprint(), rule_set_of(settings, stream), digest)
-    return Recipe(stream.id, stream.kind, parts, stream.reads_sightings)
+    return Recipe(stream.id, stream.kind, (stream.fingerprint(), rule_set, digest), stream.reads_sightings)

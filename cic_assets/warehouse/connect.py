@@ -16,14 +16,15 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from cic_assets.errors import PlatformError
-from cic_assets.private import close_folders
-from cic_assets.settings import Settings
 from cic_assets.warehouse import embedded
 
 Connection = psycopg.Connection[TupleRow]
-Role = Literal["etl", "analyst", "reader"]
+Role = Literal["analyst", "reader"]
 # Those who look log in as what they are: (role, the variable that says how).
-_LOGINS = {"analyst": ("cic_analyst", "CIC_ANALYST_URL"), "reader": ("cic_reader", "CIC_READER_URL")}
+_LOGINS: dict[Role, tuple[str, str]] = {
+    "analyst": ("cic_analyst", "CIC_ANALYST_URL"),
+    "reader": ("cic_reader", "CIC_READER_URL"),
+}
 DATABASE = "cic"
 DAGSTER_DATABASE = "dagster"
 # The connection broke by itself, the server was shut down or crashed, or it gave up on a transaction in which nothing
@@ -72,81 +73,176 @@ class WarehouseError(PlatformError):
     """The warehouse can't be reached or used; the message says what to do."""
 
 
-def server_url(settings: Settings, database: str | None = None, *, start: bool = False) -> str:
-    """`postgresql://` of the warehouse's server.
+class Warehouse:
+    """The way into the warehouse. Within a `with` block, connections are kept from one transaction to the next.
 
-    Args:
-        settings: the process's settings.
-        database: another database of the same server than the warehouse's.
-        start: whether an embedded server that is down may be started.
-
-    Raises:
-        WarehouseDownError: the embedded server is down and `start` is false.
+    Attributes:
+        home: folder of the embedded server.
+        given_url: `postgresql://…`, or None for the embedded server.
     """
-    if settings.warehouse_url is None:
-        server = embedded.start(settings.home) if start else embedded.locate(settings.home)
-        if not start and not server.is_running():
+
+    def __init__(
+        self,
+        home: Path,
+        given_url: str | None = None,
+        analyst_url: str | None = None,
+        reader_url: str | None = None,
+    ) -> None:
+        self.home = home
+        self.given_url = given_url
+        self._login_urls = {"analyst": analyst_url, "reader": reader_url}
+        self._is_kept_open = False
+        # One for each transaction that was ever open at a time: one within another has its own.
+        self._idle: list[Connection] = []
+
+    def __enter__(self) -> Warehouse:
+        self._is_kept_open = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_kept_open = False
+        while self._idle:
+            self._idle.pop().close()
+
+    @property
+    def name(self) -> str:
+        """Which warehouse it is, within a process."""
+        return self.given_url or str(self.home)
+
+    def url(self, database: str | None = None, *, start: bool = False) -> str:
+        """`postgresql://` of the warehouse's server.
+
+        Args:
+            database: another database of the same server than the warehouse's.
+            start: whether an embedded server that is down may be started.
+        """
+        if self.given_url is None:
+            server = embedded.start(self.home) if start else embedded.locate(self.home)
+            return server.url(database or DATABASE)
+        return self.given_url if database is None else _with_database(self.given_url, database)
+
+    def dagster_url(self, *, start: bool = False) -> str:
+        """Where Dagster keeps runs and events: the embedded server's database `dagster`, else the schema of that name.
+
+        Raises:
+            WarehouseDownError: the embedded server is down and `start` is false.
+        """
+        if self.given_url is None:
+            if not start:
+                self._demand_running()
+            return self.url(DAGSTER_DATABASE, start=start)
+        parts = {name: str(value) for name, value in conninfo_to_dict(self.given_url).items() if value}
+        parts["options"] = f"{parts.get('options', '')} -csearch_path=dagster".strip()
+        # All behind the `?`: SQLAlchemy takes the `%20` of a database's name before it as it stands.
+        return f"postgresql://?{urlencode(parts, quote_via=quote)}"
+
+    def dbt_environment(self, start: dt.date, end: dt.date) -> dict[str, str]:
+        """What dbt reads in its environment: the warehouse (`dbt_project/profiles.yml`), and a half-open window.
+
+        The window is a setting of its sessions, for `dbt_project/macros/window.sql`.
+
+        Raises:
+            WarehouseDownError: embedded and down.
+        """
+        self._demand_running()
+        parts = conninfo_to_dict(self.url())
+        return {
+            "CIC_DBT_HOST": str(parts.get("host", "localhost")),
+            "CIC_DBT_PORT": str(parts.get("port") or 5432),
+            "CIC_DBT_USER": str(parts.get("user", "postgres")),
+            "CIC_DBT_PASSWORD": str(parts.get("password") or ""),
+            "CIC_DBT_DBNAME": str(parts.get("dbname") or DATABASE),
+            **{f"CIC_DBT_{name.upper()}": str(parts[name]) for name in _DBT_ENCRYPTION if parts.get(name)},
+            "PGOPTIONS": f"-c cic.window_start={start} -c cic.window_end={end}",
+        }
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction; commits at the end of the block, rolls back on an error.
+
+        Raises:
+            WarehouseDownError: embedded and down.
+            WarehouseError: the server doesn't answer, goes away before the end of the block, or gave up on it.
+        """
+        with self._lent() as connection, connection.transaction():
+            yield connection
+
+    @contextmanager
+    def statements(self) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction of its own, such as those that allow no other.
+
+        Raises:
+            WarehouseDownError, WarehouseError: as of `transaction`.
+        """
+        with _told_if_gone(self.url()), self._opened() as connection:
+            yield connection
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        with _told_if_gone(self.url()):
+            connection = self._alive() or self._opened()
+            try:
+                yield connection
+            finally:
+                if self._is_kept_open and not connection.closed:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+
+    @contextmanager
+    def looking(self, role: Role) -> Iterator[Connection]:
+        """A transaction that reads: `analyst` can read `marts` and nothing else, `reader` all schemas.
+
+        They log in as roles that have no other right.
+
+        Raises:
+            WarehouseDownError, WarehouseError: as of `transaction`; or the login may do more than look.
+        """
+        url = self._login_urls[role]
+        if url is None:
+            parts = {key: value for key, value in conninfo_to_dict(self.url()).items() if key != "password" and value}
+            url = make_conninfo("", **{**cast(Mapping[str, str], parts), "user": _LOGINS[role][0]})
+        with _told_if_gone(url), self._opened(url, role) as connection, connection.transaction():
+            _demand_weak(connection, role)
+            connection.execute("set transaction read only")
+            yield connection
+
+    def _alive(self) -> Connection | None:
+        """A kept connection that the server still answers on."""
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                connection.execute("select 1")
+                return connection
+            except psycopg.OperationalError:
+                connection.close()
+        return None
+
+    def _opened(self, url: str | None = None, role: Role | None = None) -> Connection:
+        url = url or self.url()
+        try:
+            connection = psycopg.connect(url, autocommit=True)
+        except psycopg.OperationalError as error:
+            self._demand_running()
+            raise WarehouseError(_no_answer(url, role, error)) from error
+        connection.execute(
+            "select set_config('TimeZone', 'UTC', false),"
+            " set_config('idle_in_transaction_session_timeout', %s, false),"
+            " (select set_config(name, %s, false) from pg_settings where name = 'transaction_timeout')",
+            [IDLE_IN_TRANSACTION, LONGEST_TRANSACTION],
+        )
+        return connection
+
+    def _demand_running(self) -> None:
+        if self.given_url is None and not embedded.locate(self.home).is_running():
             raise embedded.WarehouseDownError("the embedded Postgres is not running: start it with `cic up`")
-        return server.url(database or DATABASE)
-    if database is None:
-        return settings.warehouse_url
-    return _with_database(settings.warehouse_url, database)
-
-
-def dagster_url(settings: Settings, *, start: bool = False) -> str:
-    """Where Dagster keeps runs and events: the embedded server's database `dagster`, else the schema of that name."""
-    if settings.warehouse_url is None:
-        return server_url(settings, DAGSTER_DATABASE, start=start)
-    parts = {name: str(value) for name, value in conninfo_to_dict(settings.warehouse_url).items() if value}
-    parts["options"] = f"{parts.get('options', '')} -csearch_path=dagster".strip()
-    # All behind the `?`: SQLAlchemy takes the `%20` of a database's name before it as it stands.
-    return f"postgresql://?{urlencode(parts, quote_via=quote)}"
-
-
-def dbt_environment(settings: Settings, start: dt.date, end: dt.date) -> dict[str, str]:
-    """What dbt reads in its environment: the warehouse (`dbt_project/profiles.yml`), and a half-open window of dates.
-
-    The window is a setting of its sessions, for `dbt_project/macros/window.sql`.
-    """
-    parts = conninfo_to_dict(server_url(settings))
-    return {
-        "CIC_DBT_HOST": str(parts.get("host", "localhost")),
-        "CIC_DBT_PORT": str(parts.get("port") or 5432),
-        "CIC_DBT_USER": str(parts.get("user", "postgres")),
-        "CIC_DBT_PASSWORD": str(parts.get("password") or ""),
-        "CIC_DBT_DBNAME": str(parts.get("dbname") or DATABASE),
-        **{f"CIC_DBT_{name.upper()}": str(parts[name]) for name in _DBT_ENCRYPTION if parts.get(name)},
-        "PGOPTIONS": f"-c cic.window_start={start} -c cic.window_end={end}",
-    }
 
 
 @contextmanager
-def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
-    """A connection; commits at the end of the block, rolls back on an error.
-
-    `analyst` can read `marts` and nothing else, `reader` all schemas: they log in as roles that have no other right.
-
-    Raises:
-        WarehouseDownError: embedded and down.
-        WarehouseError: the server doesn't answer, goes away before the end of the block, or gave up on it.
-    """
-    url = server_url(settings) if role == "etl" else _login_url(settings, role)
+def _told_if_gone(url: str) -> Iterator[None]:
+    """Says of a connection that broke what became of its transaction."""
     try:
-        connection = psycopg.connect(url)
-    except psycopg.OperationalError as error:
-        raise WarehouseError(_no_answer(url, role, error)) from error
-    try:
-        with connection:
-            connection.execute(
-                "select set_config('TimeZone', 'UTC', false),"
-                " set_config('idle_in_transaction_session_timeout', %s, false),"
-                " (select set_config(name, %s, false) from pg_settings where name = 'transaction_timeout')",
-                [IDLE_IN_TRANSACTION, LONGEST_TRANSACTION],
-            )
-            if role != "etl":
-                _demand_weak(connection, role)
-                connection.execute("set transaction read only")
-            yield connection
+        yield
     except (psycopg.OperationalError, *_GIVEN_UP) as error:
         if error.sqlstate not in _GONE:
             raise
@@ -155,17 +251,9 @@ def connect(settings: Settings, role: Role = "etl") -> Iterator[Connection]:
         ) from error
 
 
-def _login_url(settings: Settings, role: Role) -> str:
-    given = settings.analyst_url if role == "analyst" else settings.reader_url
-    if given is not None:
-        return given
-    parts = {key: value for key, value in conninfo_to_dict(server_url(settings)).items() if key != "password" and value}
-    return make_conninfo("", **{**cast(Mapping[str, str], parts), "user": _LOGINS[role][0]})
-
-
-def _no_answer(url: str, role: Role, error: Exception) -> str:
+def _no_answer(url: str, role: Role | None, error: Exception) -> str:
     message = f"no answer from {public(url)}: {str(error).strip()}"
-    if role == "etl":
+    if role is None:
         return message
     name, variable = _LOGINS[role]
     return (
@@ -191,25 +279,24 @@ def public(url: str) -> str:
     return make_conninfo("", **cast(Mapping[str, str], parts))
 
 
-def set_up(settings: Settings) -> None:
+def set_up(warehouse: Warehouse) -> None:
     """Databases, schemas, tables and roles; starts the embedded server.
 
     Every command begins with it: where the last set-up was by the same files, and what it made is as it left it, one
     query says so and nothing is locked.
     """
-    close_folders(settings)
-    if settings.warehouse_url is None:
-        embedded.start(settings.home)
-        _make_databases(settings)
-    with connect(settings) as connection:
+    if warehouse.given_url is None:
+        embedded.start(warehouse.home)
+        _make_databases(warehouse.home)
+    with warehouse.transaction() as connection:
         if _is_set_up(connection):
             return
-    _make_setup_table(settings)
-    with connect(settings) as connection:
+    _make_setup_table(warehouse)
+    with warehouse.transaction() as connection:
         connection.execute(_SETUP_LOCK)
         if _is_set_up(connection):
             return
-        if settings.warehouse_url is not None:
+        if warehouse.given_url is not None:
             connection.execute("create schema if not exists dagster")
         for path in _SETUP_FILES:
             connection.execute(path.read_bytes())
@@ -217,13 +304,13 @@ def set_up(settings: Settings) -> None:
         connection.execute("insert into catalogue.set_up (made_of, gave) values (%s, %s)", _set_up_state(connection))
 
 
-def _make_databases(settings: Settings) -> None:
+def _make_databases(home: Path) -> None:
     """Of the embedded server; the first command alone finds none."""
-    server = embedded.locate(settings.home)
+    server = embedded.locate(home)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         if len(connection.execute(_DATABASES, [[DATABASE, DAGSTER_DATABASE]]).fetchall()) == 2:
             return
-        with embedded.locked(settings.home):
+        with embedded.locked(home):
             there = {name for (name,) in connection.execute(_DATABASES, [[DATABASE, DAGSTER_DATABASE]]).fetchall()}
             for name in sorted({DATABASE, DAGSTER_DATABASE} - there):
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
@@ -244,10 +331,10 @@ def _set_up_state(connection: Connection) -> tuple[str, str]:
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in _SETUP_FILES)).hexdigest(), row[0]
 
 
-def _make_setup_table(settings: Settings) -> None:
+def _make_setup_table(warehouse: Warehouse) -> None:
     for _ in range(_SETUP_TRIES):
         try:
-            with connect(settings) as connection:
+            with warehouse.transaction() as connection:
                 connection.execute(_SETUP_TABLE)
                 return
         except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):

@@ -9,8 +9,7 @@ import psycopg
 from psycopg import sql
 
 from cic_assets.lake.rows import Rows, pieces
-from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection, connect
+from cic_assets.warehouse.connect import Connection, Warehouse
 
 EVERY_ROW = sql.SQL("true")
 
@@ -95,19 +94,17 @@ def _names(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
-def rewrite(settings: Settings, table: str, texts: Sequence[str]) -> None:
+def rewrite(warehouse: Warehouse, table: str, texts: Sequence[str]) -> None:
     """Writes a table anew, so that deleted rows are gone from its files, and drops Postgres' samples of some columns.
 
     Waits ten seconds for readers; where they stay longer, deleted rows are freed to be overwritten.
     """
     schema, _, name = table.partition(".")
-    with connect(settings) as connection:
+    with warehouse.statements() as connection:
         clears = connection.execute("select to_regproc('pg_catalog.pg_clear_attribute_stats') is not null").fetchone()
         if clears and clears[0]:
             for column in texts:
                 connection.execute("select pg_clear_attribute_stats(%s, %s, %s, false)", [schema, name, column])
-        connection.commit()
-        connection.autocommit = True
         connection.execute("set lock_timeout = '10s'")
         target = sql.Identifier(schema, name)
         try:

@@ -19,13 +19,14 @@ import pandas as pd
 
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.simulate import PROVIDERS, simulate
 from cic_assets.streams.load import claimants, load_streams
-from cic_assets.warehouse.connect import connect
 from tests.bench.measures import MEASURES, distance, measured
 from tests.bench.scratch import scratch
 from tests.conftest import data_folder
+from tests.doors import connect
 from tests.end_to_end.steps import run_facts, run_ingest
 
 REAL = {"dundee": "Dundee", "perth_kinross": "Perth & Kinross", "ticino": "Ticino"}
@@ -84,10 +85,10 @@ def collect(settings: Settings, folder: Path, real: Sequence[Path], **plan: obje
     streams = load_streams(settings.streams)
     for file in simulate(folder, last_day=LAST_DAY, **plan).files:
         if _is_compared(file.stream_id):
-            land(settings, streams[file.stream_id], file.path, file.arrived_at)
+            land(parts_of(settings), streams[file.stream_id], file.path, file.arrived_at)
     for path in real:
         for stream in claimants(streams.values(), path.name):
-            land(settings, stream, path)
+            land(parts_of(settings), stream, path)
     for what, step in (("ingest", run_ingest), ("monthly facts", _facts)):
         began = time.monotonic()
         step(settings, streams)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cic_assets.orchestrate.doors import set_up
 from cic_assets.settings import Settings, load_settings
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
 
 
@@ -20,7 +20,7 @@ def scratch() -> Iterator[tuple[Settings, Path]]:
         embedded.start(home)
         try:
             settings = load_settings({"CIC_HOME": str(home), "CIC_PERSONAL_KEY": "scratch"})
-            warehouse.set_up(settings)
+            set_up(settings)
             yield settings, Path(name)
         finally:
             embedded.delete(home)

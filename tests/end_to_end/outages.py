@@ -30,6 +30,7 @@ import psycopg
 
 from cic_assets.cli import server
 from cic_assets.ingest.landing import land
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.processes import Process, look
 from cic_assets.settings import PROJECT, Settings, load_settings
 from cic_assets.streams.load import load_streams
@@ -107,7 +108,7 @@ class Home:
         arrived_at = dt.datetime.combine(FIRST_DAY + dt.timedelta(days=number + 30), dt.time(6), dt.UTC)
         streams = load_streams(self.settings.streams)
         for name in ("sessions", "status"):
-            land(self.settings, streams[f"outage_{name}"], self.sent / f"{name}_{number}.jsonl", arrived_at)
+            land(parts_of(self.settings), streams[f"outage_{name}"], self.sent / f"{name}_{number}.jsonl", arrived_at)
 
     def rows(self, database: str, query: str) -> list[tuple[object, ...]]:
         """Of a query, read with a fresh connection."""

@@ -16,15 +16,14 @@ from pathlib import Path
 from cic_assets.facts.charge_point_months import CHARGE_POINT_MONTH
 from cic_assets.facts.charge_point_status import CHARGE_POINT_STATUS
 from cic_assets.facts.charging_session import CHARGING_SESSION
-from cic_assets.facts.fact import Fact, Parts, Published, compute_window
+from cic_assets.facts.fact import Fact, Published, compute_window
 from cic_assets.facts.status_edges import mark_edges
 from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
-from cic_assets.lake.staging import staging_folder
 from cic_assets.lake.tables import entry_counts
-from cic_assets.lake.zones import lake_of
+from cic_assets.orchestrate.doors import lake_of, parts_of, warehouse_of
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.work import (
     days_work,
@@ -36,7 +35,7 @@ from cic_assets.orchestrate.work import (
 )
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 WAREHOUSE_TABLES = (
     "facts.charging_session",
@@ -62,10 +61,10 @@ def owner() -> str:
 
 def run_ingest(settings: Settings, streams: dict[str, Stream]) -> None:
     spark = SparkResource(engine=settings.spark).session
-    pending = pending_arrivals(settings, streams)
+    pending = pending_arrivals(parts_of(settings), streams)
     for stream in sorted({arrival.stream_id for arrival in pending}, key=lambda each: (streams[each].kind, each)):
         mine = [arrival for arrival in pending if arrival.stream_id == stream]
-        ingest(settings, spark, streams[stream], mine, owner(), lambda count: True)
+        ingest(parts_of(settings, session=lambda: spark), streams[stream], mine, owner(), lambda count: True)
 
 
 def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.date, end: dt.date) -> None:
@@ -75,22 +74,18 @@ def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.dat
 
 def compute(settings: Settings, streams: dict[str, Stream], fact: Fact, start: dt.date, end: dt.date) -> Published:
     """A fact of start <= date < end, as the platform's own runs compute it."""
-    return compute_window(fact, _parts(settings, streams), fact.window(start, end), owner())
-
-
-def _parts(settings: Settings, streams: dict[str, Stream]) -> Parts:
-    return Parts(settings, lambda: SparkResource(engine=settings.spark).session, list(streams.values()))
+    return compute_window(fact, parts_of(settings, streams.values()), fact.window(start, end), owner())
 
 
 def run_days(settings: Settings, streams: dict[str, Stream]) -> None:
-    touch_elapsed_days(settings, streams.values(), dt.datetime.now(dt.UTC))
-    stale, _ = stale_days(settings, dt.date(2027, 1, 1), asked_for=True)
+    touch_elapsed_days(warehouse_of(settings), streams.values(), dt.datetime.now(dt.UTC))
+    stale, _ = stale_days(parts_of(settings), dt.date(2027, 1, 1), asked_for=True)
     for work in days_work(stale):
         compute_status(settings, streams, work.first, work.last + dt.timedelta(days=1))
 
 
 def run_facts(settings: Settings, *, asked_for: bool = False) -> None:
-    stale, _ = stale_months(settings, dt.date(2026, 12, 1), asked_for=asked_for)
+    stale, _ = stale_months(parts_of(settings), dt.date(2026, 12, 1), asked_for=asked_for)
     for work in months_work(stale):
         compute_sessions(settings, work.first, (work.last + dt.timedelta(days=32)).replace(day=1))
 
@@ -108,10 +103,10 @@ def compute_charge_points(settings: Settings, streams: dict[str, Stream], start:
 def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:
     """Edges and status facts of all that is accepted, made anew by the engine of the settings: a hash of each table."""
     dates = sorted(entry_counts(lake_of(settings), "status"))
-    mark_edges(settings, dates)
+    mark_edges(warehouse_of(settings), dates)
     end = dates[-1] + dt.timedelta(days=2)
-    fact, parts = CHARGE_POINT_STATUS, _parts(settings, streams)
-    with staging_folder(settings) as staging:
+    fact, parts = CHARGE_POINT_STATUS, parts_of(settings, streams.values())
+    with parts.staging() as staging:
         computed = fact.compute(parts, fact.window(dates[0], end), staging)
         tables = {name: found.to_table().to_pylist() for name, found in computed.rows.items()}
     with connect(settings) as connection:
@@ -146,7 +141,7 @@ def main() -> None:
     streams = load_streams(settings.streams)
     command, *rest = sys.argv[1:]
     if command == "land":
-        land(settings, streams[rest[1]], Path(rest[0]), dt.datetime.fromisoformat(rest[2]))
+        land(parts_of(settings), streams[rest[1]], Path(rest[0]), dt.datetime.fromisoformat(rest[2]))
     elif command == "ingest":
         run_ingest(settings, streams)
     elif command == "days":

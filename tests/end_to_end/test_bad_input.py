@@ -32,13 +32,14 @@ from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.ingest.landing import land, shown_name
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import parse_stream
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
+from tests.doors import connect
 
 ARRIVED = dt.datetime(2026, 11, 10, 6, tzinfo=dt.UTC)
 COLUMNS = {
@@ -329,7 +330,7 @@ def outcome(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Outc
         assert runner.ingest() and runner.days() and runner.months()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     quarantine: dict[str, list[tuple[list[str], str]]] = {}
-    with warehouse.connect(settings) as connection:
+    with connect(settings) as connection:
         for file, reasons, raw in connection.execute(
             "select source_file, reasons, raw from quality.quarantine order by source_file, source_line"
         ).fetchall():
@@ -375,7 +376,7 @@ def test_the_marts_count_what_was_kept_and_what_was_not(outcome):
     for case in CASES.values():
         kept[f"bad_{case.stream}"] += case.kept
         rejected[f"bad_{case.stream}"] += len(case.rejected)
-    with warehouse.connect(outcome.settings, "analyst") as connection:
+    with connect(outcome.settings, "analyst") as connection:
 
         def counts(query: str) -> dict[str, int]:
             return dict(connection.execute(query.encode()).fetchall())
@@ -394,7 +395,7 @@ def _names(content: bytes) -> list[str]:
 
 
 def test_a_row_stands_in_one_place_only(outcome):
-    with warehouse.connect(outcome.settings) as connection:
+    with connect(outcome.settings) as connection:
         wrong = connection.execute(
             "select * from quality.reconciliation where rows_in <> accepted + quarantined + skipped or unresolved <> 0"
         ).fetchall()
@@ -416,7 +417,7 @@ def test_no_personal_value_leaves(outcome):
 
 
 def test_numbers_reach_the_facts_as_they_were_sent(outcome):
-    with warehouse.connect(outcome.settings) as connection:
+    with connect(outcome.settings) as connection:
         rows = connection.execute(
             "select session_id, energy_kwh, flags from facts.charging_session where energy_kwh <> 7.5 order by 1"
         ).fetchall()
@@ -447,13 +448,19 @@ def test_a_file_of_an_unknown_stream_is_left_alone_and_named(outcome, tmp_path, 
 def test_a_new_field_is_recorded_and_flagged(outcome, tmp_path):
     stream, path = STREAMS["bad_csv"], tmp_path / "later.csv"
     path.write_text(f"{HEADER},colour\n{row(*good(), 'red')}\n")
-    land(outcome.settings, stream, path, ARRIVED + dt.timedelta(days=1))
+    land(parts_of(outcome.settings), stream, path, ARRIVED + dt.timedelta(days=1))
     counts: list[IngestCount] = []
-    pending = pending_arrivals(outcome.settings, {stream.id: stream})
+    pending = pending_arrivals(parts_of(outcome.settings), {stream.id: stream})
     spark = SparkResource(engine=outcome.settings.spark).session
-    ingest(outcome.settings, spark, stream, pending, "test", lambda count: not counts.append(count))
+    ingest(
+        parts_of(outcome.settings, session=lambda: spark),
+        stream,
+        pending,
+        "test",
+        lambda count: not counts.append(count),
+    )
     assert [(count.rows_in, count.accepted, count.new_columns) for count in counts] == [(1, 1, ("colour",))]
-    with warehouse.connect(outcome.settings) as connection:
+    with connect(outcome.settings) as connection:
         found = connection.execute("select stream_id, arrival_date, column_name from quality.new_column").fetchall()
     assert found == [("bad_csv", ARRIVED.date() + dt.timedelta(days=1), "colour")]
     outcomes = {each.check: each for each in validate(stream, rules_of("default", "sessions"), counts, None)}

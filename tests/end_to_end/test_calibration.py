@@ -15,6 +15,7 @@ import pytest
 from deltalake import DeltaTable
 
 from cic_assets.ingest.landing import land
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings
 from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
@@ -54,7 +55,7 @@ def frame(sessions: pd.DataFrame, zone: str) -> pd.DataFrame:
 def accepted(settings: Settings, data: Path) -> dict[str, pd.DataFrame]:
     streams = load_streams(settings.streams)
     for stream_id, name in REAL.values():
-        land(settings, streams[stream_id], data / "sessions" / name)
+        land(parts_of(settings), streams[stream_id], data / "sessions" / name)
     run_ingest(settings, streams)
     columns = ["stream_id", "charge_point_id", "started_at", "ended_at", "energy_kwh"]
     rows = DeltaTable(str(Path(settings.lake, "accepted", "sessions"))).to_pandas(columns=columns)

@@ -15,11 +15,12 @@ import pytest
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.rules import CROSS_RULES, RULES
 from cic_assets.kinds.vocabulary import STATES
+from cic_assets.orchestrate.doors import parts_of, set_up
 from cic_assets.settings import Settings, load_settings
 from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
+from tests.doors import connect
 from tests.end_to_end.steps import run_days, run_facts, run_ingest
 
 # The autumn change of clocks (25 October) is in it; 14 charge points: one appears, one is removed, one moves.
@@ -38,7 +39,7 @@ class Run:
     folder: Path
 
     def rows(self, query: str, *arguments: object) -> list[tuple]:
-        with warehouse.connect(self.settings) as connection:
+        with connect(self.settings) as connection:
             return connection.execute(query.encode(), arguments).fetchall()
 
     def truth(self, table: str) -> list[dict[str, str]]:
@@ -52,11 +53,11 @@ def run(server_home: Path, folder: Path, name: str, **plan: object) -> Run:
         connection.execute(f"create database county_{name}_{abs(hash(folder)) % 10**9}")
     base = load_settings({"CIC_HOME": str(folder / "home"), "CIC_PERSONAL_KEY": "k"})
     settings = replace(base, warehouse_url=server.url(f"county_{name}_{abs(hash(folder)) % 10**9}"))
-    warehouse.set_up(settings)
+    set_up(settings)
     sent = simulate(folder / "sent", last_day=LAST, charge_points=14, **plan)
     streams = load_streams(settings.streams)
     for file in sent.files:
-        land(settings, streams[file.stream_id], file.path, file.arrived_at)
+        land(parts_of(settings), streams[file.stream_id], file.path, file.arrived_at)
     run_ingest(settings, streams)
     run_days(settings, streams)
     run_facts(settings, asked_for=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cic_assets.ingest.landing import land
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings
 from cic_assets.simulate import simulate
 from cic_assets.streams.load import load_streams
@@ -40,13 +41,17 @@ def landed(request, settings, tmp_path) -> Settings:
     streams = load_streams(settings.streams)
     if request.param == "Düsseldorf":
         data = request.getfixturevalue("data")
-        land(settings, streams["dusseldorf_status"], data / "status" / "dusseldorf_2023-07-17_2023-07-31.csv.gz")
+        land(
+            parts_of(settings),
+            streams["dusseldorf_status"],
+            data / "status" / "dusseldorf_2023-07-17_2023-07-31.csv.gz",
+        )
     else:
         # The demo's county with fewer charge points, or as many as it has (60): `CIC_TEST_CHARGE_POINTS=60 make test`.
         points = int(os.environ.get("CIC_TEST_CHARGE_POINTS", "4"))
         for file in simulate(tmp_path / "sent", last_day=dt.date(2026, 11, 1), charge_points=points).files:
             if not file.stream_id.endswith("_sessions"):
-                land(settings, streams[file.stream_id], file.path, file.arrived_at)
+                land(parts_of(settings), streams[file.stream_id], file.path, file.arrived_at)
     run_ingest(settings, streams)
     return settings
 

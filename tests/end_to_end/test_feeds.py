@@ -18,9 +18,10 @@ import pytest
 
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.orchestrate.doors import parts_of, set_up
 from cic_assets.settings import Settings, load_settings
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
+from tests.doors import connect
 from tests.end_to_end.steps import compute_charge_points, run_days, run_facts, run_ingest
 
 OCPI = {"type": "json", "records": "data", "document": ["timestamp"]}
@@ -84,7 +85,7 @@ class Home:
     settings: Settings
 
     def rows(self, query: str) -> list[tuple]:
-        with warehouse.connect(self.settings) as connection:
+        with connect(self.settings) as connection:
             return connection.execute(query.encode()).fetchall()
 
 
@@ -213,12 +214,12 @@ def home(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"create database {name}")
     settings = replace(load_settings({"CIC_HOME": str(folder / "home")}), warehouse_url=server.url(name))
-    warehouse.set_up(settings)
+    set_up(settings)
     for each, deliveries in FEEDS:
         for number, (arrived, content) in enumerate(deliveries):
             path = folder / f"{each.id}_{number}.{each.format.type}"
             path.write_text(content)
-            land(settings, each, path, dt.datetime.fromisoformat(arrived).replace(tzinfo=dt.UTC))
+            land(parts_of(settings), each, path, dt.datetime.fromisoformat(arrived).replace(tzinfo=dt.UTC))
     streams = {each.id: each for each, _ in FEEDS}
     run_ingest(settings, streams)
     run_days(settings, streams)

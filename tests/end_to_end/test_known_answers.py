@@ -18,9 +18,10 @@ import yaml
 
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Delivery, Stream, parse_stream
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants, load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end.steps import checksum, run_facts, run_ingest
 
 ACADEMIC = (48_658, Decimal("446680.4000"))
@@ -29,7 +30,7 @@ ACADEMIC = (48_658, Decimal("446680.4000"))
 def compute(settings: Settings, streams: dict[str, Stream], files: list[Path]) -> None:
     for file in files:
         for stream in claimants(streams.values(), file.name):
-            land(settings, stream, file)
+            land(parts_of(settings), stream, file)
     run_ingest(settings, streams)
     run_facts(settings)
 

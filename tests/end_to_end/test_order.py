@@ -24,11 +24,12 @@ from cic_assets.calendar import next_month
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.kinds.vocabulary import STATES
+from cic_assets.orchestrate.doors import parts_of, set_up
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings, load_settings
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
+from tests.doors import connect
 from tests.end_to_end.steps import compute_charge_points, run_days, run_facts, run_ingest
 
 PAIRS = int(os.environ.get("CIC_TEST_PAIRS", "3"))
@@ -64,7 +65,7 @@ class Feed:
     def deliver(self, settings: Settings, folder: Path, name: str, records: Sequence[dict[str, Any]], day: int) -> None:
         path = folder / f"{self.stream.id}_{name}.jsonl"
         path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
-        land(settings, self.stream, path, FIRST + (SPREAD + LENGTH + day) * DAY)
+        land(parts_of(settings), self.stream, path, FIRST + (SPREAD + LENGTH + day) * DAY)
 
     def cut(self, random: Random) -> list[tuple[Feed, str, list[dict[str, Any]], int]]:
         """The history in up to four deliveries, a day apart in the feed's order, whenever they are landed."""
@@ -181,7 +182,7 @@ class Home:
             connection.execute(f"create database {name}")
         base = load_settings({"CIC_HOME": str(folder / "home"), "CIC_PERSONAL_KEY": "k"})
         self.settings, self.folder, self.streams = replace(base, warehouse_url=server.url(name)), folder, streams
-        warehouse.set_up(self.settings)
+        set_up(self.settings)
         self.settings.home.mkdir(parents=True, exist_ok=True)
 
     def compute(self) -> None:
@@ -190,7 +191,7 @@ class Home:
             run_ingest(self.settings, self.streams)
             run_days(self.settings, self.streams)
             run_facts(self.settings, asked_for=True)
-            stale, _ = stale_months(self.settings, dt.date(2026, 12, 1), asked_for=True)
+            stale, _ = stale_months(parts_of(self.settings), dt.date(2026, 12, 1), asked_for=True)
             for work in months_work(stale):
                 compute_charge_points(self.settings, self.streams, work.first, next_month(work.last))
             return
@@ -202,7 +203,7 @@ class Home:
 
     def tables(self) -> dict[str, list[str]]:
         found = {}
-        with warehouse.connect(self.settings) as connection:
+        with connect(self.settings) as connection:
             for table in (*FACTS, *(MARTS if WITH_MARTS else ())):
                 rows = connection.execute(f"select to_jsonb(t) from {table} as t".encode()).fetchall()
                 kept = ({k: v for k, v in row[0].items() if k not in BY_DELIVERY} for row in rows)

@@ -25,12 +25,13 @@ from psycopg import sql
 
 from cic_assets.ingest.landing import land
 from cic_assets.ledger import catalogue
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.runner import Runner, instance_of
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.connect import connect
 from tests.conftest import admin
+from tests.doors import connect
 from tests.end_to_end.steps import run_ingest
 
 ARRIVED = dt.datetime(2026, 11, 10, 6, tzinfo=dt.UTC)
@@ -222,7 +223,7 @@ def outcome(server_home: Path, template: str, tmp_path_factory: pytest.TempPathF
         path = folder / f"{number}.{variant.stream}"
         secret = secret_of(number).encode()
         path.write_bytes(filled(variant, secret))
-        land(settings, streams[f"p_{variant.stream}"], path, ARRIVED)
+        land(parts_of(settings), streams[f"p_{variant.stream}"], path, ARRIVED)
         files[label] = path.name
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environ.items():
@@ -339,11 +340,11 @@ def test_what_is_declared_later_goes_from_everywhere_and_mended_deliveries_come(
     written(folder, {"later": {**SHOWN_FIRST, "raw_retention_days": None}})
     path = tmp_path / "1.later"
     path.write_bytes(table("Holder", "LATER-ZQ"))
-    landed = land(settings, load_streams(settings.streams)["p_later"], path, ARRIVED).landed
+    landed = land(parts_of(settings), load_streams(settings.streams)["p_later"], path, ARRIVED).landed
     run_ingest(settings, load_streams(settings.streams))
     # A second delivery of the day, so that Delta's history has a version between.
     path.write_bytes(table("Holder", "LATER-ZQ").replace(b"g,", b"h,"))
-    land(settings, load_streams(settings.streams)["p_later"], path, ARRIVED)
+    land(parts_of(settings), load_streams(settings.streams)["p_later"], path, ARRIVED)
     run_ingest(settings, load_streams(settings.streams))
     assert leaks(settings, ["LATER-ZQ"]), "it was shown as long as nobody knew"
     mended = {**CONTENTS["csv"], "personal_fields": ["rfid"]}

@@ -19,13 +19,13 @@ from cic_assets.cli import rebuild
 from cic_assets.cli.rebuild import RebuildError
 from cic_assets.ingest.landing import adopt_foreign, land, purge_originals
 from cic_assets.kinds.stream import Stream, parse_stream
-from cic_assets.lake.zones import lake_of
 from cic_assets.ledger import journal
+from cic_assets.orchestrate.doors import lake_of, parts_of, set_up
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import PROJECT, Settings
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
+from tests.doors import agree, connect
 from tests.end_to_end.steps import compute_charge_points, compute_sessions, run_days, run_ingest
 
 COMMON = {
@@ -108,11 +108,11 @@ def compute(settings: Settings) -> None:
         with DagsterInstance.ephemeral() as instance:
             assert list(rebuild.compute(Runner(settings, STREAMS, instance)))
         return
-    journal.agree(settings)
-    adopt_foreign(settings, STREAMS, dt.datetime.now(dt.UTC))
+    agree(settings)
+    adopt_foreign(parts_of(settings), STREAMS, dt.datetime.now(dt.UTC))
     run_ingest(settings, STREAMS)
     run_days(settings, STREAMS)
-    stale, _ = stale_months(settings, dt.date(2026, 7, 10), asked_for=True)
+    stale, _ = stale_months(parts_of(settings), dt.date(2026, 7, 10), asked_for=True)
     for work in months_work(stale):
         end = (work.last + dt.timedelta(days=32)).replace(day=1)
         compute_sessions(settings, work.first, end)
@@ -122,7 +122,7 @@ def compute(settings: Settings) -> None:
 def tables(settings: Settings) -> dict[str, list[str]]:
     """The rows of every table, without what says when they were computed."""
     found: dict[str, list[str]] = {}
-    with warehouse.connect(settings) as connection:
+    with connect(settings) as connection:
         names = connection.execute(
             "select table_schema || '.' || table_name, array_agg(column_name::text order by ordinal_position)"
             " from information_schema.columns join information_schema.tables using (table_schema, table_name)"
@@ -159,7 +159,7 @@ def sent(settings: Settings, folder: Path, files: tuple[tuple[Stream, str, str, 
         path = folder / moment.replace(":", "") / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        land(settings, stream, path, dt.datetime.fromisoformat(f"{moment}:00+00:00"))
+        land(parts_of(settings), stream, path, dt.datetime.fromisoformat(f"{moment}:00+00:00"))
 
 
 def postgres(settings: Settings, server_home: Path, program: str, *arguments: str) -> None:
@@ -188,9 +188,9 @@ def test_a_lost_or_restored_warehouse_equals_the_old_one(server_home, settings, 
     sent(settings, tmp_path, LATE)
     with lake_of(settings).write("raw/stream_id=listed/date=2026-05-01/sink+0.csv") as handle:
         handle.write(b"cp,site,kW,since\nE1,L1,50,2026-05-01T00:00:00Z\nE9,L1,7,2026-05-01T00:00:00Z\n")
-    adopt_foreign(settings, STREAMS, dt.datetime(2026, 5, 1, 9, 30, tzinfo=dt.UTC))
+    adopt_foreign(parts_of(settings), STREAMS, dt.datetime(2026, 5, 1, 9, 30, tzinfo=dt.UTC))
     compute(settings)
-    assert purge_originals(settings, SESSIONS, dt.datetime(2026, 6, 2, tzinfo=dt.UTC)) == 1
+    assert purge_originals(parts_of(settings), SESSIONS, dt.datetime(2026, 6, 2, tzinfo=dt.UTC)) == 1
     before = tables(settings)
     assert before["catalogue.pending_period"] == [] and len(before["catalogue.sighting"]) == 9
     with pytest.raises(RebuildError, match="has 5 objects, so it is not lost"):
@@ -198,7 +198,7 @@ def test_a_lost_or_restored_warehouse_equals_the_old_one(server_home, settings, 
 
     # Restored from a dump that is older than the lake: another ingest has written there since.
     restored = fresh(server_home, settings, "rebuild_restored")
-    warehouse.set_up(restored)
+    set_up(restored)
     postgres(restored, server_home, "pg_restore", "--clean", "--if-exists", "--no-owner", dump)
     assert tables(restored) != before
     compute(restored)

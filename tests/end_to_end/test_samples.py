@@ -9,6 +9,7 @@ import pytest
 
 from cic_assets.kinds.stream import parse_stream
 from cic_assets.onboard.check import check_sample
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.settings import load_settings
 from tests.spark.test_check import ARRIVED, ROWS, STREAM, checked
@@ -44,7 +45,7 @@ def test_a_sample_without_rows_is_told(spark, tmp_path):
     assert [problem for problem in report.problems if "volume" in problem]
     (tmp_path / "sent.csv").write_bytes(b"")
     stream = parse_stream({**STREAM, "personal_fields": []})
-    empty = check_sample(load_settings({}), spark, stream, tmp_path / "sent.csv", ARRIVED)
+    empty = check_sample(parts_of(load_settings({}), session=lambda: spark), stream, tmp_path / "sent.csv", ARRIVED)
     assert [problem.partition(":")[0] for problem in empty.problems] == [
         "the sample has no field id, cp, start, stop, kwh, badge, type; no field was read",
         "1 of 1 records can't be decoded (D01)", "ingest would warn", "ingest would warn", "no row is accepted",

@@ -10,9 +10,10 @@ from decimal import Decimal
 import pytest
 
 from cic_assets.ingest.landing import land
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end.steps import checksum, run_days, run_ingest
 
 MILLISECOND = Decimal("0.001")
@@ -31,7 +32,7 @@ def test_dusseldorf_per_charge_point_and_day(settings, data, silence, reference)
     streams = load_streams(settings.streams)
     stream = streams["dusseldorf_status"].model_copy(update={"max_silence": silence})
     streams = {stream.id: stream}
-    land(settings, stream, data / "status" / "dusseldorf_2023-07-17_2023-07-31.csv.gz")
+    land(parts_of(settings), stream, data / "status" / "dusseldorf_2023-07-17_2023-07-31.csv.gz")
     run_ingest(settings, streams)
     run_days(settings, streams)
     before = checksum(settings)
@@ -72,9 +73,9 @@ def test_chargeplace_scotlands_snapshot_folds_connectors_and_takes_the_polls_tim
     streams = {stream.id: stream}
     path = data / "status" / "cps_live_snapshot.json.gz"
     seen_at = dt.datetime(2026, 5, 3, 11, tzinfo=dt.UTC)
-    land(settings, stream, path, seen_at)
+    land(parts_of(settings), stream, path, seen_at)
     # The same bytes six hours later are another poll: the state goes on to then.
-    land(settings, stream, path, seen_at + dt.timedelta(hours=6))
+    land(parts_of(settings), stream, path, seen_at + dt.timedelta(hours=6))
     run_ingest(settings, streams)
     run_days(settings, streams)
     states = {"AVAILABLE": "available", "AVALIABLE": "available", "OCCUPIED": "charging", "UNAVAILABLE": "inoperative"}
@@ -108,7 +109,7 @@ def test_chargy_says_nothing_of_use_and_lists_its_points(settings, data):
     streams = load_streams(settings.streams)
     streams = {name: streams[name] for name in ("chargy_status", "chargy_locations")}
     for stream in streams.values():
-        land(settings, stream, data / "ocpi" / "chargy-locations-response.json")
+        land(parts_of(settings), stream, data / "ocpi" / "chargy-locations-response.json")
     run_ingest(settings, streams)
     run_days(settings, streams)
     found = rows(
@@ -138,7 +139,7 @@ def test_ocpis_own_example_is_read_with_its_evses_and_connectors(settings, data)
     path = settings.home / "example.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(example))
-    land(settings, stream, path)
+    land(parts_of(settings), stream, path)
     run_ingest(settings, {"example": stream})
     run_days(settings, {"example": stream})
     found = rows(

@@ -20,9 +20,10 @@ from typing import Any
 from deltalake import DeltaTable
 
 from cic_assets.ingest.landing import land
+from cic_assets.orchestrate.doors import parts_of, set_up
 from cic_assets.settings import Settings, load_settings
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
+from tests.doors import connect
 from tests.end_to_end.steps import run_ingest
 from tests.fuzz.payloads import HEADER, SECRET, STREAMS, files
 
@@ -38,7 +39,7 @@ def send(settings: Settings, folder: Path, seed: int, payloads: int, per_file: i
         for number, (content, lines) in enumerate(files(seed, name, payloads // len(BY_LINE), per_file)):
             path = folder / f"{name}_{number}"
             path.write_bytes(content)
-            land(settings, STREAMS[name], path, ARRIVED)
+            land(parts_of(settings), STREAMS[name], path, ARRIVED)
             sent[path.name] = lines
     return sent
 
@@ -74,7 +75,7 @@ def check(settings: Settings, sent: dict[str, int]) -> tuple[int, int]:
     wrong = {name: (count, accepted[name], quarantined[name]) for name, count in sent.items()
              if accepted[name] + quarantined[name] != count}  # fmt: skip
     assert not wrong, f"(sent, accepted, quarantined): {wrong}"
-    with warehouse.connect(settings) as connection:
+    with connect(settings) as connection:
         rows = connection.execute("select sum(rows_in), sum(accepted), sum(quarantined) from quality.ingest_count")
         total = (sum(sent.values()), accepted.total(), quarantined.total())
         assert rows.fetchone() == total, total
@@ -93,7 +94,7 @@ def main() -> None:
         try:
             base = load_settings({"CIC_HOME": name, "CIC_SPARK": engine})
             settings = replace(base, warehouse_url=embedded.locate(home).url("postgres"))
-            warehouse.set_up(settings)
+            set_up(settings)
             start = time.monotonic()
             sent = send(settings, Path(name), seed, payloads)
             landed = time.monotonic()

@@ -251,24 +251,20 @@ CASES: dict[str, Case] = {
 
 def decode_one(name: str, size: int, limit: int) -> None:
     """Decodes one file and prints what it cost, as JSON. Whichever checkout the import path has."""
-    import pyarrow.parquet as pq
-
     from cic_assets.formats.read import read_records
-    from cic_assets.ingest.decode import _batches, decoded_schema
+    from cic_assets.ingest.decode import write_decoded
+    from cic_assets.ingest.personal import Guard, Keys
     from tests.fuzz.payloads import STREAMS
 
     # Of the processor's time: beside others a machine's clock says little.
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
     kind, make, _ = CASES[name]
     stream, content = STREAMS[kind], make(size)
-    landed, count = type("Landed", (), {"sha256": "x"})(), 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
     reading = read_records(io.BytesIO(content), stream.format)
-    with pq.ParquetWriter(os.devnull, decoded_schema(stream), compression="zstd") as writer:
-        for batch in _batches(None, stream, landed, reading):  # type: ignore[arg-type]
-            writer.write_batch(batch)
-            count += batch.num_rows
+    with Path(os.devnull).open("wb") as target:
+        count = write_decoded(Guard(stream, reading, Keys(b"person", b"content"), []), "x", target)
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({"bytes": len(content), "records": count, "seconds": seconds, "mib": (peak - before) >> 10}))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end.steps import compute_status, run_days, run_ingest
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
@@ -38,7 +39,7 @@ def sent(folder: Path, settings: Settings, stream: Stream, rows: list[tuple[obje
     lines = (dict(zip(names, map(str, row), strict=False)) for row in rows)
     path = folder / f"{stream.id}.jsonl"
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    land(settings, stream, path, START + 40 * DAY)
+    land(parts_of(settings), stream, path, START + 40 * DAY)
 
 
 def test_each_day_alone_is_that_day_of_one_run_over_all(settings, tmp_path):

@@ -11,12 +11,13 @@ from cic_assets.cli.doctor import _due_marts
 from cic_assets.ledger.mart_sets import ARRIVAL, DAILY, MONTHLY
 from cic_assets.ledger.publication import due_by_set, touch
 from cic_assets.orchestrate.assets.marts import PARSED
+from cic_assets.orchestrate.doors import warehouse_of
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.runner import RunFailedError
 from cic_assets.orchestrate.sensors import build_sensors
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.orchestration.test_runs import instance, rows, runner
 
 __all__ = ["instance", "runner"]
@@ -63,7 +64,7 @@ def test_due_months_are_built_once_with_their_tests_and_nothing_else_runs(settin
         touch(connection, [(MONTHLY, OCTOBER)])
     with pytest.raises(RunFailedError):
         runner.months()
-    assert [each.period for each in due_by_set(settings)[MONTHLY]] == [OCTOBER]
+    assert [each.period for each in due_by_set(warehouse_of(settings))[MONTHLY]] == [OCTOBER]
     with connect(settings) as connection:
         connection.execute("delete from facts.charge_point_month where power_class = 'nobody knows'")
     (report,) = runner.months()
@@ -71,7 +72,7 @@ def test_due_months_are_built_once_with_their_tests_and_nothing_else_runs(settin
     steps = {step.step_key for step in instance.get_run_step_stats(report.run_id)}
     assert steps == {"monthly_marts"}
     assert rows(settings, "select month_date, online_count from marts.charge_points_month") == [(OCTOBER, 1)]
-    assert runner.months() == [] and due_by_set(settings)[MONTHLY] == []
+    assert runner.months() == [] and due_by_set(warehouse_of(settings))[MONTHLY] == []
 
 
 def test_a_part_of_a_set_leaves_its_window_due(settings, runner):
@@ -79,7 +80,7 @@ def test_a_part_of_a_set_leaves_its_window_due(settings, runner):
         touch(connection, [(MONTHLY, OCTOBER)])
     part = [AssetKey(["marts", "charge_points_month"])]
     runner.run("monthly", OCTOBER, OCTOBER, assets=part)
-    assert [each.period for each in due_by_set(settings)[MONTHLY]] == [OCTOBER]
+    assert [each.period for each in due_by_set(warehouse_of(settings))[MONTHLY]] == [OCTOBER]
     # dbt parsed its project for this warehouse then, and takes that for other windows. Nothing else is left of a run.
     said = (settings.home / "runs.log").read_text()
     assert "Unable to do partial parsing" in said

@@ -19,10 +19,11 @@ from typer.testing import CliRunner
 
 from cic_assets.cli import app as cli
 from cic_assets.ingest.landing import land, purge_originals
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.runner import Runner, instance_of
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams, read_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 ARRIVED = dt.datetime(2026, 11, 10, 6, tzinfo=dt.UTC)
 TODAY = dt.datetime.now(dt.UTC).date()
@@ -163,7 +164,7 @@ def deliver(settings: Settings, folder: Path, name: str, case: Case) -> None:
         assert stream is not None
         path = folder / f"{name}_{number}.csv"
         path.write_bytes(content)
-        land(settings, stream, path, ARRIVED)
+        land(parts_of(settings), stream, path, ARRIVED)
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def purge(settings: Settings, tmp_path: Path) -> None:
     with DagsterInstance.ephemeral() as instance:
         Runner(settings, load_streams(settings.streams), instance).ingest()
     stream = load_streams(settings.streams)["bad_purged"]
-    assert purge_originals(settings, stream, ARRIVED + dt.timedelta(days=3)) == 1
+    assert purge_originals(parts_of(settings), stream, ARRIVED + dt.timedelta(days=3)) == 1
     for path in Path(settings.lake, "decoded").rglob("*.parquet"):
         path.unlink()
 

@@ -33,6 +33,7 @@ from dagster._core.launcher import LaunchRunContext
 
 from cic_assets.ingest.landing import land
 from cic_assets.orchestrate import liveness
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.liveness import (
     LAUNCHER_TAG,
     LOST_TAG,
@@ -244,7 +245,7 @@ def test_the_sensor_fails_a_killed_worker_and_asks_for_its_work_again(settings, 
     platform = Platform(settings, load_streams(settings.streams))
     sent = simulate(tmp_path / "sent", last_day=dt.date(2026, 11, 1), days=2, charge_points=2).files
     file = next(each for each in sent if each.stream_id == ASHBOURNE)
-    land(settings, platform.streams[ASHBOURNE], file.path, file.arrived_at)
+    land(parts_of(settings), platform.streams[ASHBOURNE], file.path, file.arrived_at)
     arrivals = next(sensor for sensor in build_sensors() if sensor.name == "arrivals")
     folder = tmp_path / "instance"
     folder.mkdir()

@@ -11,6 +11,7 @@ from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.orchestrate.assets.accepted import ingest_keys
 from cic_assets.orchestrate.assets.keys import accepted_key
 from cic_assets.orchestrate.assets.stream_checks import check_specs
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.settings import Settings
 from tests.end_to_end.mistakes import MISTAKES
@@ -45,7 +46,7 @@ def test_ingest_warns_or_holds_where_the_check_failed(settings: Settings, tmp_pa
         sent = tmp_path / stream.id / mistake.file
         sent.parent.mkdir()
         sent.write_bytes(mistake.content)
-        land(settings, stream, sent)
+        land(parts_of(settings), stream, sent)
     with DagsterInstance.ephemeral() as instance:
         today = dt.datetime.now(dt.UTC).date()
         # Without the marts, which are none of it.

@@ -22,6 +22,7 @@ from dagster import (
 
 from cic_assets.ingest.landing import land
 from cic_assets.kinds import rules
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.jobs import REPOSITORY
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.runner import Runner
@@ -29,7 +30,7 @@ from cic_assets.orchestrate.sensors import build_sensors
 from cic_assets.settings import PROJECT, Settings
 from cic_assets.simulate import ASHBOURNE, BRACKENDALE, Simulation, simulate
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end.steps import checksum
 
 ACCEPTED = AssetKey(["accepted", "sessions", ASHBOURNE])
@@ -48,7 +49,7 @@ def county(settings: Settings, tmp_path) -> Simulation:
     streams = load_streams(settings.streams)
     files = [file for file in found.files if file.stream_id in (ASHBOURNE, BRACKENDALE)]
     for file in files:
-        land(settings, streams[file.stream_id], file.path, file.arrived_at)
+        land(parts_of(settings), streams[file.stream_id], file.path, file.arrived_at)
     truth = {stream_id: found.truth[stream_id] for stream_id in (ASHBOURNE, BRACKENDALE)}
     return replace(found, files=files, truth=truth, status={})
 

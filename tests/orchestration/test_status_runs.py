@@ -20,6 +20,7 @@ from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.ledger.consent import give_up, orphans
 from cic_assets.ledger.periods import mark_stale
+from cic_assets.orchestrate.doors import parts_of, warehouse_of
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.runner import RunFailedError, Runner, RunReport
 from cic_assets.orchestrate.schedules import build_schedules, days_due
@@ -27,7 +28,7 @@ from cic_assets.orchestrate.work import stale_days, stale_months, touch_elapsed_
 from cic_assets.settings import Settings
 from cic_assets.simulate import Simulation, simulate
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end.steps import checksum, compute_charge_points, compute_status, run_days, run_ingest
 from tests.orchestration.test_runs import instance, rows, runner
 
@@ -44,7 +45,7 @@ def county(settings: Settings, tmp_path: Path) -> Simulation:
     found = simulate(tmp_path / "sent", last_day=D(2026, 11, 1), days=14, charge_points=15)
     streams = load_streams(settings.streams)
     for file in found.files:
-        land(settings, streams[file.stream_id], file.path, file.arrived_at)
+        land(parts_of(settings), streams[file.stream_id], file.path, file.arrived_at)
     return found
 
 
@@ -266,12 +267,12 @@ class Feed:
         path = self.folder / (name or f"acme_{arrived.replace(':', '')}.jsonl")
         lines = [dict(zip(("cp", "word", "since", "seen"), word, strict=False)) for word in words]
         path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-        land(self.settings, self.stream, path, moment(arrived))
+        land(parts_of(self.settings), self.stream, path, moment(arrived))
 
     def ingest(self) -> list[str]:
         """The days that an ingest makes stale."""
         run_ingest(self.settings, self.streams)
-        return [str(day) for day, _ in stale_days(self.settings, D(2027, 1, 1), asked_for=True)[0]]
+        return [str(day) for day, _ in stale_days(parts_of(self.settings), D(2027, 1, 1), asked_for=True)[0]]
 
     def timeline(self) -> list[tuple[object, ...]]:
         return rows(self.settings, TIMELINE)
@@ -462,13 +463,13 @@ def test_days_exist_by_the_feed_alone_as_time_goes_by_and_when_it_ends(settings,
     feed.ingest()
     feed.stream = parse_stream({**PUSH, "ends": None})
     for now, last in ((dt.datetime(2026, 1, 15, 5, tzinfo=dt.UTC), 14), (dt.datetime(2026, 1, 19, tzinfo=dt.UTC), 18)):
-        touch_elapsed_days(settings, feed.streams.values(), now)
-        stale, _ = stale_days(settings, D(2027, 1, 1), asked_for=True)
+        touch_elapsed_days(warehouse_of(settings), feed.streams.values(), now)
+        stale, _ = stale_days(parts_of(settings), D(2027, 1, 1), asked_for=True)
         assert max(day for day, _ in stale) == D(2026, 1, last)
         compute_status(settings, feed.streams, stale[0][0], stale[-1][0] + DAY)
         # Asked again, nothing is new.
-        touch_elapsed_days(settings, feed.streams.values(), now)
-        assert stale_days(settings, D(2027, 1, 1), asked_for=True) == ([], [])
+        touch_elapsed_days(warehouse_of(settings), feed.streams.values(), now)
+        assert stale_days(parts_of(settings), D(2027, 1, 1), asked_for=True) == ([], [])
     days = "select min(status_date), max(status_date), count(*) from facts.charge_point_status_day"
     assert rows(settings, days) == [(D(2026, 1, 2), D(2026, 1, 18), 17)]
     # The feed is said to have ended: rows after it go.
@@ -485,7 +486,7 @@ def test_an_early_entry_opens_no_days_in_whatever_order_it_lands(settings, feed)
     feed.deliver("2026-01-10T06:00", *many)
     other.deliver("2026-01-10T06:00", early, name="other_1")
     run_ingest(settings, {**feed.streams, **other.streams})
-    assert not early_entries(settings, [feed.stream, other.stream])
+    assert not early_entries(warehouse_of(settings), [feed.stream, other.stream])
     other.deliver("2026-01-11T06:00", *many, name="other_2")
     streams = {**feed.streams, **other.streams}
     run_ingest(settings, streams)
@@ -499,11 +500,11 @@ def test_an_early_entry_opens_no_days_in_whatever_order_it_lands(settings, feed)
     sides = [[row[:-1] for row in found if row[-1] == name] for name in ("GB*ACM", "GB*OTH")]
     assert sides[0] == sides[1] and len(sides[0]) == 3 * 11
     assert min(row[1] for row in found) == D(2026, 1, 2)
-    named = early_entries(settings, streams.values())
+    named = early_entries(warehouse_of(settings), streams.values())
     assert {name: [str(each.date) for each in dates] for name, dates in named.items()} == {
         "acme_status": ["2010-03-01"], "other_status": ["2010-03-01"],
     }  # fmt: skip
-    assert "acme_status: 1 up to 2010-03-01" in str(early_entries_found(settings, streams.values()).text)
+    assert "acme_status: 1 up to 2010-03-01" in str(early_entries_found(warehouse_of(settings), streams.values()).text)
 
 
 def test_what_became_nothing_is_named_and_what_is_stale_is_not(settings, feed):
@@ -529,7 +530,7 @@ def test_what_became_nothing_is_named_and_what_is_stale_is_not(settings, feed):
 
 
 def test_nothing_landed_makes_no_month_due(settings):
-    assert stale_months(settings, D(2026, 11, 25), asked_for=True) == ([], [])
+    assert stale_months(parts_of(settings), D(2026, 11, 25), asked_for=True) == ([], [])
 
 
 def test_a_feed_whose_file_is_gone_keeps_its_days_until_somebody_gives_it_up(settings, feed):
@@ -575,12 +576,12 @@ def test_a_registry_that_comes_later_restates_flags_ratings_and_all_months(setti
     assert rows(settings, counts) == [("2026-01-01", "unknown", 2), ("2026-02-01", "unknown", 2)]
     listed.deliver("2026-03-15T06:00", ("E1", "100"), name="list_1.jsonl")
     run_ingest(settings, streams)
-    days = [str(day) for day, _ in stale_days(settings, D(2027, 1, 1), asked_for=True)[0]]
+    days = [str(day) for day, _ in stale_days(parts_of(settings), D(2027, 1, 1), asked_for=True)[0]]
     assert (days[0], days[-1], len(days)) == ("2026-01-02", "2026-02-10", 40)
     run_days(settings, streams)
     flagged = "select distinct charge_point_id from facts.charge_point_status_day where 'E05' = any(flags)"
     assert rows(settings, flagged) == [("GB*ACM/E2",)]
-    months = [str(month) for month, _ in stale_months(settings, D(2026, 4, 1))[0]]
+    months = [str(month) for month, _ in stale_months(parts_of(settings), D(2026, 4, 1))[0]]
     # March has closed: a registry alone is enough for its row.
     assert months == ["2026-01-01", "2026-02-01", "2026-03-01"]
     runner.run("monthly", D(2026, 1, 1), D(2026, 2, 1))
@@ -593,5 +594,5 @@ def test_a_registry_that_comes_later_restates_flags_ratings_and_all_months(setti
     before = checksum(settings)
     listed.deliver("2026-03-16T06:00", ("E1", "100"), name="list_2.jsonl")
     run_ingest(settings, streams)
-    assert stale_days(settings, D(2027, 1, 1), asked_for=True) == ([], [])
+    assert stale_days(parts_of(settings), D(2027, 1, 1), asked_for=True) == ([], [])
     assert checksum(settings)["facts.charge_point"] == before["facts.charge_point"]

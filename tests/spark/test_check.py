@@ -7,6 +7,7 @@ import datetime as dt
 from cic_assets.kinds.stream import parse_stream
 from cic_assets.onboard.check import SampleReport, check_sample
 from cic_assets.onboard.summary import lines
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import load_settings
 from tests.spark.test_judge_status import COMMON
 
@@ -34,7 +35,7 @@ def checked(spark, tmp_path, rows=ROWS, arrived_at=ARRIVED, environ=None, **chan
     sample = tmp_path / "sent.csv"
     sample.write_text("\n".join((HEADER, *rows, "")))
     stream = parse_stream({**STREAM, **changes})
-    report = check_sample(load_settings(environ or {}), spark, stream, sample, arrived_at)
+    report = check_sample(parts_of(load_settings(environ or {}), session=lambda: spark), stream, sample, arrived_at)
     return report, "\n".join([*lines(report, stream), *report.problems, *report.hints])
 
 

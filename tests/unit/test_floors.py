@@ -15,7 +15,7 @@ from cic_assets.settings import PACKAGE, PROJECT
 GROUND = {"calendar", "errors", "peers", "printed", "private", "processes", "settings"}
 # Lowest first.
 ROOMS = (
-    "formats", "lake", "warehouse", "ledger", "kinds", "streams", "facts", "ingest", "onboard", "simulate",
+    "formats", "lake", "warehouse", "ledger", "kinds", "streams", "parts", "facts", "ingest", "onboard", "simulate",
     "orchestrate", "cli",
 )  # fmt: skip
 
@@ -40,11 +40,17 @@ def imported(tree: ast.Module, package: str) -> list[tuple[int, str]]:
     return found
 
 
+def modules(package: Path, room: str) -> list[Path]:
+    """Its files; a room may be one."""
+    one = package / f"{room}.py"
+    return [one] if one.exists() else sorted((package / room).rglob("*.py"))
+
+
 def faults(package: Path) -> list[str]:
     """What breaks the rule, and rooms that are not in the list or empty."""
     here = {path.stem if path.is_file() else path.name for path in package.iterdir()} - {"__init__", "__pycache__"}
     wrong = [f"{name} is not in the list" for name in sorted(here - GROUND - set(ROOMS))]
-    wrong += [f"{room} is empty" for room in ROOMS if not any((package / room).rglob("*.py"))]
+    wrong += [f"{room} is empty" for room in ROOMS if not modules(package, room)]
     for path in sorted(package.rglob("*.py")):
         mine = path.relative_to(package).with_suffix("").parts[0]
         height = ROOMS.index(mine) if mine in ROOMS else -1
@@ -129,3 +135,26 @@ def test_ingest_ledger_and_orchestrate_name_no_kind(house):
     assert len(KINDS) >= 3 and kinds_named(PACKAGE) == []
     (house / "ingest" / "thing.py").write_text("if stream.kind == 'status':\n    pass\n")
     assert kinds_named(house) == ["ingest/thing.py:1: if stream.kind == 'status':"]
+
+
+# Where settings become parts; below, nothing takes them.
+EDGE = ("orchestrate", "cli")
+
+
+def settings_taken(package: Path) -> list[str]:
+    """Functions below the edge that take settings, by name or by type, or read them by themselves."""
+    rooms = [*(GROUND - {"settings"}), *(room for room in ROOMS if room not in EDGE)]
+    found = []
+    for path in (path for room in rooms for path in modules(package, room)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.arg if isinstance(node, ast.arg) else node.id if isinstance(node, ast.Name) else ""
+            if name in ("settings", "Settings", "load_settings"):
+                found.append(f"{path.relative_to(package)}:{node.lineno} takes {name}")
+    return found
+
+
+def test_nothing_below_the_edge_takes_settings(house):
+    assert settings_taken(PACKAGE) == []
+    for text in ("def f(settings):\n    pass", "def f(told: Settings):\n    pass", "x = load_settings()"):
+        (house / "ingest" / "thing.py").write_text(text)
+        assert len(settings_taken(house)) == 1

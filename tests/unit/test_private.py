@@ -6,10 +6,8 @@ import os
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 
 from cic_assets.private import close_folders
-from cic_assets.settings import load_settings
 
 
 def modes(folder):
@@ -29,12 +27,11 @@ def test_folders_of_earlier_releases_are_closed_once(tmp_path):
             path.chmod(0o755)
         (folder / "a" / "f").chmod(0o644)
     (lake / "link").symlink_to(other)
-    settings = replace(load_settings({"CIC_HOME": str(home)}), lake=str(lake))
-    close_folders(settings)
+    close_folders(home, lake)
     assert {mode & 0o077 for mode in [*modes(home).values(), *modes(lake).values()]} == {0}
     assert modes(other)["a/f"] == 0o644, "what a link leads to is somebody else's"
     lake.chmod(0o750)
-    close_folders(settings)
+    close_folders(home, lake)
     assert modes(lake)["."] == 0o750, "who opens it on purpose keeps that"
 
 

@@ -20,13 +20,14 @@ from cic_assets.lake.engine import EngineError
 from cic_assets.lake.zones import LakeError
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import MAX_ATTEMPTS, failures
+from cic_assets.orchestrate.doors import parts_of, warehouse_of
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.sensors import build_sensors, raw_events
 from cic_assets.orchestrate.work import Work, forget_mended, ingest_work, pending_arrivals
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 STREAM: dict[str, Any] = {
     "kind": "sessions", "description": "d", "provider": {"id": "GB*ONE", "name": "One"},
@@ -67,24 +68,24 @@ def describe(settings: Settings, name: str, text: str) -> None:
 def deliver(settings: Settings, folder: Path, name: str, day: int) -> None:
     path = folder / f"{name}_{day}.csv"
     path.write_text(f"id,cp,start,stop,kwh\n{day},{name},2026-11-01T10:00:00Z,2026-11-01T12:00:00Z,{day}\n")
-    land(settings, load_streams(settings.streams)[name], path, dt.datetime(2026, 11, day, 6, tzinfo=dt.UTC))
+    land(parts_of(settings), load_streams(settings.streams)[name], path, dt.datetime(2026, 11, day, 6, tzinfo=dt.UTC))
 
 
 def pending(settings: Settings) -> list[Arrival]:
-    found = pending_arrivals(settings, load_streams(settings.streams))
-    forget_mended(settings, load_streams(settings.streams), found)
+    found = pending_arrivals(parts_of(settings), load_streams(settings.streams))
+    forget_mended(warehouse_of(settings), load_streams(settings.streams), found)
     return found
 
 
 def work(settings: Settings, *, asked_for: bool = False) -> list[Work]:
-    return ingest_work(settings, load_streams(settings.streams), pending(settings), asked_for=asked_for)
+    return ingest_work(parts_of(settings), load_streams(settings.streams), pending(settings), asked_for=asked_for)
 
 
 def ingest(settings: Settings, run_id: str, *names: str) -> list[str]:
     """Ingests what is pending of some streams, as a run does; what failed."""
     streams = load_streams(settings.streams)
     due = [(streams[name], [each for each in pending(settings) if each.stream_id == name]) for name in names]
-    done = attempt_all(settings, lambda: SparkResource(engine=settings.spark).session, due, run_id)
+    done = attempt_all(parts_of(settings, session=lambda: SparkResource(engine=settings.spark).session), due, run_id)
     return [message for each in done for message in each.failures.values()]
 
 
@@ -126,7 +127,7 @@ def test_an_edit_that_is_taken_back_and_made_again_is_work_each_time(two: Settin
     for number, text in enumerate(("as ever", "other", "as ever", "other")):
         describe(two, "good", text)
         mine = [each for each in pending(two) if each.stream_id == "good"]
-        (found,) = ingest_work(two, load_streams(two.streams), mine)
+        (found,) = ingest_work(parts_of(two), load_streams(two.streams), mine)
         identities.append(found.identity)
         # The feed came once; an edit of its stream file is no coming.
         events = raw_events(instance, mine)
@@ -170,9 +171,9 @@ def test_the_platforms_trouble_is_raised_and_a_streams_own_is_not(
 
     if is_platforms:
         with pytest.raises(type(error)):
-            demand_platform(settings, session, error)
+            demand_platform(parts_of(settings, session=session), error)
     else:
-        demand_platform(settings, session, error)
+        demand_platform(parts_of(settings, session=session), error)
 
 
 def test_an_engine_that_is_silent_is_the_platforms_trouble(settings: Settings) -> None:
@@ -180,4 +181,4 @@ def test_an_engine_that_is_silent_is_the_platforms_trouble(settings: Settings) -
         raise ConnectionError("nobody listens")
 
     with pytest.raises(EngineError, match="does not answer any more: nobody listens"):
-        demand_platform(settings, silent, ValueError("what the stream's ingest met first"))
+        demand_platform(parts_of(settings, session=silent), ValueError("what the stream's ingest met first"))

@@ -19,8 +19,9 @@ from cic_assets.ingest import ingest
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.lake import tables
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end.steps import checksum, run_days, run_facts, run_ingest
 
 START = dt.datetime(2026, 3, 21, tzinfo=dt.UTC)
@@ -123,9 +124,9 @@ def test_no_message_grows_with_the_feeds(settings: Settings, messages, tmp_path,
     for name, made in rows.items():
         path = written(tmp_path, f"{name}.jsonl", made())
         sizes[name] = path.stat().st_size
-        land(settings, STREAMS[name], path, arrived_at)
+        land(parts_of(settings), STREAMS[name], path, arrived_at)
     registry = ({"evse": f"E{n}", "site": f"site {n}", "kw": "22"} for n in range(2_000))
-    land(settings, STREAMS["other_locations"], written(tmp_path, "registry.jsonl", registry), arrived_at)
+    land(parts_of(settings), STREAMS["other_locations"], written(tmp_path, "registry.jsonl", registry), arrived_at)
     run_ingest(settings, STREAMS)
     run_days(settings, STREAMS)
     run_facts(settings, asked_for=True)
@@ -146,7 +147,7 @@ def test_no_message_grows_with_the_feeds(settings: Settings, messages, tmp_path,
         for n in (3, 4)
     ]
     land(
-        settings,
+        parts_of(settings),
         STREAMS["one_status"],
         written(tmp_path, "one_late.jsonl", iter(late)),
         arrived_at + dt.timedelta(days=1),

@@ -17,15 +17,15 @@ from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.ingest.landing import adopt_foreign, land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.lake.tables import arrival_rows
-from cic_assets.lake.zones import lake_of
 from cic_assets.ledger.consent import accept_change
 from cic_assets.ledger.failures import MAX_ATTEMPTS, IngestFailure, failures
 from cic_assets.orchestrate.assets.stream_checks import ingested
+from cic_assets.orchestrate.doors import lake_of, parts_of
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.work import ingest_work, pending_arrivals
 from cic_assets.settings import Settings
 from cic_assets.streams.load import StreamFiles
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 CAME = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)
 COLUMNS = {
@@ -60,7 +60,7 @@ def write(path: Path, rows: range, day: int = 1) -> Path:
 @pytest.fixture
 def landed(settings: Settings, tmp_path: Path) -> Settings:
     """An arrival of 200 sessions, all accepted."""
-    land(settings, RIGHT, write(tmp_path / "porto_1.csv", range(200)), CAME)
+    land(parts_of(settings), RIGHT, write(tmp_path / "porto_1.csv", range(200)), CAME)
     assert accepted(settings, run(settings, RIGHT)) == 200
     return settings
 
@@ -74,7 +74,13 @@ def run(settings: Settings, edited: Stream) -> Sequence[IngestCount]:
         return True
 
     spark = SparkResource(engine=settings.spark).session
-    ingest(settings, spark, edited, pending_arrivals(settings, {edited.id: edited}), "test", audit)
+    ingest(
+        parts_of(settings, session=lambda: spark),
+        edited,
+        pending_arrivals(parts_of(settings), {edited.id: edited}),
+        "test",
+        audit,
+    )
     return counts
 
 
@@ -106,12 +112,14 @@ def test_rows_that_would_leave_stay_until_somebody_says_so(landed):
         assert "cic streams accept porto" in count.doubt
         assert accepted(landed) == 200
         # It is due until somebody decides; edited back, it is not.
-        assert pending_arrivals(landed, {RIGHT.id: edited}) and not pending_arrivals(landed, {RIGHT.id: RIGHT})
+        assert pending_arrivals(parts_of(landed), {RIGHT.id: edited}) and not pending_arrivals(
+            parts_of(landed), {RIGHT.id: RIGHT}
+        )
     with connect(landed) as connection:
         accept_change(connection, edited.id, edited.fingerprint())
     (count,) = run(landed, edited)
     assert count.doubt == "" and accepted(landed) == count.accepted == 160
-    assert not pending_arrivals(landed, {RIGHT.id: edited})
+    assert not pending_arrivals(parts_of(landed), {RIGHT.id: edited})
     # Who said yes once is asked about the next edit.
     (count,) = run(landed, WRONG)
     assert count.loss == Loss("porto", 160, 160, "porto_1.csv") and accepted(landed) == 160
@@ -126,8 +134,8 @@ def test_a_change_that_takes_little_or_nothing_asks_nobody(landed):
 def test_new_files_hide_no_loss_and_other_arrivals_go_on(landed, tmp_path):
     edited = stream(where="cp <> 'C3' or start like '09%'")
     later = CAME + dt.timedelta(days=1)
-    land(landed, edited, write(tmp_path / "porto_2.csv", range(500), day=2), CAME)
-    land(landed, edited, write(tmp_path / "porto_3.csv", range(10), day=9), later)
+    land(parts_of(landed), edited, write(tmp_path / "porto_2.csv", range(500), day=2), CAME)
+    land(parts_of(landed), edited, write(tmp_path / "porto_3.csv", range(10), day=9), later)
     first, second = sorted(run(landed, edited), key=lambda count: count.arrival_date)
     assert first.accepted > 200 and first.loss == Loss("porto", 200, 40, "porto_1.csv")
     assert second.loss is None and accepted(landed, [second]) == 210
@@ -136,11 +144,11 @@ def test_new_files_hide_no_loss_and_other_arrivals_go_on(landed, tmp_path):
 def test_what_is_nobodys_edit_asks_nobody(landed):
     """Another rule set for all, and a file that another program has written over."""
     short = write(Path(landed.lake) / f"raw/stream_id=porto/date={CAME.date()}/own.csv", range(50), day=3)
-    adopt_foreign(landed, {"porto": RIGHT}, CAME + dt.timedelta(days=2))
+    adopt_foreign(parts_of(landed), {"porto": RIGHT}, CAME + dt.timedelta(days=2))
     run(landed, RIGHT)
     assert accepted(landed) == 250
     write(short, range(5), day=4)
-    adopt_foreign(landed, {"porto": RIGHT}, CAME + dt.timedelta(days=2))
+    adopt_foreign(parts_of(landed), {"porto": RIGHT}, CAME + dt.timedelta(days=2))
     (count,) = run(landed, stream(description="edited too"))
     assert count.loss is None and accepted(landed) == 205
     with connect(landed) as connection:
@@ -161,11 +169,13 @@ def test_the_streams_check_is_red_and_the_daemon_asks_again_once_somebody_said_y
 
     def attempt() -> list[str]:
         """What an ingest that the daemon asks for says is wrong."""
-        work = ingest_work(landed, {"porto": WRONG}, pending := pending_arrivals(landed, {"porto": WRONG}))
+        work = ingest_work(
+            parts_of(landed), {"porto": WRONG}, pending := pending_arrivals(parts_of(landed), {"porto": WRONG})
+        )
         asked.extend(item.identity for item in work)
         if work:
             session = SparkResource(engine=landed.spark).session
-            attempt_all(landed, lambda: session, [(WRONG, pending)], f"run {len(asked)}")
+            attempt_all(parts_of(landed, session=lambda: session), [(WRONG, pending)], f"run {len(asked)}")
         with connect(landed) as connection:
             return [failure.message for failure in failures(connection).values()]
 

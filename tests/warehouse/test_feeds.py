@@ -15,7 +15,7 @@ from cic_assets.kinds.stream import parse_stream
 from cic_assets.orchestrate.assets.keys import accepted_key
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.sensors import build_sensors
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 DAY = dt.timedelta(days=1)
 NOW = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)

@@ -18,9 +18,10 @@ from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import parse_stream
 from cic_assets.ledger import catalogue, journal
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.work import pending_arrivals
-from cic_assets.warehouse.connect import connect
+from tests.doors import agree, connect
 
 DAY, MINUTE = dt.timedelta(days=1), dt.timedelta(minutes=1)
 COUNCIL = {
@@ -67,11 +68,14 @@ def as_is(moment: dt.datetime) -> dt.datetime:
 
 def run(settings, stream):
     """Ingests what is pending; the counts by arrival."""
-    pending = pending_arrivals(settings, {stream.id: stream})
+    pending = pending_arrivals(parts_of(settings), {stream.id: stream})
     if not pending:
         return {}
     spark = SparkResource(engine="embedded").session
-    return {each.arrival_date: each for each in ingest(settings, spark, stream, pending, "run", lambda count: True)}
+    return {
+        each.arrival_date: each
+        for each in ingest(parts_of(settings, session=lambda: spark), stream, pending, "run", lambda count: True)
+    }
 
 
 def query(settings, text, *values):
@@ -82,10 +86,9 @@ def query(settings, text, *values):
 def accepted(settings):
     """(month of start → sessions, kWh) of what stands in the lake's accepted table."""
     from cic_assets.lake.tables import arrival_rows
-    from cic_assets.ledger.lake_id import open_lake
 
     days = [day for (day,) in query(settings, "select distinct arrival_date from catalogue.object")]
-    rows = arrival_rows(open_lake(settings), "sessions", "council", days).to_table().to_pylist()
+    rows = arrival_rows(parts_of(settings).lake, "sessions", "council", days).to_table().to_pylist()
     months = Counter(row["start_date"].replace(day=1) for row in rows)
     return months, sum((row["energy_kwh"] for row in rows), Decimal())
 
@@ -103,7 +106,7 @@ def test_swapped_years_are_held_then_repaired_by_evidence_and_right(settings, tm
     stream = parse_stream(COUNCIL)
     for number, year in enumerate(YEARS):
         path = write(tmp_path, f"council_{year}-{year - 1999}.csv", charges(year))
-        land(settings, stream, path, arrival(number))
+        land(parts_of(settings), stream, path, arrival(number))
     counts = run(settings, stream)
     assert [(each.accepted, each.quarantined, each.held) for _, each in sorted(counts.items())] == [
         # Some of the swapped ends lie before the starts, which rejects them anyway.
@@ -127,7 +130,7 @@ def test_swapped_years_are_held_then_repaired_by_evidence_and_right(settings, tm
     assert [(each.accepted, each.held) for _, each in sorted(counts.items())] == [(730, 0)] * 3
     assert accepted(settings) == truth(*YEARS)
     # A file that is right stays as it is, whatever it is called, and whatever others were like.
-    land(settings, mended, write(tmp_path, "council_2016-17.csv", charges(2019), change=as_is), arrival(3))
+    land(parts_of(settings), mended, write(tmp_path, "council_2016-17.csv", charges(2019), change=as_is), arrival(3))
     run(settings, mended)
     assert accepted(settings) == truth(*YEARS, 2019)
     with connect(settings) as connection:
@@ -138,8 +141,8 @@ def test_swapped_years_are_held_then_repaired_by_evidence_and_right(settings, tm
 def watt_hours(settings, tmp_path):
     """A council whose second delivery is in watt-hours."""
     stream = parse_stream({**COUNCIL, "date_repair": None, "columns": {**COUNCIL["columns"], "rated_power": "null"}})
-    land(settings, stream, write(tmp_path, "council_a.csv", charges(2016), change=as_is), arrival(0))
-    land(settings, stream, write(tmp_path, "council_b.csv", charges(2017), 1000, as_is), arrival(1))
+    land(parts_of(settings), stream, write(tmp_path, "council_a.csv", charges(2016), change=as_is), arrival(0))
+    land(parts_of(settings), stream, write(tmp_path, "council_b.csv", charges(2017), 1000, as_is), arrival(1))
     return stream
 
 
@@ -150,7 +153,7 @@ def test_a_release_lets_a_delivery_pass_and_stands_in_the_journal(settings, watt
         with pytest.raises(deliveries.ReleaseError, match=r"nothing of council council_a\.csv is held"):
             deliveries.to_release(connection, "council", "council_a.csv", None, "me", "why")
         passed = deliveries.to_release(connection, "council", "council_b.csv", None, "me", "buses")
-    deliveries.release(settings, passed)
+    deliveries.release(parts_of(settings), passed)
     assert [(each.findings, each.reason) for each in passed] == [(("energy", "power"), "buses")]
     counts = run(settings, watt_hours)
     assert [(each.accepted, each.held) for each in counts.values()] == [(730, 0)]
@@ -162,19 +165,19 @@ def test_a_release_lets_a_delivery_pass_and_stands_in_the_journal(settings, watt
     with connect(settings) as connection:
         kept = catalogue.releases(connection)
         connection.execute("delete from catalogue.release")
-    assert journal.agree(settings).releases == 1
+    assert agree(settings).releases == 1
     with connect(settings) as connection:
         assert catalogue.releases(connection) == kept == passed
-    assert journal.agree(settings) == journal.Agreement() and run(settings, watt_hours) == {}
+    assert agree(settings) == journal.Agreement() and run(settings, watt_hours) == {}
 
 
 def test_the_same_deliveries_are_held_whatever_was_ingested_first(settings, watt_hours):
-    pending = pending_arrivals(settings, {"council": watt_hours})
+    pending = pending_arrivals(parts_of(settings), {"council": watt_hours})
     spark = SparkResource(engine="embedded").session
     counts = [
         count
         for each in reversed(pending)
-        for count in ingest(settings, spark, watt_hours, [each], "run", lambda count: True)
+        for count in ingest(parts_of(settings, session=lambda: spark), watt_hours, [each], "run", lambda count: True)
     ]
     assert [each.held for each in counts] == [730, 0]
 

@@ -10,7 +10,7 @@ from cic_assets.facts.charge_point_months import _KNOWN
 from cic_assets.facts.touch import _longest_silence
 from cic_assets.kinds.stream import parse_stream
 from cic_assets.streams.register import register_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 COMMON = {
     "description": "d", "authority": {"id": "nation", "name": "Nation"}, "zone": "Europe/London", "claims": ["*"],

@@ -18,13 +18,14 @@ from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import SessionsStream, parse_stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import rows_of
-from cic_assets.lake.zones import Lake, lake_of
+from cic_assets.lake.zones import Lake
 from cic_assets.ledger.catalogue import arrivals, ingested
 from cic_assets.ledger.periods import Window, claim_window
+from cic_assets.orchestrate.doors import lake_of, parts_of, warehouse_of
 from cic_assets.orchestrate.resources.spark import SparkResource
-from cic_assets.warehouse.connect import connect
 from cic_assets.warehouse.load import insert_staged, stage_rows
 from tests.builders import accepted
+from tests.doors import connect
 
 DAY = dt.datetime(2026, 6, 12, 6, tzinfo=dt.UTC)
 STREAM = parse_stream(
@@ -48,14 +49,14 @@ FILE = "cp,word,since\n" + "".join(
 def pending(settings, tmp_path):
     file = tmp_path / "poll.csv"
     file.write_text(FILE)
-    land(settings, STREAM, file, DAY)
+    land(parts_of(settings), STREAM, file, DAY)
     with connect(settings) as connection:
         return arrivals(connection, [STREAM.id])
 
 
 def run(settings, pending):
     session = SparkResource(engine="embedded").session
-    return ingest.ingest(settings, session, STREAM, pending, "run", lambda count: True)
+    return ingest.ingest(parts_of(settings, session=lambda: session), STREAM, pending, "run", lambda count: True)
 
 
 def written(settings):
@@ -105,7 +106,11 @@ def spoken(settings):
     with connect(settings) as connection:
         staged = stage_rows(connection, "facts.charging_session", rows_of(table))
         insert_staged(connection, "facts.charging_session", staged)
-    claim_window(settings, Window(touch.CHARGE_POINTS, dt.date(2026, 1, 1), dt.date(2026, 7, 1), monthly=True), "run")
+    claim_window(
+        warehouse_of(settings),
+        Window(touch.CHARGE_POINTS, dt.date(2026, 1, 1), dt.date(2026, 7, 1), monthly=True),
+        "run",
+    )
     return settings
 
 
@@ -127,7 +132,7 @@ def test_a_session_after_a_silence_changes_the_months_of_the_silence(spoken, com
     session = SparkResource(engine="embedded").session
     stream = STREAM.model_construct(**{**dict(STREAM), "kind": "sessions"})
     stream = SessionsStream.model_construct(**dict(stream))
-    found = touch.touched_by(spoken, session, stream, removed, added, {}, {})
+    found = touch.touched_by(parts_of(spoken, session=lambda: session), stream, removed, added, {}, {})
     assert {month.month for fact, month in found if fact == touch.SESSIONS} == {6}
     assert {month.month for fact, month in found if fact == touch.CHARGE_POINTS} == {5, 6}
 
@@ -228,7 +233,9 @@ def test_a_red_check_goes_before_the_error(settings, pending, monkeypatch):
     lossy_judge(monkeypatch)
     seen = []
     session = SparkResource(engine="embedded").session
-    done = ingest.ingest(settings, session, STREAM, pending, "run", lambda count: seen.append(count) or False)
+    done = ingest.ingest(
+        parts_of(settings, session=lambda: session), STREAM, pending, "run", lambda count: seen.append(count) or False
+    )
     assert (done, [count.unaccounted for count in seen], written(settings)) == ([], [1], ([], 0, 0, 0))
 
 

@@ -25,15 +25,14 @@ from cic_assets.ingest.verify import verify
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.zones import LakeError
 from cic_assets.ledger import catalogue
-from cic_assets.ledger.accepted_files import read_accepted
-from cic_assets.ledger.lake_id import OtherLakeError, open_lake
+from cic_assets.ledger.lake_id import OtherLakeError
+from cic_assets.orchestrate.doors import parts_of, set_up
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings, load_settings
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end import steps as common
 from tests.end_to_end.faults import county
 from tests.end_to_end.faults.steps import STEPS
@@ -61,7 +60,7 @@ def prepared(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pre
     server, home = embedded.locate(server_home), tmp_path_factory.mktemp("lakes")
     county.write(home / "sent")
     settings = fresh(server, home / "prepared", "template1")
-    warehouse.set_up(settings)
+    set_up(settings)
     for step in STEPS.values():
         step(settings, home / "sent", "late")
     return Prepared(settings, server, home / "sent")
@@ -100,7 +99,7 @@ def facts(settings: Settings) -> dict[str, str]:
 def compute(settings: Settings) -> None:
     """Facts of all that was landed, and the registry."""
     streams = load_streams(settings.streams)
-    renew_registry(settings, SparkResource(engine=settings.spark).session)
+    renew_registry(parts_of(settings, session=lambda: SparkResource(engine=settings.spark).session))
     common.compute_status(settings, streams, dt.date(2025, 3, 29), dt.date(2025, 4, 3))
     common.compute_sessions(settings, dt.date(2025, 3, 1), dt.date(2025, 5, 1))
 
@@ -114,7 +113,7 @@ def ingest_again(settings: Settings, only: str = "") -> None:
     for stream in sorted(streams.values(), key=lambda each: (each.kind != "locations", each.id)):
         if only in stream.id:
             mine = [arrival for arrival in arrivals if arrival.stream_id == stream.id]
-            ingest(settings, spark, stream, mine, common.owner(), lambda counted: True)
+            ingest(parts_of(settings, session=lambda: spark), stream, mine, common.owner(), lambda counted: True)
 
 
 def log_of(settings: Settings, kind: str) -> Path:
@@ -231,10 +230,14 @@ def test_a_damage_is_named_and_nothing_is_replaced(settings, prepared, name):
         compute(settings)
     assert "othing was r" in str(raised.value), "says that nothing was replaced"
     assert facts(settings) == before
-    assert pending_arrivals(settings, load_streams(settings.streams)) == []
+    assert pending_arrivals(parts_of(settings), load_streams(settings.streams)) == []
     if isinstance(raised.value, OtherLakeError):
         with pytest.raises(OtherLakeError):
-            land(settings, load_streams(settings.streams)["north_status"], prepared.sent / "north_status_1.jsonl")
+            land(
+                parts_of(settings),
+                load_streams(settings.streams)["north_status"],
+                prepared.sent / "north_status_1.jsonl",
+            )
         assert not Path(settings.lake, "raw").exists() or name in ("another lake", "an identity that says nothing")
 
 
@@ -256,7 +259,9 @@ def ingest_window(settings: Settings) -> tuple[list[str], list[str]]:
             connection, [stream.id for stream in streams], dt.date(2025, 4, 1), dt.date(2025, 5, 1)
         )
     due = [(stream, [each for each in found if each.stream_id == stream.id]) for stream in streams]
-    attempts = attempt_all(settings, lambda: SparkResource(engine=settings.spark).session, due, common.owner())
+    attempts = attempt_all(
+        parts_of(settings, session=lambda: SparkResource(engine=settings.spark).session), due, common.owner()
+    )
     counted = sorted({count.stream_id for each in attempts for count in each.replaced})
     return counted, [message for each in attempts for message in each.failures.values()]
 
@@ -270,14 +275,19 @@ def test_the_registry_waits_for_all_locations_and_one_run_brings_them(settings, 
     settings = replace(settings, streams=(streams,))
     file = tmp_path / "south_locations_1.csv"
     file.write_text("Charger,Site,kW,Since\nC1,S1,22,2025-01-01T00:00:00Z\n")
-    land(settings, load_streams(settings.streams)["south_locations"], file, dt.datetime(2025, 4, 20, tzinfo=dt.UTC))
+    land(
+        parts_of(settings),
+        load_streams(settings.streams)["south_locations"],
+        file,
+        dt.datetime(2025, 4, 20, tzinfo=dt.UTC),
+    )
     common.run_ingest(settings, load_streams(settings.streams))
     before = facts(settings)
     lose_log("locations")(settings)
     ingested, failures = ingest_window(settings)
     assert failures == [] and len(ingested) == 5
     assert facts(settings) == before
-    assert pending_arrivals(settings, load_streams(settings.streams)) == []
+    assert pending_arrivals(parts_of(settings), load_streams(settings.streams)) == []
 
 
 def test_an_arrivals_damage_is_its_own(settings, raw, decoded):
@@ -299,7 +309,7 @@ def test_a_new_arrival_beside_a_damage_makes_all_stale_and_is_computed_once_all_
     new = tmp_path / "south_sessions_9.csv"
     row = "S9,C9,2025-06-02T09:00:00,2025-06-02T10:00:00,9.09,1.20,tok9"
     new.write_text(f"Session,Charger,Start,End,kWh,Paid,Token\n{row}\n")
-    land(settings, streams["south_sessions"], new, dt.datetime(2025, 6, 3, tzinfo=dt.UTC))
+    land(parts_of(settings), streams["south_sessions"], new, dt.datetime(2025, 6, 3, tzinfo=dt.UTC))
     common.run_ingest(settings, streams)
     with pytest.raises(LakeDamagedError, match="north_sessions"):
         compute(settings)
@@ -317,10 +327,10 @@ def test_days_beside_a_damage_are_computed_and_the_damaged_ones_are_not(settings
     spark = SparkResource(engine=settings.spark).session
     file = next(Path(settings.lake, "accepted", "status").rglob("event_date=2025-03-29/*.parquet"))
     file.unlink()
-    read_accepted(settings, spark, "status", dt.date(2025, 3, 30), dt.date(2025, 4, 3))
+    parts_of(settings, session=lambda: spark).accepted("status", dt.date(2025, 3, 30), dt.date(2025, 4, 3))
     for window in ((dt.date(2025, 3, 28), dt.date(2025, 3, 30)), (None, None), (None, dt.date(2025, 4, 1))):
         with pytest.raises(LakeDamagedError, match="event_date=2025-03-29"):
-            read_accepted(settings, spark, "status", *window)
+            parts_of(settings, session=lambda: spark).accepted("status", *window)
 
 
 def test_a_lake_that_moved_or_was_copied_is_the_same_one(settings, tmp_path):
@@ -362,7 +372,7 @@ def test_a_lake_that_lost_its_file_gets_it_again_with_the_same_identity(settings
     file = Path(settings.lake, "lake.json")
     content = file.read_bytes()
     file.unlink()
-    open_lake(settings)
+    assert parts_of(settings).lake
     assert file.read_bytes() == content
 
 
@@ -370,14 +380,18 @@ def test_a_new_warehouse_takes_the_lake_that_it_finds_and_another_one_with_objec
     settings, prepared, tmp_path
 ):
     new = fresh(prepared.server, tmp_path / "new", "template1")
-    warehouse.set_up(new)
-    open_lake(replace(new, lake=settings.lake))
+    set_up(new)
+    assert parts_of(replace(new, lake=settings.lake)).lake
     streams = load_streams(settings.streams)
     other_one = fresh(prepared.server, tmp_path / "other", "template1")
-    warehouse.set_up(other_one)
-    land(other_one, streams["north_status"], prepared.sent / "north_status_1.jsonl")
+    set_up(other_one)
+    land(parts_of(other_one), streams["north_status"], prepared.sent / "north_status_1.jsonl")
     with pytest.raises(OtherLakeError, match=r"is the lake .*, but this warehouse knows the lake"):
-        land(replace(other_one, lake=settings.lake), streams["north_status"], prepared.sent / "north_status_2.jsonl")
+        land(
+            parts_of(replace(other_one, lake=settings.lake)),
+            streams["north_status"],
+            prepared.sent / "north_status_2.jsonl",
+        )
 
 
 @pytest.fixture
@@ -406,7 +420,7 @@ def test_an_original_whose_bytes_changed_is_named_and_the_file_landed_again_repl
         ingest_again(settings, "north_sessions")
     assert facts(settings) == before and not decoded.exists()
     stream = load_streams(settings.streams)["north_sessions"]
-    landing = land(settings, stream, prepared.sent / "north_sessions_3.jsonl")
+    landing = land(parts_of(settings), stream, prepared.sent / "north_sessions_3.jsonl")
     assert not landing.new and raw.read_bytes() == good
     ingest_again(settings, "north_sessions")
     compute(settings)
@@ -421,7 +435,7 @@ def test_an_original_that_is_gone_is_named_where_it_is_needed_and_put_back_by_la
     flip(decoded)
     with pytest.raises(DecodeError, match=f"{raw.name} is gone from the lake, and its decoded copy .* is damaged"):
         ingest_again(settings, "north_sessions")
-    land(settings, load_streams(settings.streams)["north_sessions"], prepared.sent / "north_sessions_3.jsonl")
+    land(parts_of(settings), load_streams(settings.streams)["north_sessions"], prepared.sent / "north_sessions_3.jsonl")
     ingest_again(settings, "north_sessions")
     assert facts(settings) == before and raw.exists()
 
@@ -435,13 +449,13 @@ def test_a_decoded_file_whose_bytes_changed_is_named_and_made_again(settings, de
 
 
 def test_verify_names_every_damage_of_the_whole_lake(settings, raw, decoded):
-    assert list(verify(settings)) == []
+    assert list(verify(parts_of(settings))) == []
     other_one = next(Path(settings.lake, "raw", "stream_id=south_sessions").rglob("*.csv"))
     other_one.unlink()
     for file in (raw, decoded, accepted_file(settings, "status")):
         flip(file)
     halve_log(settings)
-    said = list(verify(settings))
+    said = list(verify(parts_of(settings)))
     assert len(said) == 5, said
     assert f"{raw.name} holds other bytes than were written: restore it, or land north_sessions_3.jsonl" in said[0]
     assert f"{other_one.name} is gone: restore it" in said[1]
@@ -457,11 +471,15 @@ def test_an_object_of_another_program_that_grows_or_changes_is_ingested_as_what_
     file = folder / "sink+0+1.jsonl"
 
     def states() -> list[tuple[str, ...]]:
-        adopted = adopt_foreign(settings, streams, NOW)
+        adopted = adopt_foreign(parts_of(settings), streams, NOW)
         common.run_ingest(settings, streams)
         spark = SparkResource(engine=settings.spark).session
-        rows = read_accepted(settings, spark, "status", dt.date(2025, 5, 1), dt.date(2025, 5, 2)).toArrow()
-        assert adopt_foreign(settings, streams, NOW) == [], "looked at again, it is no news"
+        rows = (
+            parts_of(settings, session=lambda: spark)
+            .accepted("status", dt.date(2025, 5, 1), dt.date(2025, 5, 2))
+            .toArrow()
+        )
+        assert adopt_foreign(parts_of(settings), streams, NOW) == [], "looked at again, it is no news"
         return [(str(len(adopted)), *sorted(rows["state"].to_pylist()))]
 
     one = county._state("E1", "AVAILABLE", "2025-05-01T08:00:00Z") + "\n"
@@ -489,8 +507,8 @@ def test_landing_what_another_program_has_written_over_leaves_its_file_alone(set
     file, mine = folder / "sink+0+1.jsonl", tmp_path / "north_status_9.jsonl"
     mine.write_text(county._state("E1", "AVAILABLE", "2025-05-01T08:00:00Z") + "\n")
     shutil.copy(mine, file)
-    adopt_foreign(settings, {stream.id: stream}, NOW)
+    adopt_foreign(parts_of(settings), {stream.id: stream}, NOW)
     file.write_text("longer\n")
-    landing = land(settings, stream, mine)
+    landing = land(parts_of(settings), stream, mine)
     assert file.read_text() == "longer\n"
     assert Path(settings.lake, landing.landed.path).read_bytes() == mine.read_bytes()

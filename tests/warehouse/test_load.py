@@ -10,9 +10,11 @@ import pytest
 
 from cic_assets.lake.rows import rows_of as arrow_rows
 from cic_assets.ledger.periods import Window, WindowLostError, claim_window, swap_window
+from cic_assets.orchestrate.doors import set_up, warehouse_of
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.connect import _is_set_up, connect, set_up
+from cic_assets.warehouse.connect import _is_set_up
 from cic_assets.warehouse.load import LockedBeforeCopyError, stage_rows
+from tests.doors import connect
 
 JANUARY = Window("charging_session", dt.date(2026, 1, 1), dt.date(2026, 2, 1), monthly=True)
 
@@ -37,7 +39,9 @@ def day_rows(*days: int, energy: str = "1.5") -> pa.Table:
 
 
 def swap(settings, owner, rows):
-    swap_window(settings, JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", arrow_rows(rows))})
+    swap_window(
+        warehouse_of(settings), JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", arrow_rows(rows))}
+    )
 
 
 def rows_of(settings, query):
@@ -46,7 +50,7 @@ def rows_of(settings, query):
 
 
 def test_a_swap_replaces_exactly_the_window_and_postgres_divides(settings):
-    claim_window(settings, JANUARY, "a")
+    claim_window(warehouse_of(settings), JANUARY, "a")
     swap(settings, "a", day_rows(1, 2, 3))
     swap(settings, "a", day_rows(5))
     found = rows_of(settings, "select start_date, energy_kwh_mean, revenue_mean from facts.charging_session_day")
@@ -57,31 +61,31 @@ def test_what_is_spared_stays_and_is_due_and_the_rest_is_replaced(settings):
     touch = "insert into catalogue.touched_period values ('charging_session', 's', '2026-01-01', 7)"
     with connect(settings) as connection:
         connection.execute(touch)
-    claim_window(settings, JANUARY, "a")
+    claim_window(warehouse_of(settings), JANUARY, "a")
     swap(settings, "a", day_rows(1, 2))
     spared = {("s", dt.date(2026, 1, 2)), ("other", dt.date(2026, 1, 1))}
     tables = {"facts.charging_session_day": ("start_date", arrow_rows(day_rows(1, 2, energy="9")))}
-    swap_window(settings, JANUARY, "a", 7, tables, spared=spared)
+    swap_window(warehouse_of(settings), JANUARY, "a", 7, tables, spared=spared)
     found = "select extract(day from start_date)::int, energy_kwh_total from facts.charging_session_day order by 1"
     assert rows_of(settings, found) == [(1, Decimal("9.0000")), (2, Decimal("1.5000"))]
     due = "select period_date, computed_before from catalogue.pending_period"
     assert rows_of(settings, due) == [(dt.date(2026, 1, 1), True)]
-    swap_window(settings, JANUARY, "a", 7, tables)
+    swap_window(warehouse_of(settings), JANUARY, "a", 7, tables)
     assert [energy for _, energy in rows_of(settings, found)] == [Decimal(9), Decimal(9)]
     assert rows_of(settings, due) == []
 
 
 def test_a_run_that_lost_its_window_changes_nothing(settings):
-    claim_window(settings, JANUARY, "old")
+    claim_window(warehouse_of(settings), JANUARY, "old")
     swap(settings, "old", day_rows(1))
-    claim_window(settings, JANUARY, "new")
+    claim_window(warehouse_of(settings), JANUARY, "new")
     with pytest.raises(WindowLostError, match="2026-01-01"):
         swap(settings, "old", day_rows(2, 3))
     assert rows_of(settings, "select count(*) from facts.charging_session_day") == [(1,)]
 
 
 def test_eight_swaps_of_one_window_at_once_leave_one_of_them_whole(settings):
-    claim_window(settings, JANUARY, "a")
+    claim_window(warehouse_of(settings), JANUARY, "a")
     seen: list[int] = []
     swaps = [
         threading.Thread(target=swap, args=(settings, "a", day_rows(*range(1, 20), energy=str(n)))) for n in range(8)
@@ -137,7 +141,7 @@ def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings
     set_up(settings)
     pending = rows_of(settings, "select fact, period_date, computed_before from catalogue.pending_period")
     assert pending == [("charging_session", dt.date(2026, 1, 1), False)]
-    claim_window(settings, JANUARY, "a")
+    claim_window(warehouse_of(settings), JANUARY, "a")
 
 
 STATES = (
@@ -159,9 +163,11 @@ def status_day(settings, reports_use=True, **minutes: float) -> tuple[Decimal | 
         "reports_use": reports_use, "flags": [],
     }  # fmt: skip
     window = Window("charge_point_status", dt.date(2026, 1, 5), dt.date(2026, 1, 6), monthly=False)
-    claim_window(settings, window, "a")
+    claim_window(warehouse_of(settings), window, "a")
     rows = pa.Table.from_pylist([row])
-    swap_window(settings, window, "a", 0, {"facts.charge_point_status_day": ("status_date", arrow_rows(rows))})
+    swap_window(
+        warehouse_of(settings), window, "a", 0, {"facts.charge_point_status_day": ("status_date", arrow_rows(rows))}
+    )
     (found,) = rows_of(settings, MEASURES)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pyarrow as pa
@@ -15,9 +16,10 @@ from cic_assets.ledger.mart_sets import ARRIVAL, DAILY, DIMENSION, MONTHLY, mart
 from cic_assets.ledger.periods import Window, WindowLostError, claim_window, swap_window
 from cic_assets.ledger.publication import building, due_by_set, touch
 from cic_assets.ledger.published import shown, touch_published
+from cic_assets.orchestrate.doors import set_up, warehouse_of
 from cic_assets.orchestrate.work import due_marts
 from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect, set_up
+from tests.doors import connect
 from tests.warehouse.test_load import JANUARY, day_rows, swap
 
 D = dt.date
@@ -37,7 +39,9 @@ def made(settings: Settings) -> None:
 
 
 def due(settings: Settings) -> dict[str, list[dt.date]]:
-    return {name: [each.period for each in found] for name, found in due_by_set(settings).items() if found}
+    return {
+        name: [each.period for each in found] for name, found in due_by_set(warehouse_of(settings)).items() if found
+    }
 
 
 def touched(settings: Settings, *periods: tuple[str, dt.date]) -> None:
@@ -46,7 +50,7 @@ def touched(settings: Settings, *periods: tuple[str, dt.date]) -> None:
 
 
 def build(settings: Settings, name: str, start: dt.date, end: dt.date) -> None:
-    with building(settings, name, start, end):
+    with building(warehouse_of(settings), name, start, end):
         pass
 
 
@@ -58,7 +62,7 @@ def test_of_a_fresh_warehouse_the_dimensions_alone_are_due(settings):
 
 def test_a_swap_makes_marts_due_until_they_are_built(settings):
     made(settings)
-    claim_window(settings, JANUARY, "a")
+    claim_window(warehouse_of(settings), JANUARY, "a")
     swap(settings, "a", day_rows(1, 2))
     assert due(settings) == {MONTHLY: [JAN]}
     build(settings, MONTHLY, JAN, FEB)
@@ -73,7 +77,7 @@ def test_a_swap_makes_marts_due_until_they_are_built(settings):
 
 def test_a_swap_that_does_not_come_about_makes_nothing_due(settings):
     made(settings)
-    claim_window(settings, JANUARY, "new")
+    claim_window(warehouse_of(settings), JANUARY, "new")
     with pytest.raises(WindowLostError):
         swap(settings, "old", day_rows(1))
     assert due(settings) == {}
@@ -82,7 +86,7 @@ def test_a_swap_that_does_not_come_about_makes_nothing_due(settings):
 def test_days_of_status_are_due_with_their_months(settings):
     made(settings)
     window = Window("charge_point_status", D(2026, 1, 30), D(2026, 2, 2), monthly=False)
-    claim_window(settings, window, "a")
+    claim_window(warehouse_of(settings), window, "a")
     day = {name: [0] for name in ("available", "blocked", "charging", "inoperative", "outoforder", "planned")}
     day |= {name: [0] for name in ("removed", "reserved", "unknown", "unreported", "unobserved")}
     rows = pa.table(
@@ -91,14 +95,16 @@ def test_days_of_status_are_due_with_their_months(settings):
         | {"authority_id": ["a"], "stream_id": ["s"], "event_count": [0], "confirmation_count": [0]}
         | {"reports_use": [True], "flags": pa.array([[]], pa.list_(pa.string()))}
     )
-    swap_window(settings, window, "a", 0, {"facts.charge_point_status_day": ("status_date", rows_of(rows))})
+    swap_window(
+        warehouse_of(settings), window, "a", 0, {"facts.charge_point_status_day": ("status_date", rows_of(rows))}
+    )
     assert due(settings) == {DAILY: window.periods, MONTHLY: [JAN, FEB]}
 
 
 def test_what_is_touched_while_dbt_runs_stays_due(settings):
     made(settings)
     touched(settings, (MONTHLY, JAN), (MONTHLY, FEB))
-    with building(settings, MONTHLY, JAN, D(2026, 3, 1)):
+    with building(warehouse_of(settings), MONTHLY, JAN, D(2026, 3, 1)):
         touched(settings, (MONTHLY, FEB))
     assert due(settings) == {MONTHLY: [FEB]}
 
@@ -106,22 +112,22 @@ def test_what_is_touched_while_dbt_runs_stays_due(settings):
 def test_a_touch_that_began_before_another_and_ends_after_the_build_stays_due(settings):
     made(settings)
     touched(settings, (MONTHLY, JAN))
-    with connect(settings) as late:
+    with ExitStack() as late:
         # Its number is lower than all that come after it.
-        touch(late, [(MONTHLY, JAN)])
+        touch(late.enter_context(connect(settings)), [(MONTHLY, JAN)])
         touched(settings, (MONTHLY, FEB))
         build(settings, MONTHLY, FEB, D(2026, 3, 1))
-        with building(settings, MONTHLY, JAN, FEB):
-            late.commit()
+        with building(warehouse_of(settings), MONTHLY, JAN, FEB):
+            late.close()
     assert due(settings) == {MONTHLY: [JAN]}
 
 
 def test_a_build_that_fails_or_dies_leaves_its_window_due(settings):
     made(settings)
     touched(settings, (ARRIVAL, JAN))
-    with pytest.raises(RuntimeError), building(settings, ARRIVAL, JAN, FEB):
+    with pytest.raises(RuntimeError), building(warehouse_of(settings), ARRIVAL, JAN, FEB):
         raise RuntimeError("dbt")
-    dying = building(settings, ARRIVAL, JAN, FEB)
+    dying = building(warehouse_of(settings), ARRIVAL, JAN, FEB)
     dying.__enter__()
     del dying
     assert due(settings) == {ARRIVAL: [JAN]}
@@ -149,7 +155,7 @@ def test_marts_that_are_gone_are_due_and_come_back_whole(settings):
     with connect(settings) as connection:
         connection.execute("drop table marts.network_overview_month, marts.dim_date")
     assert due(settings) == {MONTHLY: [JAN, FEB], DIMENSION: [D(2010, 1, 1)]}
-    with building(settings, MONTHLY, FEB, D(2026, 3, 1)), connect(settings) as connection:
+    with building(warehouse_of(settings), MONTHLY, FEB, D(2026, 3, 1)), connect(settings) as connection:
         connection.execute("create table marts.network_overview_month ()")
     assert due(settings)[MONTHLY] == [JAN]
 
@@ -157,11 +163,11 @@ def test_marts_that_are_gone_are_due_and_come_back_whole(settings):
 def test_what_is_gone_after_it_was_built_is_other_work_for_the_daemon(settings):
     made(settings)
     touched(settings, (MONTHLY, JAN))
-    (first,) = due_marts(settings, MONTHLY)
+    (first,) = due_marts(warehouse_of(settings), MONTHLY)
     build(settings, MONTHLY, JAN, FEB)
     with connect(settings) as connection:
         connection.execute("drop table marts.network_overview_month")
-    (again,) = due_marts(settings, MONTHLY)
+    (again,) = due_marts(warehouse_of(settings), MONTHLY)
     assert (again.first, again.last) == (first.first, first.last) and again.identity != first.identity
 
 
@@ -263,10 +269,10 @@ def test_due_marts_are_ranges_that_other_touches_make_others(settings):
     made(settings)
     days = [D(2026, 1, 1), D(2026, 1, 2), D(2026, 1, 9), D(2026, 3, 1)]
     touched(settings, *((name, day) for name in (ARRIVAL, DAILY) for day in days))
-    daily, arrival = due_marts(settings, DAILY), due_marts(settings, ARRIVAL)
+    daily, arrival = due_marts(warehouse_of(settings), DAILY), due_marts(warehouse_of(settings), ARRIVAL)
     assert [(work.first, work.last) for work in daily] == [(days[0], days[1]), (days[2], days[2]), (days[3], days[3])]
     # Arrivals up to a month apart share a run, as their ingest does.
     assert [(work.first, work.last) for work in arrival] == [(days[0], days[2]), (days[3], days[3])]
     touched(settings, (DAILY, days[2]))
-    again = due_marts(settings, DAILY)
+    again = due_marts(warehouse_of(settings), DAILY)
     assert [old.identity == new.identity for old, new in zip(daily, again, strict=True)] == [True, False, True]

@@ -7,7 +7,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from cic_assets.cli.app import app
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 ROWS = [
     ("ashbourne_sessions", "2026-09-01", "a.csv", 3, ["S02"], "1;E1;[red]\x1b[2J", None),

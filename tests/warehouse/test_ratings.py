@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from cic_assets.facts.ratings import renew_ratings
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 NEVER = dt.date(2000, 1, 1)
 

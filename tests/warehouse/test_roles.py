@@ -8,7 +8,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from cic_assets.warehouse.connect import WarehouseError, connect, set_up
+from cic_assets.orchestrate.doors import set_up
+from cic_assets.warehouse.connect import WarehouseError
+from tests.doors import connect
 
 ESCAPES = [
     "reset role", "set role postgres", "set session authorization postgres", "reset session authorization",

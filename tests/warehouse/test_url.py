@@ -15,11 +15,13 @@ import psycopg2
 import pytest
 from psycopg import sql
 
+from cic_assets.orchestrate.doors import set_up, warehouse_of
 from cic_assets.orchestrate.runner import instance_of
 from cic_assets.settings import PROJECT, Settings, load_settings
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.connect import connect, dagster_url, dbt_environment, public, set_up
+from cic_assets.warehouse.connect import public
 from tests.conftest import admin
+from tests.doors import connect
 
 DAY = dt.date(2026, 1, 1)
 
@@ -43,7 +45,7 @@ def odd(settings: Settings, server_home: Path) -> Iterator[Settings]:
 
 def test_psycopg_dagster_and_dbt_log_in_by_an_address_with_escaped_signs(odd, monkeypatch, tmp_path):
     set_up(odd)
-    for role, user in (("etl", USER), ("reader", "cic_reader")):
+    for role, user in ((None, USER), ("reader", "cic_reader")):
         with connect(odd, role) as connection:
             row = connection.execute("select current_database(), session_user, current_setting('work_mem')").fetchone()
         assert row == (NAME, user, "5MB")
@@ -56,7 +58,7 @@ def test_psycopg_dagster_and_dbt_log_in_by_an_address_with_escaped_signs(odd, mo
     with connect(odd) as connection:
         assert connection.execute("select count(*) from dagster.runs").fetchone() == (0,)
     # As dagster-postgres waits for events.
-    listening = psycopg2.connect(dagster_url(odd))
+    listening = psycopg2.connect(warehouse_of(odd).dagster_url())
     with listening, listening.cursor() as cursor:
         cursor.execute("select current_database(), current_setting('search_path'), current_setting('work_mem')")
         assert cursor.fetchone() == (NAME, "dagster", "5MB")
@@ -78,7 +80,8 @@ def test_psycopg_dagster_and_dbt_log_in_by_an_address_with_escaped_signs(odd, mo
         "DBT_TARGET_PATH": str(tmp_path),
     }
     done = subprocess.run(
-        [*command, "--profiles-dir", folder], env={**os.environ, **environment, **dbt_environment(odd, DAY, DAY)},
+        [*command, "--profiles-dir", folder],
+        env={**os.environ, **environment, **warehouse_of(odd).dbt_environment(DAY, DAY)},
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert "connection ok" in done.stdout and "sslmode: disable" in done.stdout, done.stdout

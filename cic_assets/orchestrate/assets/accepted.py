@@ -40,12 +40,12 @@ from cic_assets.orchestrate.assets.feed_checks import feed_results
 from cic_assets.orchestrate.assets.keys import ACCEPTED, accepted_key, raw_key
 from cic_assets.orchestrate.assets.raw import OWNERS
 from cic_assets.orchestrate.assets.stream_checks import NAMED, check_specs, count_checks, ingested
+from cic_assets.orchestrate.doors import opened
 from cic_assets.orchestrate.liveness import of_run
 from cic_assets.orchestrate.partitions import DAYS, day_range
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.resources.spark import SparkResource
-from cic_assets.streams.recipe import recipe_of, rule_set_of
-from cic_assets.warehouse.connect import connect
+from cic_assets.parts import Parts
 
 INGEST_OP = "accepted"
 QUARANTINE = AssetKey(["quality", "quarantine"])
@@ -158,11 +158,12 @@ def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         chosen = set(context.selected_asset_keys)
         wanted = _wanted(context, config, platform)
-        attempts = _attempts(context, config, platform, spark, wanted)
-        results = [result for each in attempts for result in _count_checks(context, platform, each)]
-        with connect(platform.settings) as connection:
-            failed = list(failures(connection).values())
-            states = feed_states(connection, wanted, dt.datetime.now(dt.UTC))
+        with opened(platform.settings, platform.streams.values(), lambda: spark.session) as parts:
+            attempts = _attempts(context, config, platform, parts, wanted)
+            results = [result for each in attempts for result in _count_checks(context, parts, each)]
+            with parts.warehouse.transaction() as connection:
+                failed = list(failures(connection).values())
+                states = feed_states(connection, wanted, dt.datetime.now(dt.UTC))
         results += feed_results(platform.streams, states)
         results += _failure_checks(platform, wanted, failed)
         selected = {(check.asset_key, check.name) for check in context.selected_asset_check_keys}
@@ -192,17 +193,13 @@ def _attempts(
     context: AssetExecutionContext,
     config: IngestConfig,
     platform: Platform,
-    spark: SparkResource,
+    parts: Parts,
     streams: Sequence[Stream],
 ) -> list[Attempt]:
     """Ingests the streams' arrivals, each stream by itself."""
-    settings, found = platform.settings, _arrivals_of(context, config, platform, streams)
-
-    def session() -> Any:
-        return spark.session
-
+    found = _arrivals_of(context, config, platform, parts, streams)
     due = [(stream, found[stream.id]) for stream in streams if stream.id in found]
-    attempts = attempt_all(settings, session, due, context.run_id)
+    attempts = attempt_all(parts, due, context.run_id)
     for each in attempts:
         done = each.replaced
         context.log.info(
@@ -215,18 +212,18 @@ def _attempts(
     return attempts
 
 
-def _count_checks(context: AssetExecutionContext, platform: Platform, each: Attempt) -> list[AssetCheckResult]:
+def _count_checks(context: AssetExecutionContext, parts: Parts, each: Attempt) -> list[AssetCheckResult]:
     """The checks of a stream of which something came."""
     if not each.counts:
         return []
-    rule_set, docs = rule_set_of(platform.settings, each.stream), platform.settings.home / "data_docs" / each.stream.id
+    rule_set, docs = parts.rule_set_of(each.stream), parts.home / "data_docs" / each.stream.id
     try:
-        with connect(platform.settings) as connection:
+        with parts.warehouse.transaction() as connection:
             incomplete = deliveries.held(connection, each.stream.id)
         results = delivery_results(accepted_key(each.stream), each.counts, incomplete)
         return [*count_checks(each.stream, rule_set, each.counts, docs), *results]
     except Exception as error:
-        fail(platform.settings, each, each.counts[-1].arrival_date, error, context.run_id)
+        fail(parts, each, each.counts[-1].arrival_date, error, context.run_id)
         context.log.error(f"{each.stream.id}: its checks failed:\n{each.traces[-1]}")
         return []
 
@@ -302,21 +299,20 @@ def _wanted(context: AssetExecutionContext, config: IngestConfig, platform: Plat
 
 
 def _arrivals_of(
-    context: AssetExecutionContext, config: IngestConfig, platform: Platform, streams: Sequence[Stream]
+    context: AssetExecutionContext, config: IngestConfig, platform: Platform, parts: Parts, streams: Sequence[Stream]
 ) -> dict[str, list[Arrival]]:
     """The arrivals that the run covers, by stream: those of its window; without a window all.
 
     Where somebody executes a check alone, the newest of its stream.
     """
-    settings = platform.settings
-    with connect(settings) as connection:
+    with parts.warehouse.transaction() as connection:
         found = catalogue.arrivals(connection, [stream.id for stream in streams])
         done, failed = catalogue.ingested(connection), failures(connection)
     is_covered = _window_of(context, config)
     by_stream: dict[str, list[Arrival]] = {stream.id: [] for stream in streams}
     for arrival in found:
         stream, key = platform.streams[arrival.stream_id], (arrival.stream_id, arrival.arrival_date)
-        recipe = recipe_of(settings, stream)
+        recipe = parts.recipe_of(stream)
         if not is_covered(arrival.arrival_date):
             continue
         if config.pending_only and done.get(key) == arrival.fingerprint(recipe):

@@ -18,10 +18,11 @@ from dagster import (
     multi_asset,
 )
 
-from cic_assets.facts.fact import Fact, FactNeedsError, FactRefusedError, Parts, Published, compute_window
+from cic_assets.facts.fact import Fact, FactNeedsError, FactRefusedError, Published, compute_window
 from cic_assets.ledger.periods import Window
 from cic_assets.orchestrate.assets.checks import check_result, check_spec, key_of
 from cic_assets.orchestrate.assets.raw import OWNERS
+from cic_assets.orchestrate.doors import opened
 from cic_assets.orchestrate.partitions import DAYS, MONTHS, day_range, month_range
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.resources.spark import SparkResource
@@ -53,9 +54,9 @@ def fact_assets(fact: Fact) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         keys = context.partition_key_range
         window = fact.window(*(month_range if fact.is_monthly else day_range)(keys.start, keys.end))
-        parts = Parts(platform.settings, lambda: spark.session, list(platform.streams.values()))
         try:
-            published = compute_window(fact, parts, window, f"{context.run_id}:{context.retry_number}")
+            with opened(platform.settings, platform.streams.values(), lambda: spark.session) as parts:
+                published = compute_window(fact, parts, window, f"{context.run_id}:{context.retry_number}")
         except FactRefusedError as error:
             yield from map(check_result, error.findings)
             raise Failure(str(error)) from None

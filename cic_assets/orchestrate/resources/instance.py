@@ -11,8 +11,8 @@ from dagster import Field
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from cic_assets.orchestrate.doors import warehouse_of
 from cic_assets.settings import load_settings
-from cic_assets.warehouse.connect import dagster_url
 
 
 class PlatformStorage(DagsterPostgresStorage):
@@ -31,7 +31,7 @@ class PlatformStorage(DagsterPostgresStorage):
             WarehouseDownError: the embedded server is down; the message names `cic up`.
         """
         return cls(
-            postgres_url=dagster_url(load_settings()),
+            postgres_url=warehouse_of(load_settings()).dagster_url(),
             should_autocreate_tables=config_value.get("should_autocreate_tables", True),
             inst_data=inst_data,
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from cic_assets.kinds.stream import Stream
+from cic_assets.orchestrate.doors import parts_of
+from cic_assets.parts import Parts
 from cic_assets.settings import Settings
 from cic_assets.streams.load import BrokenFile, read_streams
 
@@ -16,6 +19,11 @@ class Platform:
     settings: Settings
     streams: dict[str, Stream]
     broken: tuple[BrokenFile, ...] = ()
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Lake, warehouse and engine; each transaction has a connection of its own."""
+        return parts_of(self.settings, self.streams.values())
 
     def renewed(self) -> Platform:
         """The same with the stream files as they are now, for processes that live on while somebody edits them.

@@ -11,10 +11,11 @@ from typing import Any
 
 from cic_assets.kinds.every import KINDS
 from cic_assets.ledger.catalogue import arrivals
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.work import pending_arrivals
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end.faults.county import (
     DUPLICATE,
     FACTS,
@@ -66,7 +67,7 @@ def _stored(settings: Settings) -> list[RowId]:
 def _ingested(settings: Settings) -> list[RowId]:
     """Rows of the landed files that no ingest is pending for."""
     streams = load_streams(settings.streams)
-    pending = {(each.stream_id, each.arrival_date) for each in pending_arrivals(settings, streams)}
+    pending = {(each.stream_id, each.arrival_date) for each in pending_arrivals(parts_of(settings), streams)}
     with connect(settings) as connection:
         landed = arrivals(connection, streams)
     done = [each for each in landed if (each.stream_id, each.arrival_date) not in pending]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cic_assets.lake.zones import lake_of
+from cic_assets.orchestrate.doors import lake_of
 from cic_assets.settings import Settings
 from tests.end_to_end.faults import account, strace, worker
 from tests.end_to_end.faults.states import Chain, State, at_end, finish, visible

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 
 from cic_assets.ledger.publication import due_by_set
+from cic_assets.orchestrate.doors import warehouse_of
 from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 from tests.end_to_end.faults import account, worker
 from tests.end_to_end.faults.hold import held
 from tests.end_to_end.faults.inject import Outcome, Point, after_rerun, check, differences
@@ -84,7 +85,7 @@ def die_publishing(chain: Chain, point: Point, whom: str, scratch: Path) -> Outc
     with chain.copy(chain.before(point.round, point.step)) as settings:
         where = (KILLED_AT | KILLED_IN)[point.call.text]
         outcome.exit_code = kill_publishing(settings, chain, where, whom, scratch)
-        unseen = [] if any(due_by_set(settings).values()) else ["nothing is due, though the run died"]
+        unseen = [] if any(due_by_set(warehouse_of(settings)).values()) else ["nothing is due, though the run died"]
         check(outcome, chain, settings)
         outcome.lost += unseen
         if outcome.exit_code == 0:

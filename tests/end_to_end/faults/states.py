@@ -19,11 +19,11 @@ from typing import Any
 from deltalake import DeltaTable
 
 from cic_assets.kinds.every import KINDS
-from cic_assets.lake.zones import lake_of
+from cic_assets.orchestrate.doors import lake_of, set_up
 from cic_assets.settings import Settings, load_settings
-from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse import embedded
 from tests.conftest import admin, without_fsync
+from tests.doors import connect
 from tests.end_to_end.faults import county
 from tests.end_to_end.faults.steps import STEPS, Step
 
@@ -157,7 +157,7 @@ def run_chain(server_home: Path, home: Path, steps: dict[str, Step] = STEPS) -> 
     county.write(chain.sent)
     without_fsync(chain.server)
     settings = _fresh(chain)
-    warehouse.set_up(settings)
+    set_up(settings)
     chain.keep(settings, "", "")
     for round_ in county.ROUNDS:
         for name, step in chain.steps.items():
@@ -224,7 +224,7 @@ def lake_rows(settings: Settings, table: str, kind: str) -> dict[str, list[dict[
 def _hashes(settings: Settings, units: _Units) -> Visible:
     """Hashes of what is there: marts come with their first build."""
     found: dict[str, list[str]] = defaultdict(list)
-    with warehouse.connect(settings) as connection:
+    with connect(settings) as connection:
         known = connection.execute(
             "select n.nspname || '.' || c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
         ).fetchall()

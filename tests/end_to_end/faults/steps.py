@@ -18,10 +18,10 @@ from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.mart_sets import DBT_PROJECT, MONTHLY
 from cic_assets.ledger.publication import building, due_by_set
 from cic_assets.orchestrate.assets.marts import keep_parsed, target_folder
+from cic_assets.orchestrate.doors import parts_of, warehouse_of
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import dbt_environment
 from tests.end_to_end import steps as common
 from tests.end_to_end.faults.county import sent_until
 
@@ -36,7 +36,7 @@ def run_land(settings: Settings, sent: Path, round_: str) -> None:
     """Lands the files of the round and of those before it."""
     streams = _streams(settings)
     for each in sent_until(round_):
-        land(settings, streams[each.stream_id], sent / each.name, each.arrived_at)
+        land(parts_of(settings), streams[each.stream_id], sent / each.name, each.arrived_at)
 
 
 def _run_ingest(settings: Settings, sent: Path, round_: str) -> None:
@@ -49,7 +49,7 @@ def _run_days(settings: Settings, sent: Path, round_: str) -> None:
 
 def _run_months(settings: Settings, sent: Path, round_: str) -> None:
     """Charge points' months after sessions', each computed from what is there, as one run of the monthly job."""
-    stale, _ = stale_months(settings, dt.date(2025, 6, 1), asked_for=True)
+    stale, _ = stale_months(parts_of(settings), dt.date(2025, 6, 1), asked_for=True)
     for work in months_work(stale):
         end = (work.last + dt.timedelta(days=32)).replace(day=1)
         common.compute_sessions(settings, work.first, end)
@@ -59,7 +59,7 @@ def _run_months(settings: Settings, sent: Path, round_: str) -> None:
 def run_marts(settings: Settings, sent: Path, round_: str) -> None:
     """All marts that are due, of each set the window from the first period to the last; one dbt run for all."""
     windows: dict[str, tuple[dt.date, dt.date]] = {}
-    for name, found in due_by_set(settings).items():
+    for name, found in due_by_set(warehouse_of(settings)).items():
         if found:
             last = found[-1].period
             end = (last + dt.timedelta(days=32)).replace(day=1) if name == MONTHLY else last + dt.timedelta(days=1)
@@ -67,7 +67,7 @@ def run_marts(settings: Settings, sent: Path, round_: str) -> None:
     if windows:
         with ExitStack() as stack:
             for name, window in windows.items():
-                stack.enter_context(building(settings, name, *window))
+                stack.enter_context(building(warehouse_of(settings), name, *window))
             starts, ends = zip(*windows.values(), strict=True)
             select = ["--select", *(f"tag:{name}" for name in windows)]
             _run_dbt(settings, ["build", *select], (min(starts), max(ends)))
@@ -91,7 +91,7 @@ def _run_dbt(settings: Settings, arguments: list[str], window: tuple[dt.date, dt
         target,
     )
     dbt = Path(sys.executable).with_name("dbt")
-    environment = os.environ | dbt_environment(settings, *window)
+    environment = os.environ | warehouse_of(settings).dbt_environment(*window)
     environment |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     subprocess.run([dbt, "--no-use-colors", *arguments, *_TESTS, *folders], env=environment, check=True)
     keep_parsed(settings, target)

@@ -19,12 +19,12 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from cic_assets.lake.rows import rows_of
-from cic_assets.lake.zones import lake_of
 from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.ledger.publication import due_by_set
+from cic_assets.orchestrate.doors import lake_of, warehouse_of
 from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import connect
 from tests.conftest import demand
+from tests.doors import connect
 from tests.end_to_end.faults import account, inject, plan, scenarios, worker
 from tests.end_to_end.faults.inject import Point
 from tests.end_to_end.faults.states import Chain, at_end, run_chain, visible
@@ -142,18 +142,18 @@ def test_runs_that_die_between_facts_and_ledger_leave_marts_due_and_the_next_pub
 ):
     before, after = chain.states[unpublished], chain.states[unpublished + 1]
     with chain.copy(unpublished) as settings:
-        was_due = due_by_set(settings)
+        was_due = due_by_set(warehouse_of(settings))
         assert all(was_due[name] for name in ("arrival", "daily", "monthly"))
         for where, whom in PUBLISHING:
             tables = (scenarios.KILLED_AT | scenarios.KILLED_IN)[where]
             code = scenarios.kill_publishing(settings, chain, tables, whom, tmp_path)
             assert code == (1 if whom == "dbt" else -9)
-            assert due_by_set(settings) == was_due
+            assert due_by_set(warehouse_of(settings)) == was_due
             assert inject.half_visible(settings, before, after) == []
         run_marts(settings, chain.sent, "late")
         assert inject.differences(visible(settings), after.visible) == []
         assert inject.differences(at_end(settings), after.at_end) == []
-        assert not any(due_by_set(settings).values())
+        assert not any(due_by_set(warehouse_of(settings)).values())
     published = {unit for unit in after.visible if unit.startswith("marts.")}
     assert {unit for unit in published if before.visible.get(unit) != after.visible[unit]}, "the marts were the same"
 
@@ -238,12 +238,14 @@ def swap_rows(settings: Settings, owner: str, number: int) -> None:
         for day in range(1, 31)
     ]  # fmt: skip
     table = pa.Table.from_pylist(rows)
-    swap_window(settings, JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", rows_of(table))})
+    swap_window(
+        warehouse_of(settings), JANUARY, owner, 0, {"facts.charging_session_day": ("start_date", rows_of(table))}
+    )
 
 
 def claim_and_swap(settings: Settings, number: int, all_claimed: Any) -> None:
     """In a process of its own: claims the window, waits for the others if it is told to, and swaps."""
-    claim_window(settings, JANUARY, str(number))
+    claim_window(warehouse_of(settings), JANUARY, str(number))
     if all_claimed is not None:
         all_claimed.wait(60)
     swap_rows(settings, str(number), number)
@@ -291,7 +293,7 @@ def test_of_eight_processes_that_claim_and_swap_as_they_come_readers_see_one_who
 
 
 def test_of_eight_processes_with_one_claim_one_set_stays_whole(empty, tmp_path):
-    claim_window(empty, JANUARY, "all")
+    claim_window(warehouse_of(empty), JANUARY, "all")
     runs = [worker.start(tmp_path / str(n), swap_rows, empty, "all", n) for n in EIGHT]
     for run in runs:
         run.go()
