@@ -10,7 +10,7 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -72,26 +72,26 @@ def decoded_schema(stream: Stream) -> pa.Schema:
     return pa.schema([*provenance, *(pa.field(name, pa.string()) for name in stream.fields)])
 
 
-def decode(parts: Parts, stream: Stream, landed: LandedObject) -> tuple[str, int]:
-    """The decoded Parquet of an object, made if it isn't there yet, or is not what was written.
+def decode(parts: Parts, stream: Stream, objects: Sequence[LandedObject]) -> dict[str, tuple[str, int]]:
+    """The decoded Parquet of some objects, made where it isn't there yet, or is not what was written.
 
     Where the original is gone (retention) and the stream file has changed, what was decoded of it stays in use.
 
     Returns:
-        (path in the lake, number of records).
+        SHA-256 → (path in the lake, number of records).
 
     Raises:
-        DecodeError: the original is gone and no decoded records are there as they were written.
-        LakeDamagedError: the original holds other bytes than were landed.
+        DecodeError: an original is gone and no decoded records are there as they were written.
+        LakeDamagedError: an original holds other bytes than were landed.
     """
-    lake = parts.lake
-    path = decoded_path(stream.id, landed.arrival_date, landed.sha256, stream.decode_fingerprint())
-    count = _intact(parts.warehouse, lake, landed, path)
-    if count is not None:
-        return path, count
-    if not lake.exists(landed.path):
-        return path, _carry_over(parts, stream, landed, lake, path)
-    return path, _decode(parts, stream, landed, lake, path)
+    lake, fingerprint = parts.lake, stream.decode_fingerprint()
+    paths = {decoded_path(stream.id, each.arrival_date, each.sha256, fingerprint): each for each in objects}
+    counts = _intact(parts.warehouse, lake, paths)
+    for path, landed in paths.items():
+        if path not in counts:
+            is_there = lake.exists(landed.path)
+            counts[path] = (_decode if is_there else _carry_over)(parts, stream, landed, lake, path)
+    return {landed.sha256: (path, counts[path]) for path, landed in paths.items()}
 
 
 def _decode(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
@@ -140,27 +140,24 @@ def write_decoded(guard: Guard, sha256: str, target: Any) -> int:
     return count
 
 
-def _intact(warehouse: Warehouse, lake: Lake, landed: LandedObject, path: str) -> int | None:
-    """Records of a decoded file that holds the bytes that were written; None where it is to be made."""
-    info = lake.look_up([path]).get(path)
-    if info is None:
-        return None
+def _intact(warehouse: Warehouse, lake: Lake, paths: Mapping[str, LandedObject]) -> dict[str, int]:
+    """Records of the decoded files that hold the bytes that were written; others are to be made."""
+    infos = lake.look_up(list(paths))
     with warehouse.transaction() as connection:
-        records, known = catalogue.decoded_as(connection, landed, path)
-        if records is None:
-            # A crash came before the catalogue knew it.
-            return None
-        if known is None:
-            # Of a release that kept no digests: it is what it is from now on, if it has its records.
-            known = (_row_count(lake, path), digest_of(lake, info))
-            if known[0] != records:
-                return None
-            catalogue.note_file(connection, path, *known)
-    count, sha256 = known
-    if digest_of(lake, info) == sha256:
-        return count
-    LOG.warning("%s holds other bytes than were written; it is made anew from the original", lake.uri(path))
-    return None
+        known = catalogue.decoded_as(connection, {path: paths[path] for path in infos})
+        # Of a release that kept no digests: it is what it is from now on, if it has its records.
+        for path in [path for path, (_, sha256) in known.items() if sha256 is None]:
+            (records, _), made = known.pop(path), digest_of(lake, infos[path])
+            if _row_count(lake, path) == records:
+                known[path] = (records, made)
+                catalogue.note_file(connection, path, records, made)
+    found = {}
+    for path, (records, sha256) in known.items():
+        if digest_of(lake, infos[path]) == sha256:
+            found[path] = records
+        else:
+            LOG.warning("%s holds other bytes than were written; it is made anew from the original", lake.uri(path))
+    return found
 
 
 def _row_count(lake: Lake, path: str) -> int:
@@ -202,11 +199,7 @@ GONE = "(not shown: the original is gone, and the stream file's personal fields 
 
 def _carry_over(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path: str) -> int:
     """The records as they were decoded before, now that the original is gone; fields that were not read are null."""
-    found = [
-        other
-        for other in other_decodings(lake, stream, [landed])
-        if _intact(parts.warehouse, lake, landed, other) is not None
-    ]
+    found = _intact(parts.warehouse, lake, dict.fromkeys(other_decodings(lake, stream, [landed]), landed))
     if not found:
         raise DecodeError(_no_original(parts.warehouse, stream, landed, lake, path))
     names = {other: _names_of(lake, other) for other in found}

@@ -274,7 +274,7 @@ def _batches(
     decoded: Decoded = {}
     for arrival in arrivals:
         try:
-            objects = {landed.sha256: decode(parts, stream, landed) for landed in arrival.objects}
+            objects = decode(parts, stream, arrival.objects)
         except DecodeError as error:
             lost.append(str(error))
             continue

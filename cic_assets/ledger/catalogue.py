@@ -301,20 +301,21 @@ def demand_claim(connection: Connection, stream_id: str, days: Sequence[dt.date]
         )
 
 
-def decoded_as(connection: Connection, landed: LandedObject, path: str) -> tuple[int | None, tuple[int, str] | None]:
-    """What decoding found: the object's records, and (rows, SHA-256) of the decoded file, each None where unknown.
+def decoded_as(connection: Connection, paths: Mapping[str, LandedObject]) -> dict[str, tuple[int, str | None]]:
+    """What decoding found: path of a decoded file → (its records, its SHA-256, None where that is unknown).
 
-    What an earlier stream file found of an original that is there again does not count.
+    Files that a crash left before the catalogue knew them are left out. What an earlier stream file found of an
+    original that is there again does not count.
     """
-    row = connection.execute(
-        "select case when o.missing_fields is null or o.purged_at is not null then o.record_count end,"
-        " f.row_count, f.sha256 from catalogue.object as o"
-        " left join catalogue.decoded_file as f on f.path = %s where o.stream_id = %s and o.sha256 = %s",
-        [path, landed.stream_id, landed.sha256],
-    ).fetchone()
-    if row is None:
-        return None, None
-    return row[0], None if row[2] is None else (int(row[1]), row[2])
+    rows = connection.execute(
+        "select wanted.path, coalesce(f.row_count, o.record_count), f.sha256"
+        " from unnest(%s::text[], %s::text[], %s::text[]) as wanted (path, stream_id, sha256)"
+        " join catalogue.object as o on (o.stream_id, o.sha256) = (wanted.stream_id, wanted.sha256)"
+        " left join catalogue.decoded_file as f on f.path = wanted.path"
+        " where o.record_count is not null and (o.missing_fields is null or o.purged_at is not null)",
+        [[*paths], [each.stream_id for each in paths.values()], [each.sha256 for each in paths.values()]],
+    ).fetchall()
+    return {path: (int(records), sha256) for path, records, sha256 in rows}
 
 
 def note_file(connection: Connection, path: str, rows: int, sha256: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,8 @@ _DBT_ENCRYPTION = ("sslmode", "sslcert", "sslkey", "sslrootcert")
 IDLE_IN_TRANSACTION = "5min"
 # Within a pipeline of statements Postgres counts no idle time; from 17 on it ends any transaction after so long.
 LONGEST_TRANSACTION = "1h"
+# A connection that was used so shortly before is taken as it is.
+_SURE_SECONDS = 1.0
 _FOLDER = Path(__file__).parent
 # Set-up from several processes at once would collide on `create role`. A table's lock: an advisory one is anybody's.
 _SETUP_TABLE = """
@@ -93,7 +96,7 @@ class Warehouse:
         self._login_urls = {"analyst": analyst_url, "reader": reader_url}
         self._is_kept_open = False
         # One for each transaction that was ever open at a time: one within another has its own.
-        self._idle: list[Connection] = []
+        self._idle: list[tuple[Connection, float]] = []
 
     def __enter__(self) -> Warehouse:
         self._is_kept_open = True
@@ -102,7 +105,7 @@ class Warehouse:
     def __exit__(self, *_: object) -> None:
         self._is_kept_open = False
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
     @property
     def name(self) -> str:
@@ -174,18 +177,18 @@ class Warehouse:
         Raises:
             WarehouseDownError, WarehouseError: as of `transaction`.
         """
-        with _told_if_gone(self.url()), self._opened() as connection:
+        with _told_if_gone(self), self._opened() as connection:
             yield connection
 
     @contextmanager
     def _lent(self) -> Iterator[Connection]:
-        with _told_if_gone(self.url()):
+        with _told_if_gone(self):
             connection = self._alive() or self._opened()
             try:
                 yield connection
             finally:
                 if self._is_kept_open and not connection.closed:
-                    self._idle.append(connection)
+                    self._idle.append((connection, time.monotonic()))
                 else:
                     connection.close()
 
@@ -202,7 +205,7 @@ class Warehouse:
         if url is None:
             parts = {key: value for key, value in conninfo_to_dict(self.url()).items() if key != "password" and value}
             url = make_conninfo("", **{**cast(Mapping[str, str], parts), "user": _LOGINS[role][0]})
-        with _told_if_gone(url), self._opened(url, role) as connection, connection.transaction():
+        with _told_if_gone(self, url), self._opened(url, role) as connection, connection.transaction():
             _demand_weak(connection, role)
             connection.execute("set transaction read only")
             yield connection
@@ -210,7 +213,9 @@ class Warehouse:
     def _alive(self) -> Connection | None:
         """A kept connection that the server still answers on."""
         while self._idle:
-            connection = self._idle.pop()
+            connection, since = self._idle.pop()
+            if time.monotonic() - since < _SURE_SECONDS:
+                return connection
             try:
                 connection.execute("select 1")
                 return connection
@@ -239,7 +244,7 @@ class Warehouse:
 
 
 @contextmanager
-def _told_if_gone(url: str) -> Iterator[None]:
+def _told_if_gone(warehouse: Warehouse, url: str | None = None) -> Iterator[None]:
     """Says of a connection that broke what became of its transaction."""
     try:
         yield
@@ -247,7 +252,8 @@ def _told_if_gone(url: str) -> Iterator[None]:
         if error.sqlstate not in _GONE:
             raise
         raise WarehouseError(
-            f"{public(url)} went away and undid what was not committed; run again once it answers: {str(error).strip()}"
+            f"{public(url or warehouse.url())} went away and undid what was not committed; run again once it answers: "
+            f"{str(error).strip()}"
         ) from error
 
 

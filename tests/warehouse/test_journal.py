@@ -11,14 +11,13 @@ import pytest
 from cic_assets.cli import rebuild
 from cic_assets.cli.rebuild import RebuildError
 from cic_assets.ingest import landing
-from cic_assets.ingest.decode import decode
 from cic_assets.ingest.landing import adopt_foreign, land, purge_originals
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger import catalogue, journal
 from cic_assets.ledger.lake_id import OtherLakeError
 from cic_assets.orchestrate.doors import lake_of, parts_of
 from cic_assets.streams.load import load_streams
-from tests.doors import agree, connect
+from tests.doors import agree, connect, decode_one
 
 FIRST = dt.datetime(2026, 1, 5, 6, 0, 0, 123, tzinfo=dt.UTC)
 LATER = FIRST + dt.timedelta(days=3)
@@ -107,7 +106,7 @@ def test_a_landing_that_ends_anywhere_is_finished_by_its_rerun(settings, stream,
 def test_what_a_release_without_a_journal_landed_is_written_down_once(settings, stream, file):
     landed = land(parts_of(settings), stream, file, FIRST).landed
     land(parts_of(settings), stream, file, LATER)
-    decode(parts_of(settings), stream, landed)
+    decode_one(parts_of(settings), stream, landed)
     assert purge_originals(parts_of(settings), stream, LATER + dt.timedelta(days=500)) == 1
     lake = lake_of(settings)
     entries = {path: _bytes(lake, path) for path in lake.files(journal.ROOT)}

@@ -18,7 +18,7 @@ from cic_assets.ledger.periods import mark_stale
 from cic_assets.orchestrate.doors import lake_of, parts_of
 from cic_assets.orchestrate.work import stale_days, stale_months
 from cic_assets.streams.load import load_streams
-from tests.doors import connect
+from tests.doors import connect, decode_one
 
 FIRST = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)
 
@@ -61,7 +61,7 @@ def test_what_another_program_puts_into_raw_is_adopted_by_its_path(settings, str
 
 
 def test_originals_with_personal_fields_go_after_their_retention_and_decoded_records_stay(settings, tmp_path):
-    from cic_assets.ingest.decode import DecodeError, decode
+    from cic_assets.ingest.decode import DecodeError
 
     stream = load_streams(settings.streams)["ashbourne_sessions"]
     file = tmp_path / "ashbourne_sessions_1.csv"
@@ -69,12 +69,12 @@ def test_originals_with_personal_fields_go_after_their_retention_and_decoded_rec
     landed = land(parts_of(settings), stream, file, FIRST).landed
     much_later = FIRST + dt.timedelta(days=500)
     assert purge_originals(parts_of(settings), stream, much_later) == 0, "not before it was decoded"
-    path, count = decode(parts_of(settings), stream, landed)
+    path, count = decode_one(parts_of(settings), stream, landed)
     assert purge_originals(parts_of(settings), stream, FIRST + dt.timedelta(days=10)) == 0
     assert purge_originals(parts_of(settings), stream, much_later) == 1
     lake = lake_of(settings)
     assert (lake.exists(landed.path), lake.exists(path), count) == (False, True, 1)
-    assert decode(parts_of(settings), stream, landed) == (path, 1)
+    assert decode_one(parts_of(settings), stream, landed) == (path, 1)
     # What release 0.3 decoded serves as it is: it kept no content.
     with lake.read(path) as handle:
         rows = pq.read_table(handle)
@@ -82,7 +82,7 @@ def test_originals_with_personal_fields_go_after_their_retention_and_decoded_rec
     with lake.write(former) as handle:
         pq.write_table(rows.drop_columns(["cic.content"]), handle)
     lake.delete(path)
-    assert decode(parts_of(settings), stream, landed) == (path, 1)
+    assert decode_one(parts_of(settings), stream, landed) == (path, 1)
     with lake.read(path) as handle:
         carried = pq.read_table(handle)
     assert carried.schema == rows.schema and carried["cic.content"].null_count == 1
@@ -90,7 +90,7 @@ def test_originals_with_personal_fields_go_after_their_retention_and_decoded_rec
     lake.delete(path)
     lake.delete(former)
     with pytest.raises(DecodeError, match="was purged after raw_retention_days"):
-        decode(parts_of(settings), stream, landed)
+        decode_one(parts_of(settings), stream, landed)
 
 
 def test_a_missing_file_is_said_by_name(settings, stream, tmp_path):

@@ -7,13 +7,13 @@ import datetime as dt
 import pyarrow.parquet as pq
 import pytest
 
-from cic_assets.ingest.decode import GONE, decode
+from cic_assets.ingest.decode import GONE
 from cic_assets.ingest.landing import land, purge_originals
 from cic_assets.kinds.stream import parse_stream
 from cic_assets.ledger import catalogue
 from cic_assets.orchestrate.doors import lake_of, parts_of
 from cic_assets.streams.load import load_streams
-from tests.doors import connect
+from tests.doors import connect, decode_one
 
 FIRST = dt.datetime(2026, 1, 5, 6, tzinfo=dt.UTC)
 HEADER = "Session,Charger,Socket,Started,Ended,kWh,Paid GBP,Rated kW,RFID,Member"
@@ -52,48 +52,48 @@ def incomplete(settings):
 
 
 def test_what_was_decoded_stays_in_use_and_what_it_lacks_is_named(settings, stream, landed):
-    path, _ = decode(parts_of(settings), stream, landed)
+    path, _ = decode_one(parts_of(settings), stream, landed)
     assert purge(settings, stream) == 1
     other = changed(stream, {"session_id": "concat(Session, Ref)"}, optional_fields=["Ref"])
-    kept, count = decode(parts_of(settings), other, landed)
+    kept, count = decode_one(parts_of(settings), other, landed)
     assert kept != path and count == 1
     (before,), (after,) = rows(settings, path), rows(settings, kept)
     assert after == {**before, "Ref": None}
-    assert decode(parts_of(settings), other, landed) == (kept, 1)
+    assert decode_one(parts_of(settings), other, landed) == (kept, 1)
     (line,) = incomplete(settings)
     assert "ashbourne_sessions_1.csv" in line and "lacks Ref" in line and "land the file again" in line
     # A stream file that reads less and then as much as before finds it again.
     less = changed(stream, {"cost": "null"})
     lake_of(settings).delete(path)
-    decode(parts_of(settings), less, landed)
+    decode_one(parts_of(settings), less, landed)
     lake_of(settings).delete(kept)
-    again, _ = decode(parts_of(settings), stream, landed)
+    again, _ = decode_one(parts_of(settings), stream, landed)
     (found,) = rows(settings, again)
     assert {name: found[name] for name in before} == {**before, "cic.raw": found["cic.raw"]}
 
 
 def test_what_is_personal_later_is_hashed_and_the_text_goes(settings, stream, landed):
     reads = changed(stream, {"session_id": "concat(Session, Member)"})
-    path, _ = decode(parts_of(settings), reads, landed)
+    path, _ = decode_one(parts_of(settings), reads, landed)
     assert "MEMBER-ZQ" in str(rows(settings, path))
     purge(settings, reads)
     token = rows(settings, path)[0]["RFID"]
     later = changed(reads, personal_fields=["RFID", "Member"])
-    (row,) = rows(settings, decode(parts_of(settings), later, landed)[0])
+    (row,) = rows(settings, decode_one(parts_of(settings), later, landed)[0])
     assert "MEMBER-ZQ" not in str(row) and len(row["Member"]) == 20 and row["cic.raw"] == GONE
     # A hash is not hashed once more: it equals those of deliveries that are still there.
     assert row["RFID"] == token
     # Nor does it come back when nobody reads it any more.
     lake_of(settings).delete(path)
-    (row,) = rows(settings, decode(parts_of(settings), changed(stream, optional_fields=["x"]), landed)[0])
+    (row,) = rows(settings, decode_one(parts_of(settings), changed(stream, optional_fields=["x"]), landed)[0])
     assert "MEMBER-ZQ" not in str(row) and row["RFID"] == token
 
 
 def test_landed_again_it_is_decoded_anew(settings, stream, landed, tmp_path):
-    decode(parts_of(settings), stream, landed)
+    decode_one(parts_of(settings), stream, landed)
     purge(settings, stream)
     other = changed(stream, {"session_id": "concat(Session, Member)"}, optional_fields=["Member"])
-    path, _ = decode(parts_of(settings), other, landed)
+    path, _ = decode_one(parts_of(settings), other, landed)
     assert rows(settings, path)[0]["Member"] is None and incomplete(settings)
     with connect(settings) as connection:
         (arrival,) = catalogue.arrivals(connection, [stream.id])
@@ -101,16 +101,16 @@ def test_landed_again_it_is_decoded_anew(settings, stream, landed, tmp_path):
     land(parts_of(settings), other, tmp_path / "ashbourne_sessions_1.csv", FIRST)
     with connect(settings) as connection:
         assert catalogue.ingested(connection) == {}, "due again"
-    assert rows(settings, decode(parts_of(settings), other, landed)[0])[0]["Member"] == "MEMBER-ZQ"
+    assert rows(settings, decode_one(parts_of(settings), other, landed)[0])[0]["Member"] == "MEMBER-ZQ"
     assert incomplete(settings) == []
 
 
 def test_a_held_delivery_is_not_purged_as_nothing_of_it_was_decoded(settings, stream, landed):
     renamed = changed(stream, personal_fields=["Tag"])
-    path, _ = decode(parts_of(settings), renamed, landed)
+    path, _ = decode_one(parts_of(settings), renamed, landed)
     assert "ZQ" not in str(rows(settings, path)) and [row["cic.fault"] for row in rows(settings, path)] == ["D03"]
     assert purge(settings, renamed) == 0 and "has no field Tag" in incomplete(settings)[0]
-    decode(parts_of(settings), stream, landed)
+    decode_one(parts_of(settings), stream, landed)
     assert incomplete(settings) == [] and purge(settings, stream) == 1
 
 
@@ -119,7 +119,8 @@ def test_hashes_are_equal_within_an_authority_and_a_year_only(settings, stream, 
         file = tmp_path / f"{moment:%Y%m}.csv"
         file.write_text(f"{HEADER}\n{moment:%Y%m}{ROW}\n")
         return rows(
-            settings, decode(parts_of(settings), said, land(parts_of(settings), said, file, moment, moment).landed)[0]
+            settings,
+            decode_one(parts_of(settings), said, land(parts_of(settings), said, file, moment, moment).landed)[0],
         )[0]["RFID"]
 
     months = [FIRST, FIRST + dt.timedelta(days=300), FIRST + dt.timedelta(days=370)]
