@@ -59,6 +59,7 @@ def begin(settings: Settings, *, replace: bool) -> None:
 
     Raises:
         RebuildError: the warehouse has objects, and nobody said to replace it; UI and daemon run; the lake is empty.
+        OtherSchemaError: its tables are of another release or damaged, and nobody said to replace it.
     """
     set_up(settings)
     parts = parts_of(settings)
@@ -66,7 +67,7 @@ def begin(settings: Settings, *, replace: bool) -> None:
         objects, is_unfinished = _state(connection)
     if replace or not (objects or is_unfinished):
         _demand_anything(settings)
-    if replace and (objects or is_unfinished):
+    if replace and (objects or is_unfinished or is_unusable):
         if server.running_pid(settings) is not None:
             raise RebuildError("UI and daemon are running and would write meanwhile: `cic down` first")
         # Nothing may be lost that only this warehouse knows.

@@ -1,4 +1,4 @@
-"""Ratings of charge points by month, made anew whenever registry or sessions change. The rule: `schema.sql`."""
+"""Ratings of charge points by month, anew whenever registry or sessions change. The rule: `charge_point_rating_now`."""
 
 from __future__ import annotations
 

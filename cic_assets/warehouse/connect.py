@@ -1,4 +1,4 @@
-"""Connections to the warehouse, and its set-up. The embedded server itself: `warehouse/embedded.py`."""
+"""Connections to the warehouse. Its set-up: `warehouse/migrate.py`; the embedded server: `warehouse/embedded.py`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import quote, urlencode
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,8 @@ OTHERWISE = {
     # Which periods are pending is compared; a restored warehouse has computed more of them anew.
     "catalogue.touched_period": None,
     "catalogue.rebuild": None,
-    "catalogue.set_up": None,
+    "catalogue.schema_state": None,
+    "catalogue.schema_version": {"applied_at"},
     "catalogue.mart_period": None,
     "catalogue.lake": {"known_since", "root"},
     # Rows are written again, to files of other names.

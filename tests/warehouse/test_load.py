@@ -127,6 +127,7 @@ def test_nobody_elses_folder_changes_its_mode(tmp_path, server_home):
 
 def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings):
     old = """
+        drop table catalogue.schema_version, catalogue.schema_state;
         drop table catalogue.touched_period, catalogue.fact_window cascade;
         create table catalogue.touched_month (stream_id text, month_date date, touch_id bigint, touched_at timestamptz
           default now(), primary key (stream_id, month_date));
@@ -195,42 +196,6 @@ def test_a_day_whose_seconds_do_not_add_up_is_refused(settings):
     status_day(settings, available=1_440)
     with pytest.raises(psycopg.errors.CheckViolation), connect(settings) as connection:
         connection.execute("update facts.charge_point_status_day set unknown_seconds = 0.000001")
-
-
-def test_what_is_set_up_is_not_set_up_again_and_waits_for_nobody(settings, monkeypatch):
-    set_up(settings)
-    before = rows_of(settings, "select made_at from catalogue.set_up")
-    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=100ms")
-    with psycopg.connect(settings.warehouse_url) as other:
-        other.execute("lock table catalogue.setup_lock, quality.ingest_count in access exclusive mode")
-        set_up(settings)
-    assert rows_of(settings, "select made_at from catalogue.set_up") == before
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "drop table quality.rule_count",
-        "alter table catalogue.stream drop column reports_use",
-        "revoke select on facts.charging_session from cic_reader",
-        "update catalogue.set_up set made_of = 'an earlier release'",
-        "drop table catalogue.set_up",
-    ],
-)
-def test_what_is_not_as_the_set_up_left_it_is_set_up_again(settings, damage):
-    set_up(settings)
-    with connect(settings) as connection:
-        connection.execute(damage)
-    set_up(settings)
-    with connect(settings, "reader") as connection:
-        for query in (
-            "table quality.rule_count",
-            "table facts.charging_session",
-            "select reports_use from catalogue.stream",
-        ):
-            connection.execute(query)
-    with connect(settings) as connection:
-        assert _is_set_up(connection)
 
 
 @pytest.mark.parametrize(
