@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from cic_assets.cli import rebuild
-from cic_assets.settings import PACKAGE, Settings
+from cic_assets.settings import PACKAGE, PROJECT, Settings
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.connect import WarehouseError, connect
 from cic_assets.warehouse.migrate import OtherSchemaError, read_migrations, set_up
@@ -322,3 +324,27 @@ def test_what_others_add_may_go_again(settings):
     with connect(settings) as connection:
         connection.execute("drop table facts.of_an_operator")
     set_up(settings)
+
+
+def test_an_older_dump_is_restored_as_the_runbook_says_and_refused_over_newer_tables(
+    old, settings, server_home, tmp_path
+):
+    runbook = (PROJECT / "infra/runbooks/backup_and_restore.md").read_text()
+    (dropped,) = re.findall(r'-c "(drop schema .+)"', runbook)
+    (given,) = re.findall(r"pg_restore (--.+) -d", runbook)
+
+    def call(program: str, where: Settings, *arguments: str) -> int:
+        command = [embedded.locate(server_home).binaries / program, *arguments, "-d", str(where.warehouse_url)]
+        return subprocess.run(command, check=False, capture_output=True).returncode
+
+    before = rows(old)
+    dump = str(tmp_path / "dump")
+    assert call("pg_dump", old, "-Fc", "-f", dump) == 0
+    set_up(settings)
+    assert call("pg_restore", settings, *given.split(), dump) == 1
+    with pytest.raises(OtherSchemaError, match=r"(?s)lacks what the last set-up left there: .*infra/runbooks"):
+        set_up(settings)
+    assert call("psql", settings, "-c", dropped) == 0
+    assert call("pg_restore", settings, *given.split(), dump) == 0
+    set_up(settings)
+    assert rows(settings, columns_of(before)) == before
