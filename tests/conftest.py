@@ -18,7 +18,6 @@ import pytest
 from cic_assets.orchestrate.doors import set_up
 from cic_assets.settings import PROJECT, Settings, load_settings
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.migrate import set_up
 
 TIERS = ("unit", "spark", "orchestration", "warehouse", "end_to_end")
 ENGINES = ("embedded", "local[2]")

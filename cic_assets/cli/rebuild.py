@@ -20,6 +20,7 @@ from cic_assets.ledger.lake_id import forget_compared
 from cic_assets.orchestrate.doors import lake_of, parts_of, set_up, warehouse_of
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Connection
+from cic_assets.warehouse.migrate import OtherSchemaError
 
 if TYPE_CHECKING:
     from cic_assets.orchestrate.runner import Runner, RunReport
@@ -61,7 +62,13 @@ def begin(settings: Settings, *, replace: bool) -> None:
         RebuildError: the warehouse has objects, and nobody said to replace it; UI and daemon run; the lake is empty.
         OtherSchemaError: its tables are of another release or damaged, and nobody said to replace it.
     """
-    set_up(settings)
+    is_unusable = False
+    try:
+        set_up(settings)
+    except OtherSchemaError:
+        if not replace:
+            raise
+        is_unusable = True
     parts = parts_of(settings)
     with parts.warehouse.transaction() as connection:
         objects, is_unfinished = _state(connection)

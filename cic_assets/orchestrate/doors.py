@@ -13,7 +13,7 @@ from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.parts import Parts
 from cic_assets.private import close_folders
 from cic_assets.settings import Settings
-from cic_assets.warehouse import connect
+from cic_assets.warehouse import migrate
 from cic_assets.warehouse.connect import Warehouse
 
 if TYPE_CHECKING:
@@ -70,4 +70,4 @@ def set_up(settings: Settings) -> None:
     Starts the embedded server.
     """
     close_folders(settings.home, *([] if lake_of(settings).is_on_s3 else [Path(settings.lake)]))
-    connect.set_up(warehouse_of(settings))
+    migrate.set_up(warehouse_of(settings))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import quote, urlencode
 
@@ -38,36 +38,6 @@ IDLE_IN_TRANSACTION = "5min"
 LONGEST_TRANSACTION = "1h"
 # A connection that was used so shortly before is taken as it is.
 _SURE_SECONDS = 1.0
-_FOLDER = Path(__file__).parent
-# Set-up from several processes at once would collide on `create role`. A table's lock: an advisory one is anybody's.
-_SETUP_TABLE = """
-create schema if not exists catalogue;
-create table if not exists catalogue.setup_lock ();
-"""
-_SETUP_TRIES = 3
-_SETUP_FILES = (_FOLDER / "schema.sql", _FOLDER / "roles.sql")
-_DATABASES = "select datname from pg_database where datname = any(%s)"
-# Of a dump that was restored beside other roles, or a table that somebody dropped, all is set up again.
-_WHAT_IS_THERE = """
-select md5(concat_ws(
-  ' ',
-  (select concat_ws(' ', oid, datacl) from pg_database where datname = current_database()),
-  (
-    select string_agg(concat_ws(' ', c.oid::regclass, c.relacl, columns.names), ' ' order by c.oid::regclass::text)
-    from pg_class as c
-    cross join lateral (
-      select string_agg(concat_ws(' ', a.attname, a.atttypid, a.attnotnull), ' ' order by a.attnum) as names
-      from pg_attribute as a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    ) as columns
-    where c.relnamespace::regnamespace::text in ('facts', 'quality', 'catalogue')
-  ),
-  (
-    select string_agg(concat_ws(' ', rolname, rolcanlogin, rolconnlimit, rolconfig), ' ' order by rolname)
-    from pg_roles where rolname like 'cic\_%'
-  )
-))
-"""
-_SETUP_LOCK = "lock table catalogue.setup_lock in exclusive mode"
 
 
 class WarehouseError(PlatformError):
@@ -281,69 +251,6 @@ def public(url: str) -> str:
     """A connection string without its password."""
     parts = {key: value for key, value in conninfo_to_dict(url).items() if key != "password" and value}
     return make_conninfo("", **cast(Mapping[str, str], parts))
-
-
-def set_up(warehouse: Warehouse) -> None:
-    """Databases, schemas, tables and roles; starts the embedded server.
-
-    Every command begins with it: where the last set-up was by the same files, and what it made is as it left it, one
-    query says so and nothing is locked.
-    """
-    if warehouse.given_url is None:
-        embedded.start(warehouse.home)
-        _make_databases(warehouse.home)
-    with warehouse.transaction() as connection:
-        if _is_set_up(connection):
-            return
-    _make_setup_table(warehouse)
-    with warehouse.transaction() as connection:
-        connection.execute(_SETUP_LOCK)
-        if _is_set_up(connection):
-            return
-        if warehouse.given_url is not None:
-            connection.execute("create schema if not exists dagster")
-        for path in _SETUP_FILES:
-            connection.execute(path.read_bytes())
-        connection.execute("delete from catalogue.set_up")
-        connection.execute("insert into catalogue.set_up (made_of, gave) values (%s, %s)", _set_up_state(connection))
-
-
-def _make_databases(home: Path) -> None:
-    """Of the embedded server; the first command alone finds none."""
-    server = embedded.locate(home)
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        if len(connection.execute(_DATABASES, [[DATABASE, DAGSTER_DATABASE]]).fetchall()) == 2:
-            return
-        with embedded.locked(home):
-            there = {name for (name,) in connection.execute(_DATABASES, [[DATABASE, DAGSTER_DATABASE]]).fetchall()}
-            for name in sorted({DATABASE, DAGSTER_DATABASE} - there):
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-
-
-def _is_set_up(connection: Connection) -> bool:
-    row = connection.execute("select to_regclass('catalogue.set_up') is not null").fetchone()
-    if not row or not row[0]:
-        return False
-    found = connection.execute("select made_of, gave from catalogue.set_up").fetchone()
-    return found == _set_up_state(connection)
-
-
-def _set_up_state(connection: Connection) -> tuple[str, str]:
-    """(digest of the set-up's files, digest of what is there: the database, its tables, columns, rights and roles)."""
-    row = connection.execute(_WHAT_IS_THERE).fetchone()
-    assert row is not None
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in _SETUP_FILES)).hexdigest(), row[0]
-
-
-def _make_setup_table(warehouse: Warehouse) -> None:
-    for _ in range(_SETUP_TRIES):
-        try:
-            with warehouse.transaction() as connection:
-                connection.execute(_SETUP_TABLE)
-                return
-        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
-            # Another process makes the same; by now it has.
-            continue
 
 
 def _with_database(url: str, database: str) -> str:

@@ -14,10 +14,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from cic_assets.private import close_folders
-from cic_assets.settings import Settings
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.connect import DAGSTER_DATABASE, DATABASE, Connection, WarehouseError, connect
+from cic_assets.warehouse.connect import DAGSTER_DATABASE, DATABASE, Connection, Warehouse, WarehouseError
 
 _FOLDER = Path(__file__).parent
 _MIGRATIONS = _FOLDER / "schema"
@@ -123,34 +121,33 @@ def read_migrations(folder: Path) -> list[Migration]:
     return found
 
 
-def set_up(settings: Settings, folder: Path = _MIGRATIONS) -> None:
+def set_up(warehouse: Warehouse, folder: Path = _MIGRATIONS) -> None:
     """Databases, schemas, tables and roles; starts the embedded server; upgrades a warehouse of an earlier release.
 
     Every command begins with it: where the last set-up was by the same files, and what it made is as it left it, one
     query says so and nothing is locked. Else all that is to be done is done in one transaction.
 
     Args:
-        settings: where the warehouse is.
+        warehouse: which.
         folder: the migrations; another one in tests alone.
 
     Raises:
         OtherSchemaError: the warehouse is of a newer release, was migrated by other files, or something of it is gone.
     """
-    close_folders(settings)
-    if settings.warehouse_url is None:
-        embedded.start(settings.home)
-        _make_databases(settings)
+    if warehouse.given_url is None:
+        embedded.start(warehouse.home)
+        _make_databases(warehouse.home)
     migrations = read_migrations(folder)
-    with connect(settings) as connection:
+    with warehouse.transaction() as connection:
         if _is_set_up(connection, migrations):
             return
         _demand_known(connection, migrations)
-    _make_own_tables(settings)
-    with connect(settings) as connection:
+    _make_own_tables(warehouse)
+    with warehouse.transaction() as connection:
         connection.execute(_LOCK)
         if _is_set_up(connection, migrations):
             return
-        if settings.warehouse_url is not None:
+        if warehouse.given_url is not None:
             connection.execute("create schema if not exists dagster")
         before = _state(connection)
         migrate(connection, migrations)
@@ -181,22 +178,22 @@ def migrate(connection: Connection, migrations: Sequence[Migration]) -> None:
     connection.execute(_ROLES.read_bytes())
 
 
-def _make_databases(settings: Settings) -> None:
+def _make_databases(home: Path) -> None:
     """Of the embedded server; the first command alone finds none."""
-    server = embedded.locate(settings.home)
+    server = embedded.locate(home)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         if len(connection.execute(_DATABASES, [[DATABASE, DAGSTER_DATABASE]]).fetchall()) == 2:
             return
-        with embedded.locked(settings.home):
+        with embedded.locked(home):
             there = {name for (name,) in connection.execute(_DATABASES, [[DATABASE, DAGSTER_DATABASE]]).fetchall()}
             for name in sorted({DATABASE, DAGSTER_DATABASE} - there):
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
 
-def _make_own_tables(settings: Settings) -> None:
+def _make_own_tables(warehouse: Warehouse) -> None:
     for _ in range(_TRIES):
         try:
-            with connect(settings) as connection:
+            with warehouse.transaction() as connection:
                 connection.execute(_OWN_TABLES)
                 return
         except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):

@@ -10,7 +10,6 @@ from pathlib import Path
 from cic_assets.orchestrate.doors import set_up
 from cic_assets.settings import Settings, load_settings
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.migrate import set_up
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path

@@ -12,7 +12,6 @@ from cic_assets.lake.rows import rows_of as arrow_rows
 from cic_assets.ledger.periods import Window, WindowLostError, claim_window, swap_window
 from cic_assets.orchestrate.doors import set_up, warehouse_of
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.connect import _is_set_up
 from cic_assets.warehouse.load import LockedBeforeCopyError, stage_rows
 from tests.doors import connect
 

@@ -14,11 +14,13 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from cic_assets.cli import rebuild
+from cic_assets.orchestrate.doors import warehouse_of
 from cic_assets.settings import PACKAGE, PROJECT, Settings
-from cic_assets.warehouse import embedded
-from cic_assets.warehouse.connect import WarehouseError, connect
-from cic_assets.warehouse.migrate import OtherSchemaError, read_migrations, set_up
+from cic_assets.warehouse import embedded, migrate
+from cic_assets.warehouse.connect import WarehouseError
+from cic_assets.warehouse.migrate import OtherSchemaError, read_migrations
 from tests.conftest import admin
+from tests.doors import connect
 from tests.warehouse.release_0_3_0.make_dump import DUMP
 
 MIGRATIONS = PACKAGE / "warehouse" / "schema"
@@ -66,6 +68,10 @@ SCHEMA = {
         from pg_database as b cross join lateral aclexplode(b.datacl) as r where b.datname = current_database()
     """,
 }
+
+
+def set_up(settings: Settings, folder: Path = migrate._MIGRATIONS) -> None:
+    migrate.set_up(warehouse_of(settings), folder)
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from cic_assets.kinds.every import KINDS
 from cic_assets.orchestrate.doors import lake_of, set_up
 from cic_assets.settings import Settings, load_settings
 from cic_assets.warehouse import embedded
-from cic_assets.warehouse.migrate import set_up
 from tests.conftest import admin, without_fsync
 from tests.doors import connect
 from tests.end_to_end.faults import county
