@@ -25,7 +25,7 @@ from cic_assets.warehouse.migrate import OtherSchemaError
 if TYPE_CHECKING:
     from cic_assets.orchestrate.runner import Runner, RunReport
 
-SCHEMAS = ("marts", "dbt_staging", "facts", "quality", "catalogue")
+SCHEMAS = ("marts", "facts", "quality", "catalogue")
 _SHOWN = 5
 
 

@@ -67,8 +67,8 @@ class Translator(DagsterDbtTranslator):
         return AssetKey([schema, name])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """By layer."""
-        return "staging" if dbt_resource_props["schema"] == "dbt_staging" else "marts"
+        """All are marts: what lies between them and their sources is no relation."""
+        return "marts"
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """All models are the data engineers'."""

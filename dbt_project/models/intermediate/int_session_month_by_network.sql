@@ -1,17 +1,12 @@
 -- Sums only: months are pooled first and divided once, in the mart.
-with days as (
-    select * from {{ ref('stg_charging_session_day') }}
-    where {{ in_window('start_date', 'month') }}
-),
-
-flagged as (
+with flagged as (
     select
         date_trunc('month', start_date)::date as month_date,
         provider_id,
         authority_id,
         currency,
         count(*) as flagged_session_count
-    from {{ ref('stg_charging_session') }}
+    from {{ source('facts', 'charging_session') }}
     where
         {{ in_window('start_date', 'month') }}
         and cardinality(flags) > 0
@@ -32,7 +27,8 @@ pooled as (
         sum(energy_kwh_total) as energy_kwh_total,
         sum(revenue_count)::bigint as revenue_count,
         sum(revenue_total) as revenue_total
-    from days
+    from {{ source('facts', 'charging_session_day') }}
+    where {{ in_window('start_date', 'month') }}
     group by 1, 2, 3, 4
 )
 

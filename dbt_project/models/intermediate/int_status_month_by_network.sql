@@ -1,20 +1,11 @@
 -- Seconds only: all charge points of a month are pooled first and divided once, in the mart.
-with days as (
-    select * from {{ ref('stg_charge_point_status_day') }}
-    where {{ in_window('status_date', 'month') }}
-),
-
-ratings as (
-    select * from {{ ref('stg_charge_point_rating') }}
-),
-
-rated_days as (
+with rated_days as (
     select
         days.*,
         ratings.is_rapid
-    from days
-    left join ratings
-        on {{ rated_in_month('ratings', 'days', 'status_date') }}
+    from {{ source('facts', 'charge_point_status_day') }} as days
+    {{ join_ratings('days', 'status_date') }}
+    where {{ in_window('days.status_date', 'month') }}
 )
 
 select

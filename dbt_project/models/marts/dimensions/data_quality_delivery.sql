@@ -11,4 +11,4 @@ select
     is_held,
     array_to_string(findings, ', ') as findings,
     array_to_string(finding_texts, '; ') as finding_texts
-from {{ ref('stg_delivery') }}
+from {{ source('quality', 'delivery') }}

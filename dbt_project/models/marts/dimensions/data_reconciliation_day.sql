@@ -11,4 +11,4 @@ select
     duplicates,
     superseded,
     unresolved
-from {{ ref('stg_reconciliation') }}
+from {{ source('quality', 'reconciliation') }}

@@ -1,30 +1,12 @@
--- Every charge point that any feed spoke of, with its newest rating.
-with sessions as (
-    select * from {{ ref('stg_charging_session') }}
-),
-
-days as (
-    select * from {{ ref('stg_charge_point_status_day') }}
-),
-
-ratings as (
-    select * from {{ ref('stg_charge_point_rating') }}
-    where to_month is null
-),
-
-registry as (
-    select * from {{ ref('stg_charge_point') }}
-    where valid_to is null
-),
-
-words as (
+-- Every charge point in any feed's sessions, status or registry, with its newest rating.
+with mentions as (
     select
         charge_point_id,
         provider_id,
         authority_id,
         start_date as session_date,
         null::date as status_date
-    from sessions
+    from {{ source('facts', 'charging_session') }}
     union all
     select
         charge_point_id,
@@ -32,7 +14,7 @@ words as (
         authority_id,
         null::date as session_date,
         case when unobserved_seconds < day_seconds then status_date end as status_date
-    from days
+    from {{ source('facts', 'charge_point_status_day') }}
     union all
     select
         charge_point_id,
@@ -40,7 +22,8 @@ words as (
         authority_id,
         null::date,
         null::date
-    from registry
+    from {{ source('facts', 'charge_point') }}
+    where valid_to is null
 ),
 
 charge_points as (
@@ -52,7 +35,7 @@ charge_points as (
         max(session_date) as last_session_date,
         min(status_date) as first_status_date,
         max(status_date) as last_status_date
-    from words
+    from mentions
     group by charge_point_id
 )
 
@@ -77,5 +60,7 @@ select
     registry.sources,
     registry.ended_at
 from charge_points
-left join ratings on charge_points.charge_point_id = ratings.charge_point_id
-left join registry on charge_points.charge_point_id = registry.charge_point_id
+left join {{ source('facts', 'charge_point_rating') }} as ratings
+    on charge_points.charge_point_id = ratings.charge_point_id and ratings.to_month is null
+left join {{ source('facts', 'charge_point') }} as registry
+    on charge_points.charge_point_id = registry.charge_point_id and registry.valid_to is null

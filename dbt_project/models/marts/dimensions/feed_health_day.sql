@@ -1,12 +1,4 @@
 -- A view: a day is well or not by the days before it, which may be restated.
-with days as (
-    select * from {{ ref('stg_feed_day') }}
-),
-
-streams as (
-    select * from {{ ref('stg_stream') }}
-)
-
 select
     days.status_date,
     days.stream_id,
@@ -19,5 +11,6 @@ select
     days.unknown_pct,
     days.only_state,
     days.is_dead
-from days
-left join streams on days.stream_id = streams.stream_id
+from {{ source('quality', 'feed_day') }} as days
+left join {{ source('catalogue', 'stream') }} as streams
+    on days.stream_id = streams.stream_id

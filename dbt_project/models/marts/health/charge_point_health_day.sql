@@ -1,23 +1,6 @@
 {{ config(materialized='view') }}
 
 -- A view: ratings and sites change with the registry, days don't.
-with days as (
-    select * from {{ ref('stg_charge_point_status_day') }}
-),
-
-parties as (
-    select * from {{ ref('int_parties') }}
-),
-
-ratings as (
-    select * from {{ ref('stg_charge_point_rating') }}
-),
-
-registry as (
-    select * from {{ ref('stg_charge_point') }}
-    where valid_to is null
-)
-
 select
     days.status_date,
     days.charge_point_id,
@@ -51,10 +34,8 @@ select
         when ratings.is_rapid then {{ pct(uk_reliable('days.'), status_denominator('days.')) }}
     end as uk_reliability_in_area_pct,
     days.flags
-from days
-left join parties
-    on days.provider_id = parties.provider_id and days.authority_id = parties.authority_id
-left join registry
-    on days.charge_point_id = registry.charge_point_id
-left join ratings
-    on {{ rated_in_month('ratings', 'days', 'status_date') }}
+from {{ source('facts', 'charge_point_status_day') }} as days
+left join {{ source('facts', 'charge_point') }} as registry
+    on days.charge_point_id = registry.charge_point_id and registry.valid_to is null
+{{ join_ratings('days', 'status_date') }}
+{{ join_parties('days') }}

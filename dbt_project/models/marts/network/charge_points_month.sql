@@ -3,15 +3,6 @@
     indexes=[{'columns': ['month_date']}]
 ) }}
 
-with counts as (
-    select * from {{ ref('stg_charge_point_month') }}
-    where {{ in_window('month_date', 'month') }}
-),
-
-parties as (
-    select * from {{ ref('int_parties') }}
-)
-
 select
     counts.month_date,
     counts.provider_id,
@@ -22,6 +13,6 @@ select
     counts.registered_count,
     counts.heard_from_count,
     counts.online_count
-from counts
-left join parties
-    on counts.provider_id = parties.provider_id and counts.authority_id = parties.authority_id
+from {{ source('facts', 'charge_point_month') }} as counts
+{{ join_parties('counts') }}
+where {{ in_window('counts.month_date', 'month') }}

@@ -11,8 +11,8 @@ status as (
     select * from {{ ref('int_status_month_by_network') }}
 ),
 
--- A month has a row where there was a session or a word on a charge point. The status columns say the same in each
--- currency's row of a provider and authority.
+-- A month has a row where there was a session or a day of status. The status columns are the same in each currency's
+-- row of a provider and authority.
 months as (
     select
         coalesce(sessions.month_date, status.month_date) as month_date,
@@ -42,10 +42,6 @@ months as (
             sessions.month_date = status.month_date
             and sessions.provider_id = status.provider_id
             and sessions.authority_id = status.authority_id
-),
-
-parties as (
-    select * from {{ ref('int_parties') }}
 )
 
 select
@@ -77,5 +73,4 @@ select
     {{ pct('months.unknown_seconds', 'months.denominator_seconds') }} as unknown_pct,
     {{ pct('months.rapid_reliable_seconds', 'months.rapid_denominator_seconds') }} as uk_reliability_in_area_pct
 from months
-left join parties
-    on months.provider_id = parties.provider_id and months.authority_id = parties.authority_id
+{{ join_parties('months') }}

@@ -3,22 +3,13 @@
     indexes=[{'columns': ['arrival_date']}]
 ) }}
 
-with ingested as (
-    select * from {{ ref('stg_ingest_count') }}
-    where {{ in_window('arrival_date') }}
-),
-
-streams as (
-    select * from {{ ref('stg_stream') }}
-),
-
-unmapped as (
+with unmapped as (
     select
         stream_id,
         arrival_date,
         sum(row_count)::bigint as unmapped_status_count,
         string_agg(source_status, ', ' order by source_status) as unmapped_status_words
-    from {{ ref('stg_unmapped_status') }}
+    from {{ source('quality', 'unmapped_status') }}
     group by stream_id, arrival_date
 ),
 
@@ -27,7 +18,7 @@ new_columns as (
         stream_id,
         arrival_date,
         string_agg(column_name, ', ' order by column_name) as new_columns
-    from {{ ref('stg_new_column') }}
+    from {{ source('quality', 'new_column') }}
     group by stream_id, arrival_date
 ),
 
@@ -38,12 +29,8 @@ unreadable as (
         string_agg(
             column_name || ' ' || unreadable_count || ' of ' || present_count, ', ' order by column_name
         ) as unreadable_values
-    from {{ ref('stg_unreadable_value') }}
+    from {{ source('quality', 'unreadable_value') }}
     group by stream_id, arrival_date
-),
-
-covers as (
-    select * from {{ ref('stg_stream_cover') }}
 )
 
 select
@@ -61,13 +48,15 @@ select
     new_columns.new_columns,
     unreadable.unreadable_values,
     ingested.held
-from ingested
-left join streams on ingested.stream_id = streams.stream_id
+from {{ source('quality', 'ingest_count') }} as ingested
+left join {{ source('catalogue', 'stream') }} as streams
+    on ingested.stream_id = streams.stream_id
 left join unmapped
     on ingested.stream_id = unmapped.stream_id and ingested.arrival_date = unmapped.arrival_date
-left join covers
+left join {{ source('catalogue', 'stream_cover') }} as covers
     on ingested.stream_id = covers.stream_id and ingested.arrival_date = covers.arrival_date
 left join new_columns
     on ingested.stream_id = new_columns.stream_id and ingested.arrival_date = new_columns.arrival_date
 left join unreadable
     on ingested.stream_id = unreadable.stream_id and ingested.arrival_date = unreadable.arrival_date
+where {{ in_window('ingested.arrival_date') }}

@@ -3,15 +3,6 @@
     indexes=[{'columns': ['start_date']}]
 ) }}
 
-with days as (
-    select * from {{ ref('stg_charging_session_day') }}
-    where {{ in_window('start_date', 'month') }}
-),
-
-parties as (
-    select * from {{ ref('int_parties') }}
-)
-
 select
     days.start_date,
     days.stream_id,
@@ -37,6 +28,6 @@ select
     days.revenue_mean,
     days.revenue_max,
     days.revenue_total
-from days
-left join parties
-    on days.provider_id = parties.provider_id and days.authority_id = parties.authority_id
+from {{ source('facts', 'charging_session_day') }} as days
+{{ join_parties('days') }}
+where {{ in_window('days.start_date', 'month') }}
