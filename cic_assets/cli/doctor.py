@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import subprocess
 import sys
@@ -13,11 +14,13 @@ import psycopg
 
 from cic_assets.cli.edge import of_system
 from cic_assets.errors import PlatformError
+from cic_assets.facts.every import FACTS
 from cic_assets.lake.zones import LakeError
 from cic_assets.ledger.catalogue import incomplete
 from cic_assets.ledger.consent import orphans
 from cic_assets.ledger.failures import failures
 from cic_assets.ledger.mart_sets import MONTHLY, NotSetUpError, manifest_of
+from cic_assets.ledger.periods import due_periods
 from cic_assets.ledger.publication import due_by_set
 from cic_assets.orchestrate.doors import parts_of, warehouse_of
 from cic_assets.settings import Settings, SettingsError, load_settings
@@ -122,16 +125,14 @@ def _warehouse(settings: Settings) -> Finding:
 def _stale(settings: Settings, name: str, cadence: str, *, of_days: bool) -> Finding:
     try:
         with warehouse_of(settings).transaction() as connection:
-            row = connection.execute(
-                "select count(distinct period_date), min(period_date), max(period_date) from catalogue.pending_period"
-                " where (fact = 'charge_point_status') = %s and period_date <= (now() at time zone 'UTC')::date",
-                [of_days],
-            ).fetchone()
+            facts = [fact.name for fact in FACTS if fact.is_monthly != of_days]
+            today = dt.datetime.now(dt.UTC).date()
+            due = [each.period for each in due_periods(connection, facts) if each.period <= today]
     except (WarehouseDownError, psycopg.Error):
         return Finding(name, "optional", "unknown while the warehouse is down")
-    if row is None or not row[0]:
+    if not due:
         return Finding(name, "ok", "none")
-    return Finding(name, "optional", f"{row[0]} from {row[1]} to {row[2]}: `cic run {cadence}` computes them")
+    return Finding(name, "optional", f"{len(due)} from {due[0]} to {due[-1]}: `cic run {cadence}` computes them")
 
 
 def _stale_days(settings: Settings) -> Finding:

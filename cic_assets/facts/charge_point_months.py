@@ -21,7 +21,7 @@ from cic_assets.kinds.stream import StatusStream, today_of
 from cic_assets.lake.rows import bring_back, pieces, rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.periods import Window
+from cic_assets.ledger.periods import Window, due_periods
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection
 
@@ -257,12 +257,8 @@ def _demand_days(parts: Parts, window: Window) -> None:
 
 def never_computed(connection: Connection, start: dt.date, end: dt.date) -> list[dt.date]:
     """Days in [start, end) that a status feed has touched and no run has ever computed."""
-    rows = connection.execute(
-        "select period_date from catalogue.pending_period where fact = %s and not computed_before"
-        " and period_date >= %s and period_date < %s order by 1",
-        [STATUS, start, end],
-    ).fetchall()
-    return [row[0] for row in rows]
+    found = due_periods(connection, [STATUS])
+    return [each.period for each in found if not each.is_restatement and start <= each.period < end]
 
 
 CHARGE_POINT_MONTH = Fact(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.kinds.stream import Stream
-from cic_assets.ledger import catalogue
+from cic_assets.ledger import arrivals as ledger
 from cic_assets.warehouse.connect import Warehouse
 
 # A check of the facts.
@@ -46,7 +46,7 @@ def missing_feeds(
     today = dt.datetime.now(dt.UTC).date()
     missing: list[Missing] = []
     with warehouse.transaction() as connection:
-        done = catalogue.ingested(connection)
+        done = ledger.ingested(connection)
     for stream in (each for each in streams if each.kind == kind and each.expected):
         arrived = {day for stream_id, day in done if stream_id == stream.id}
         by = dt.timedelta(days=stream.expected.by if stream.expected else 0)

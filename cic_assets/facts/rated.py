@@ -17,7 +17,7 @@ from cic_assets.kinds.identity import Name, canonical_ids
 from cic_assets.lake.rows import Rows, distinct, rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.periods import mark_stale
+from cic_assets.ledger.periods import computed, mark_stale
 from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import Staged, insert_staged, stage_rows
 
@@ -113,6 +113,8 @@ def _renew_identity(connection: Connection) -> bool:
     moved = {*changed, *(found[given] for found in (before, after) for given in changed if given in found)}
     for fact, periods in _STANDING:
         mark_stale(connection, "identity", {(fact, row[0]) for row in connection.execute(periods, [sorted(moved)])})
+    months = computed(connection, "charge_point_month")
+    mark_stale(connection, "identity", {("charge_point_month", month) for month in months})
     return True
 
 
@@ -166,13 +168,6 @@ _STANDING = (
         sql.SQL(
             "select distinct date_trunc('month', start_date + n)::date from facts.charging_session,"
             " unnest(array[-1, 0, 1]) as n where charge_point_id = any(%s)"
-        ),
-    ),
-    (
-        "charge_point_month",
-        sql.SQL(
-            "select period_date from catalogue.fact_window"
-            " where fact = 'charge_point_month' and cardinality(%s::text[]) > 0"
         ),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cic_assets.ledger.mart_sets import MONTHLY
-from cic_assets.ledger.periods import mark_stale
+from cic_assets.ledger.periods import computed, mark_stale
 from cic_assets.ledger.publication import touch_since
 from cic_assets.warehouse.connect import Connection
 
@@ -29,8 +29,5 @@ def renew_ratings(connection: Connection) -> None:
         return
     connection.execute("delete from facts.charge_point_rating")
     connection.execute("insert into facts.charge_point_rating select * from rating_now")
-    months = connection.execute(
-        "select period_date from catalogue.fact_window where fact = %s and period_date >= %s", [CHARGE_POINTS, row[0]]
-    ).fetchall()
-    mark_stale(connection, "rating", {(CHARGE_POINTS, month[0]) for month in months})
+    mark_stale(connection, "rating", {(CHARGE_POINTS, month) for month in computed(connection, CHARGE_POINTS, row[0])})
     touch_since(connection, MONTHLY, row[0])

@@ -23,7 +23,9 @@ from cic_assets.kinds.stream import StatusStream, Stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import Rows, bring_back
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.consent import GONE
+from cic_assets.ledger import arrivals
+from cic_assets.ledger.consent import given_up
+from cic_assets.ledger.periods import mark_stale, take_touches, touches
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import insert_staged, stage_rows
@@ -53,6 +55,8 @@ _ENTRIES = pa.schema(
 )
 
 
+# In the ledger, of dates (UTC).
+EDGES = "charge_point_edge"
 # An entry that stands so long before all others, and is one of so many or more, opens no days: one record of 2010 gave
 # 50 charge points 307,350 days, 10 minutes of work.
 LONE_GAP = dt.timedelta(days=366)
@@ -95,17 +99,23 @@ def entries_of(connection: Connection, stream_ids: Iterable[str]) -> dict[str, d
 
     Of arrivals that an earlier release took in only the first entry is known; so none of them is taken for few.
     """
+    ids = list(stream_ids)
     rows = connection.execute(
-        "select c.stream_id, c.arrival_date, coalesce(e.event_date, (c.first_at at time zone 'UTC')::date),"
-        " coalesce(e.entry_count, %s), coalesce(e.first_at, c.first_at)"
-        " from catalogue.stream_cover as c left join catalogue.stream_entry as e using (stream_id, arrival_date)"
-        " where c.stream_id = any(%s) and c.first_at is not null",
-        [_MANY, list(stream_ids)],
+        "select stream_id, arrival_date, event_date, entry_count, first_at from catalogue.stream_entry"
+        " where stream_id = any(%s)",
+        [ids],
     ).fetchall()
-    found: dict[str, dict[dt.date, list[Entries]]] = {}
+    said: dict[tuple[str, dt.date], list[Entries]] = {}
     for stream_id, arrival, date, count, first_at in rows:
-        found.setdefault(stream_id, {}).setdefault(arrival, []).append(Entries(date, int(count), first_at))
-    return found
+        said.setdefault((stream_id, arrival), []).append(Entries(date, int(count), first_at))
+    return {
+        stream_id: {
+            day: said.get((stream_id, day)) or [Entries(first_at.astimezone(dt.UTC).date(), _MANY, first_at)]
+            for day, (first_at, _) in each.items()
+            if first_at is not None
+        }
+        for stream_id, each in arrivals.covers(connection, ids).items()
+    }
 
 
 _MANY = 1_000_000_000
@@ -128,12 +138,7 @@ def feeds_of(warehouse: Warehouse, streams: Iterable[Stream]) -> list[Feed]:
     streams = list(streams)
     with warehouse.transaction() as connection:
         orphans = _orphans(connection, [stream.id for stream in streams])
-        spans = {
-            stream_id: (first_at, cover_at)
-            for stream_id, first_at, cover_at in connection.execute(
-                "select stream_id, min(first_at), max(cover_at) from catalogue.stream_cover group by stream_id"
-            ).fetchall()
-        }
+        spans = {stream_id: arrivals.span(each.values()) for stream_id, each in arrivals.covers(connection).items()}
         entries = entries_of(connection, spans)
     opens = {stream_id: opening(chain.from_iterable(each.values()))[0] for stream_id, each in entries.items()}
     return [
@@ -157,21 +162,15 @@ def _orphans(connection: Connection, known: Sequence[str]) -> list[tuple[Any, ..
     """Status streams without a file, as they were last: id, provider, authority, zone, silence, use, end."""
     return connection.execute(
         "select stream_id, provider_id, authority_id, zone, max_silence, coalesce(reports_use, true), ends"
-        " from catalogue.stream as s where kind = 'status' and stream_id <> all(%s) and not exists ("
-        " select from catalogue.accepted_change as c where c.stream_id = s.stream_id and c.fingerprint = %s)"
-        " order by 1",
-        [list(known), GONE],
+        " from catalogue.stream where kind = 'status' and stream_id <> all(%s) order by 1",
+        [[*known, *given_up(connection)]],
     ).fetchall()
 
 
 def mark_edges(warehouse: Warehouse, dates: Iterable[dt.date]) -> None:
     """Says that the edges of these dates are old."""
-    with warehouse.transaction() as connection, connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into catalogue.stale_edge values (%s, nextval('catalogue.touch_id'))"
-            " on conflict (event_date) do update set touch_id = excluded.touch_id",
-            [[date] for date in sorted(dates)],
-        )
+    with warehouse.transaction() as connection:
+        mark_stale(connection, "edges", {(EDGES, date) for date in dates})
 
 
 def mark_all_edges(warehouse: Warehouse, dates: Iterable[dt.date]) -> None:
@@ -199,7 +198,7 @@ def renew_edges(parts: Parts) -> int:
 
 def _stale_edges(warehouse: Warehouse) -> dict[dt.date, int]:
     with warehouse.transaction() as connection:
-        return dict(connection.execute("select event_date, touch_id from catalogue.stale_edge").fetchall())
+        return touches(connection, EDGES)
 
 
 def _replace_edges(warehouse: Warehouse, stale: dict[dt.date, int], found: Rows) -> int:
@@ -210,14 +209,8 @@ def _replace_edges(warehouse: Warehouse, stale: dict[dt.date, int], found: Rows)
     """
     with warehouse.transaction() as connection:
         staged = stage_rows(connection, "facts.charge_point_edge", found)
-        rows = connection.execute(
-            "select event_date, touch_id from catalogue.stale_edge where event_date = any(%s)"
-            " order by event_date for update",
-            [list(stale)],
-        ).fetchall()
-        mine = [date for date, touch_id in rows if stale[date] == touch_id]
-        for table in ("facts.charge_point_edge", "catalogue.stale_edge"):
-            connection.execute(f"delete from {table} where event_date = any(%s)", [mine])  # noqa: S608 - the names above
+        mine = take_touches(connection, EDGES, stale)
+        connection.execute("delete from facts.charge_point_edge where event_date = any(%s)", [mine])
         insert_staged(connection, "facts.charge_point_edge", staged, sql.SQL("event_date = any({})").format(mine))
     return len(mine)
 
@@ -276,7 +269,7 @@ def window_entries(parts: Parts, start: dt.date, end: dt.date, staging: Lake) ->
 # itself, else what its first poll shows beside the one before (`facts/status.py:polled_events`, in SQL).
 _EVENTS_BEFORE = """
 with covered as (
-  select stream_id, min(first_at) as first_at from catalogue.stream_cover group by stream_id
+  select * from unnest(%(streams)s::text[], %(firsts)s::timestamptz[]) as feed (stream_id, first_at)
 ),
 dated as (
   select e.*, least(e.first_poll_since_at, e.first_poll_at) as since_at, c.first_at as covers_from,
@@ -344,7 +337,8 @@ def edges_before(connection: Connection, before: dt.date, points: list[str] | No
 
     Each connector's last event, its last poll (which shows no change of its own), each feed's last word.
     """
-    values = {"date": before, "points": points}
+    firsts = {stream_id: arrivals.span(each.values())[0] for stream_id, each in arrivals.covers(connection).items()}
+    values = {"date": before, "points": points, "streams": [*firsts], "firsts": [*firsts.values()]}
     rows = [
         *_as_entries("event", _WORD, connection.execute(_EVENTS_BEFORE, values).fetchall()),
         *_as_entries("poll", _WORD[:5], connection.execute(_POLLS_BEFORE, values).fetchall()),

@@ -22,6 +22,7 @@ from cic_assets.facts.ratings import renew_ratings
 from cic_assets.facts.restatement import affected_months, affected_spans
 from cic_assets.facts.status import ENTRY_COLUMNS
 from cic_assets.facts.status_edges import (
+    EDGES,
     LONE_GAP,
     Entries,
     edges_before,
@@ -35,8 +36,10 @@ from cic_assets.kinds.stream import StatusStream, Stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import Rows, bring_back, distinct, groups_of, in_group, union
 from cic_assets.lake.zones import Lake
+from cic_assets.ledger import arrivals
 from cic_assets.ledger.accepted_files import demand_whole
-from cic_assets.ledger.periods import mark_stale
+from cic_assets.ledger.arrivals import Cover
+from cic_assets.ledger.periods import computed, ever_known, last_computed, mark_stale, touches
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import insert_staged, stage_rows
@@ -48,7 +51,6 @@ SESSIONS = "charging_session"
 STATUS = "charge_point_status"
 CHARGE_POINTS = "charge_point_month"
 Touched = set[tuple[str, dt.date]]
-Cover = tuple[dt.datetime | None, dt.datetime | None]
 # What is read of the lake before a change, so that polls find the ones before them; what is older stands in edges.
 LOOKBACK = dt.timedelta(days=3)
 # What the registry takes for each accepted row of locations: twice the 19,000 measured on 132,000.
@@ -115,12 +117,7 @@ def touched_by_damage(warehouse: Warehouse, stream: Stream, added: Rows) -> Touc
     """What a change of accepted rows makes stale where nobody knows the rows before: all that was ever computed."""
     facts = {"status": (STATUS,), "sessions": (SESSIONS, CHARGE_POINTS)}.get(stream.kind, ())
     with warehouse.transaction() as connection:
-        rows = connection.execute(
-            "select fact, period_date from catalogue.touched_period where fact = any(%(facts)s)"
-            " union select fact, period_date from catalogue.fact_window where fact = any(%(facts)s)",
-            {"facts": list(facts)},
-        ).fetchall()
-    touched: Touched = {(fact, period) for fact, period in rows}
+        touched: Touched = ever_known(connection, facts)
     if stream.kind == "status":
         days = set(_values(added, "status_date"))
         return touched | {(STATUS, day) for day in days}
@@ -144,11 +141,11 @@ def _status_days(
     with parts.warehouse.transaction() as connection:
         (first_before, before), (first_after, after) = _covers(connection, stream.id, covers)
         opened = _openings(connection, stream.id, covers, entries)
-        computed = _last_computed(connection, STATUS)
+        last = last_computed(connection, STATUS)
         believed_since = _read_otherwise(connection, stream)
         is_new = not removed.count_rows() and not _has_words(connection, stream)
     reached = [moment.astimezone(zone).date() for moment in (before, after) if moment is not None]
-    horizon = max([*reached, *([computed] if computed else [])], default=None)
+    horizon = max([*reached, *([last] if last else [])], default=None)
     if horizon is None:
         return set()
     # What became of a record is counted on its day, also if it only says again what is known.
@@ -256,11 +253,9 @@ def _known_since(connection: Connection, parts: Parts, first: dt.date, points: l
 
     Without the poll before, a poll reaches further than it does: too many days are made stale, never too few.
     """
-    row = connection.execute(
-        "select exists (select from catalogue.stale_edge where event_date < %s)", [first]
-    ).fetchone()
+    is_old = min(touches(connection, EDGES), default=first) < first
     recent = parts.accepted("status", first).select(*ENTRY_COLUMNS)
-    if row and row[0]:
+    if is_old:
         return recent
     older = edges_before(connection, first, points)
     return recent.unionByName(tables.hand_over(parts.spark, older, staging).select(*ENTRY_COLUMNS))
@@ -268,11 +263,8 @@ def _known_since(connection: Connection, parts: Parts, first: dt.date, points: l
 
 def _covers(connection: Connection, stream_id: str, covers: Mapping[dt.date, Cover]) -> tuple[Cover, Cover]:
     """From when and up to when the stream covers time now, and will once the arrivals are replaced."""
-    rows = connection.execute(
-        "select arrival_date, first_at, cover_at from catalogue.stream_cover where stream_id = %s", [stream_id]
-    ).fetchall()
-    kept = [(first, last) for day, first, last in rows if day not in covers]
-    return _span([(first, last) for _, first, last in rows]), _span([*kept, *covers.values()])
+    now = arrivals.covers(connection, [stream_id]).get(stream_id, {})
+    return arrivals.span(now.values()), arrivals.span({**now, **covers}.values())
 
 
 def _openings(
@@ -288,18 +280,9 @@ def _openings(
     return before, after
 
 
-def _span(covers: Iterable[Cover]) -> Cover:
-    spans = list(covers)
-    firsts = [first for first, _ in spans if first is not None]
-    return min(firsts, default=None), max((last for _, last in spans if last is not None), default=None)
-
-
 def counted_since(connection: Connection, first: dt.date) -> list[dt.date]:
     """Months of charge points that were computed, from a month on: a first word counts in all that follow."""
-    rows = connection.execute(
-        "select period_date from catalogue.fact_window where fact = %s and period_date >= %s", [CHARGE_POINTS, first]
-    ).fetchall()
-    return [row[0] for row in rows]
+    return computed(connection, CHARGE_POINTS, first)
 
 
 def silent_since(connection: Connection, providers: Iterable[str], first: dt.date) -> dt.date:
@@ -319,13 +302,6 @@ def silent_since(connection: Connection, providers: Iterable[str], first: dt.dat
         {"ids": list(providers), "first": first},
     ).fetchone()
     return min(first, row[0]) if row and row[0] else first
-
-
-def _last_computed(connection: Connection, fact: str) -> dt.date | None:
-    row = connection.execute(
-        "select max(period_date) from catalogue.fact_window where fact = %s and computed_at is not null", [fact]
-    ).fetchone()
-    return row[0] if row else None
 
 
 def _longest_silence(connection: Connection, stream: StatusStream) -> dt.timedelta | None:
@@ -349,21 +325,18 @@ def _read_otherwise(connection: Connection, stream: StatusStream) -> dt.date | N
     A day earlier than the first date in UTC, as the zone may be another one.
     """
     row = connection.execute(
-        "select (min(c.first_at) at time zone 'UTC')::date - 1"
-        " from catalogue.stream_cover as c join catalogue.stream as s using (stream_id)"
-        " where s.stream_id = %s and (s.max_silence, s.reports_use, s.zone, s.authority_id)"
+        "select from catalogue.stream where stream_id = %s and (max_silence, reports_use, zone, authority_id)"
         " is distinct from (%s::interval, %s::boolean, %s::text, %s::text)",
         [stream.id, stream.silence, stream.reports_use, stream.zone, stream.authority.id],
     ).fetchone()
-    return row[0] if row else None
+    first_at, _ = arrivals.span(arrivals.covers(connection, [stream.id]).get(stream.id, {}).values())
+    return first_at.astimezone(dt.UTC).date() - dt.timedelta(days=1) if row is not None and first_at else None
 
 
 def _firsts(connection: Connection, stream: StatusStream, mine: list[dt.datetime]) -> pa.Table:
     """From when each feed covers time; of the stream itself, before or after the change, whichever is earlier."""
-    rows = connection.execute(
-        "select stream_id, min(first_at) from catalogue.stream_cover where stream_id <> %s group by 1", [stream.id]
-    ).fetchall()
-    found = [(stream.id, min(mine, default=None)), *rows]
+    others = {name: arrivals.span(each.values())[0] for name, each in arrivals.covers(connection).items()}
+    found = [*(others | {stream.id: min(mine, default=None)}).items()]
     schema = pa.schema([("stream_id", pa.string()), ("first_at", pa.timestamp("us", tz="UTC"))])
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in found], schema=schema)
 
@@ -436,15 +409,14 @@ def _replaced(warehouse: Warehouse, lake: Lake, version: int, known: Mapping[str
         for fact, periods in (
             (STATUS, _OTHERWISE_FLAGGED["E05"]),
             (SESSIONS, _OTHERWISE_FLAGGED["S12"]),
-            (CHARGE_POINTS, _COUNTED),
         ):
             found = connection.execute(periods).fetchall()
             mark_stale(connection, "registry", {(fact, row[0]) for row in found})
+        mark_stale(connection, "registry", {(CHARGE_POINTS, month) for month in computed(connection, CHARGE_POINTS)})
         renew_ratings(connection)
     return True
 
 
-_COUNTED = sql.SQL("select period_date from catalogue.fact_window where fact = {}").format(sql.Literal(CHARGE_POINTS))
 _OTHERWISE_FLAGGED = {
     rule: sql.SQL(
         "select distinct {period} from {fact} as f"

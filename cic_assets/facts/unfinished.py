@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.ledger.failures import IngestFailure, failures
+from cic_assets.ledger.periods import due_periods
 from cic_assets.warehouse.connect import Connection
 
 SHOWN = 12
@@ -44,10 +45,7 @@ def pending_check(table: str) -> Check:
 
 def pending_restatement(connection: Connection, fact: str, table: str, cadence: str) -> Finding:
     """Warns of computed periods that are older than what was accepted since, and names the command."""
-    rows = connection.execute(
-        "select period_date from catalogue.pending_period where computed_before and fact = %s order by 1", [fact]
-    ).fetchall()
-    periods = [str(row[0]) for row in rows]
+    periods = [str(each.period) for each in due_periods(connection, [fact]) if each.is_restatement]
     shown = ", ".join(periods[:SHOWN]) + (f" and {len(periods) - SHOWN} more" if len(periods) > SHOWN else "")
     return Finding(
         "pending_restatement",
@@ -73,11 +71,11 @@ def nothing_unresolved(connection: Connection, fact: str, kind: str, table: str,
         "select r.stream_id, sum(r.unresolved) from quality.reconciliation as r"
         " join quality.ingest_count as i using (stream_id, arrival_date)"
         " join catalogue.stream as s using (stream_id)"
-        " where s.kind = %(kind)s and r.unresolved <> 0 and not exists (select from catalogue.pending_period as p"
-        "  where p.fact = %(fact)s"
-        "  and p.period_date between date_trunc(%(unit)s, i.first_date)::date and i.last_date)"
+        " where s.kind = %(kind)s and r.unresolved <> 0"
+        " and not exists (select from unnest(%(due)s::date[]) as d (period)"
+        "  where d.period between date_trunc(%(unit)s, i.first_date)::date and i.last_date)"
         " group by 1 order by 1",
-        {"kind": kind, "fact": fact, "unit": unit},
+        {"kind": kind, "due": [each.period for each in due_periods(connection, [fact])], "unit": unit},
     ).fetchall()
     named = ", ".join(f"{stream} ({count} rows)" for stream, count in rows)
     return Finding(

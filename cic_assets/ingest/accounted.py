@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cic_assets.lake.rows import Rows, pieces
+from cic_assets.ledger.arrivals import known_digests
 from cic_assets.warehouse.connect import Connection
 
 # Of no row.
@@ -104,14 +105,8 @@ def strangers(
         days: which.
         found: digests of the rows that the lake has now.
     """
-    rows = connection.execute(
-        "select c.arrival_date, c.accepted_digest, c.intended_digest, i.rows_in is not null"
-        " from catalogue.arrival_claim as c left join quality.ingest_count as i using (stream_id, arrival_date)"
-        " where c.stream_id = %s and c.arrival_date = any(%s)",
-        [stream_id, list(days)],
-    ).fetchall()
     strange = {day for day in days if found.get(day, NOTHING) != NOTHING}
-    for day, accepted, intended, is_counted in rows:
+    for day, (accepted, intended, is_counted) in known_digests(connection, stream_id, days).items():
         there = found.get(day, NOTHING)
         if accepted is None:
             # What an earlier release counted is taken as it is: it kept no digest.
@@ -125,28 +120,3 @@ def strangers(
 def _comparable(one: str, other: str) -> bool:
     """Whether both digests are of the same columns."""
     return NOTHING in (one, other) or one.partition("-")[0] == other.partition("-")[0]
-
-
-def note_intended(
-    connection: Connection,
-    stream_id: str,
-    days: Sequence[dt.date],
-    found: Mapping[dt.date, str],
-    intended: Mapping[dt.date, str],
-) -> None:
-    """Keeps what is there and what will be, once what depends on the difference is marked and before the swap."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "update catalogue.arrival_claim set accepted_digest = %s, intended_digest = %s"
-            " where stream_id = %s and arrival_date = %s",
-            [[found.get(day, NOTHING), intended.get(day, NOTHING), stream_id, day] for day in sorted(days)],
-        )
-
-
-def note_taken(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> None:
-    """Says that the swap has taken place."""
-    connection.execute(
-        "update catalogue.arrival_claim set accepted_digest = intended_digest"
-        " where stream_id = %s and arrival_date = any(%s)",
-        [stream_id, list(days)],
-    )

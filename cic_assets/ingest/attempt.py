@@ -26,6 +26,7 @@ from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.engine import EngineError
+from cic_assets.ledger import arrivals as ledger
 from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import forget_failures, note_failures
@@ -114,10 +115,10 @@ def _try(parts: Parts, outcome: Attempt, arrivals: Sequence[Arrival], run_id: st
     known = [arrival for arrival in arrivals if is_in_calendar(arrival.arrival_date)]
     outcome.failures = {day: _BEYOND.format(day=day) for day in _days(arrivals) if not is_in_calendar(day)}
     with parts.warehouse.transaction() as connection:
-        begun = catalogue.moment(connection)
+        begun = ledger.moment(connection)
     if known and not _is_taken(parts, outcome, known, run_id):
         with parts.warehouse.transaction() as connection:
-            done = catalogue.done_since(connection, stream.id, begun)
+            done = ledger.done_since(connection, stream.id, begun)
         left = [each for each in known if each.arrival_date not in {*done, *outcome.failures}]
         _one_by_one(parts, outcome, left, run_id)
     failures = outcome.failures

@@ -49,6 +49,8 @@ from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.rows import Rows, bring_back, distinct, in_group, rows_of, write
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger import accepted_files, catalogue, published
+from cic_assets.ledger import arrivals as ledger
+from cic_assets.ledger.arrivals import Cover
 from cic_assets.ledger.catalogue import Arrival, Incomplete
 from cic_assets.parts import Parts
 from cic_assets.streams.register import register_streams
@@ -170,7 +172,7 @@ def ingest(parts: Parts, stream: Stream, arrivals: Sequence[Arrival], run_id: st
     if not arrivals:
         return done
     with parts.warehouse.transaction() as connection:
-        claim, arrivals = catalogue.claim_arrivals(connection, stream.id, [each.arrival_date for each in arrivals])
+        claim, arrivals = ledger.claim_arrivals(connection, stream.id, [each.arrival_date for each in arrivals])
     for batch, decoded in _batches(parts, stream, arrivals, lost):
         with parts.staging() as staging:
             judged, looked = _looked_at(parts, stream, batch, decoded, staging)
@@ -459,13 +461,13 @@ def _replace(
     mark()
     intended = accounted.digests(rows.accepted, KINDS[stream.kind].identity)
     with parts.warehouse.transaction() as connection:
-        catalogue.demand_claim(connection, stream.id, days, claim)
-        catalogue.begin_swap(connection, stream.id, days)
-        accounted.note_intended(connection, stream.id, days, found, intended)
+        ledger.demand_claim(connection, stream.id, days, claim)
+        nothing = dict.fromkeys(days, accounted.NOTHING)
+        ledger.begin_swap(connection, stream.id, days, nothing | found, nothing | intended)
 
     def demand_claim() -> None:
         with parts.warehouse.transaction() as connection:
-            catalogue.demand_claim(connection, stream.id, days, claim)
+            ledger.demand_claim(connection, stream.id, days, claim)
 
     for table, mine in (("quarantine", rows.quarantined), ("accepted", rows.accepted)):
         tables.replace_arrivals(lake, table, stream.kind, stream.id, days, mine, demand_claim)
@@ -476,11 +478,11 @@ def _replace(
     with parts.warehouse.transaction() as connection:
         staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
         names = identity.stage_names(connection, rows.accepted)
-        catalogue.demand_claim(connection, stream.id, days, claim)
+        ledger.demand_claim(connection, stream.id, days, claim)
         shown = published.shown(connection)
         _record(connection, parts, stream, kept, staged)
         accepted_files.keep(connection, stream.kind, stream.id, days, noted)
-        accounted.note_taken(connection, stream.id, days)
+        ledger.note_taken(connection, stream.id, covers)
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
         is_renamed = identity.renew_names(connection, stream.id, days, names)
         published.touch_published(connection, stream.id, days, shown)
@@ -490,8 +492,8 @@ def _replace(
     _forget(parts.warehouse, stream, lake, arrivals, claim)
     # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.
     with parts.warehouse.transaction() as connection:
-        catalogue.demand_claim(connection, stream.id, days, claim)
-        catalogue.note_ingested(connection, parts.recipe_of(stream), arrivals, run_id)
+        ledger.demand_claim(connection, stream.id, days, claim)
+        ledger.note_ingested(connection, parts.recipe_of(stream), arrivals, run_id)
 
 
 def _reach(
@@ -500,7 +502,7 @@ def _reach(
     lake: Lake,
     days: Sequence[dt.date],
     new: Rows,
-    covers: Mapping[dt.date, touch.Cover],
+    covers: Mapping[dt.date, Cover],
     staging: Lake,
 ) -> tuple[Callable[[], None], dict[dt.date, str]]:
     """What marks all that the swap makes stale; decided before it.
@@ -556,7 +558,7 @@ def _forget(warehouse: Warehouse, stream: Stream, lake: Lake, arrivals: Sequence
         return
     with warehouse.transaction() as connection:
         # Until its end nobody else can claim, and write files of, these arrivals.
-        catalogue.demand_claim(connection, stream.id, days, claim)
+        ledger.demand_claim(connection, stream.id, days, claim)
         for table in ("accepted", "quarantine"):
             tables.forget(lake, table, stream.kind, stream.id, days)
     rewrite(warehouse, "quality.quarantine", ("raw", "detail"))
@@ -603,7 +605,7 @@ def _record(
     days = [count.arrival_date for count in counts]
     for table in (
         "quality.quarantine", "quality.ingest_count", "quality.rule_count", "quality.unmapped_status",
-        "quality.unreadable_value", "catalogue.stream_cover", "catalogue.stream_entry",
+        "quality.unreadable_value", "catalogue.stream_entry",
     ):  # fmt: skip
         connection.execute(
             f"delete from {table} where stream_id = %s and arrival_date = any(%s)",  # noqa: S608 - the names above
@@ -652,8 +654,3 @@ def _record_count(
         "insert into catalogue.stream_entry values (%s, %s, %s, %s, %s)",
         [[*key, each.date, each.count, each.first_at] for each in count.entries],
     )
-    if count.cover_at is not None:
-        cursor.execute(
-            "insert into catalogue.stream_cover (stream_id, arrival_date, cover_at, first_at) values (%s, %s, %s, %s)",
-            [*key, count.cover_at, count.first_at],
-        )

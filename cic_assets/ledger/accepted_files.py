@@ -252,7 +252,7 @@ def _state(connection: Connection, kind: str) -> _State:
     counts = connection.execute(
         "select i.stream_id, i.arrival_date, i.accepted, g.fingerprint is not null"
         " from quality.ingest_count as i join catalogue.stream as s using (stream_id)"
-        " left join catalogue.ingest as g using (stream_id, arrival_date) where s.kind = %s",
+        " left join catalogue.arrival as g using (stream_id, arrival_date) where s.kind = %s",
         [kind],
     ).fetchall()
     pending = connection.execute("select distinct stream_id, arrival_date from catalogue.object").fetchall()

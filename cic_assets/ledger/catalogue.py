@@ -6,11 +6,9 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 from psycopg import sql
 
-from cic_assets.errors import PlatformError
 from cic_assets.lake.zones import FileInfo
 from cic_assets.warehouse.connect import Connection
 
@@ -139,7 +137,8 @@ def add_sighting(connection: Connection, landed: LandedObject, seen_at: dt.datet
     """Says that the bytes are in the lake, and when and as what they were seen."""
     # Its arrival is due again, if the stream file asks for more than was left of it.
     connection.execute(
-        "delete from catalogue.ingest where (stream_id, arrival_date) in (select stream_id, arrival_date from"
+        "update catalogue.arrival set fingerprint = null, ingested_at = null, run_id = null"
+        " where (stream_id, arrival_date) in (select stream_id, arrival_date from"
         " catalogue.object where stream_id = %s and sha256 = %s and missing_fields is not null)",
         [landed.stream_id, landed.sha256],
     )
@@ -233,74 +232,6 @@ def released(connection: Connection, stream_ids: Iterable[str]) -> dict[tuple[st
     return {(stream, sha256): tuple(names) for stream, sha256, names in rows}
 
 
-def ingested(connection: Connection) -> dict[tuple[str, dt.date], str]:
-    """Fingerprint of the last finished ingest, by (stream, arrival date)."""
-    rows = connection.execute("select stream_id, arrival_date, fingerprint from catalogue.ingest").fetchall()
-    return {(stream, day): fingerprint for stream, day, fingerprint in rows}
-
-
-def moment(connection: Connection) -> dt.datetime:
-    """Now, by the warehouse's clock."""
-    row = connection.execute("select clock_timestamp()").fetchone()
-    assert row is not None
-    return cast(dt.datetime, row[0])
-
-
-def done_since(connection: Connection, stream_id: str, moment: dt.datetime) -> set[dt.date]:
-    """The arrivals of a stream whose ingest finished after a moment of the warehouse's clock."""
-    rows = connection.execute(
-        "select arrival_date from catalogue.ingest where stream_id = %s and ingested_at >= %s", [stream_id, moment]
-    ).fetchall()
-    return {day for (day,) in rows}
-
-
-def ingesting_runs(connection: Connection) -> dict[tuple[str, dt.date], str]:
-    """Whose the last finished ingest was, by (stream, arrival date)."""
-    rows = connection.execute("select stream_id, arrival_date, run_id from catalogue.ingest").fetchall()
-    return {(stream, day): run_id for stream, day, run_id in rows}
-
-
-class ArrivalLostError(PlatformError):
-    """Another run has claimed an arrival since; its rows stay."""
-
-
-def claim_arrivals(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> tuple[int, list[Arrival]]:
-    """Makes the caller the only one that may replace these arrivals; the newest claim wins.
-
-    Returns:
-        (the claim, the arrivals as they are under it: whoever claims later sees no fewer objects).
-    """
-    row = connection.execute("select nextval('catalogue.touch_id')").fetchone()
-    assert row is not None
-    with connection.cursor() as cursor:
-        # In one order, so that two claims at once wait for each other and don't block each other.
-        cursor.executemany(
-            "insert into catalogue.arrival_claim values (%s, %s, %s)"
-            " on conflict (stream_id, arrival_date) do update set claim_id = excluded.claim_id",
-            [[stream_id, day, row[0]] for day in sorted(days)],
-        )
-    found = arrivals(connection, [stream_id], min(days), max(days) + dt.timedelta(days=1))
-    return int(row[0]), [arrival for arrival in found if arrival.arrival_date in set(days)]
-
-
-def demand_claim(connection: Connection, stream_id: str, days: Sequence[dt.date], claim: int) -> None:
-    """Keeps others from claiming until the end of the transaction.
-
-    Raises:
-        ArrivalLostError: somebody has.
-    """
-    rows = connection.execute(
-        "select arrival_date, claim_id from catalogue.arrival_claim where stream_id = %s and arrival_date = any(%s)"
-        " order by arrival_date for update",
-        [stream_id, list(days)],
-    ).fetchall()
-    lost = [day for day, found in rows if found != claim]
-    if lost:
-        raise ArrivalLostError(
-            f"{stream_id}: arrivals {', '.join(map(str, lost))} now belong to another run; not replaced"
-        )
-
-
 def decoded_as(connection: Connection, paths: Mapping[str, LandedObject]) -> dict[str, tuple[int, str | None]]:
     """What decoding found: path of a decoded file → (its records, its SHA-256, None where that is unknown).
 
@@ -339,24 +270,6 @@ def is_purged(connection: Connection, landed: LandedObject) -> bool:
         [landed.stream_id, landed.sha256],
     ).fetchone()
     return bool(row and row[0])
-
-
-def begin_swap(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> None:
-    """Says that arrivals are being replaced: they are pending until `note_ingested`, so that a crash is made good."""
-    connection.execute(
-        "delete from catalogue.ingest where stream_id = %s and arrival_date = any(%s)", [stream_id, list(days)]
-    )
-
-
-def note_ingested(connection: Connection, recipe: Recipe, done: Iterable[Arrival], run_id: str) -> None:
-    """Says that arrivals are ingested as they are now: they are pending no more."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into catalogue.ingest values (%s, %s, %s, now(), %s)"
-            " on conflict (stream_id, arrival_date) do update set fingerprint = excluded.fingerprint,"
-            " ingested_at = excluded.ingested_at, run_id = excluded.run_id",
-            [[recipe.stream_id, each.arrival_date, each.fingerprint(recipe), run_id] for each in done],
-        )
 
 
 def note_decoded(

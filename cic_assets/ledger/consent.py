@@ -33,6 +33,12 @@ def orphans(connection: Connection, known: Iterable[str]) -> list[str]:
     ]
 
 
+def given_up(connection: Connection) -> set[str]:
+    """Streams without a file that somebody has given up."""
+    rows = connection.execute("select stream_id from catalogue.accepted_change where fingerprint = %s", [GONE])
+    return {stream_id for (stream_id,) in rows.fetchall()}
+
+
 def give_up(connection: Connection, stream_id: str) -> bool:
     """Says that a stream without a file is gone: a status feed has no days any more. False where nobody knows it."""
     found = connection.execute(

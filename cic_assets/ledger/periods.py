@@ -75,6 +75,80 @@ def mark_stale(connection: Connection, source: str, periods: Iterable[tuple[str,
         )
 
 
+def computed(connection: Connection, fact: str, since: dt.date = dt.date.min) -> list[dt.date]:
+    """Periods of a fact that a run has ever claimed, from a date on."""
+    rows = connection.execute(
+        "select period_date from catalogue.fact_window where fact = %s and period_date >= %s order by 1", [fact, since]
+    ).fetchall()
+    return [period for (period,) in rows]
+
+
+def last_computed(connection: Connection, fact: str) -> dt.date | None:
+    """The last period of a fact that was computed."""
+    row = connection.execute(
+        "select max(period_date) from catalogue.fact_window where fact = %s and computed_at is not null", [fact]
+    ).fetchone()
+    return row[0] if row else None
+
+
+def ever_known(connection: Connection, facts: Iterable[str]) -> set[tuple[str, dt.date]]:
+    """(fact, period) that were ever touched or claimed."""
+    rows = connection.execute(
+        "select fact, period_date from catalogue.touched_period where fact = any(%(facts)s)"
+        " union select fact, period_date from catalogue.fact_window where fact = any(%(facts)s)",
+        {"facts": list(facts)},
+    ).fetchall()
+    return {(fact, period) for fact, period in rows}
+
+
+@dataclass(frozen=True)
+class Due:
+    """A period that is touched and not computed since.
+
+    Attributes:
+        period: its key.
+        touch_id: the newest touch.
+        is_restatement: whether it was ever computed.
+    """
+
+    period: dt.date
+    touch_id: int
+    is_restatement: bool
+
+
+def due_periods(connection: Connection, facts: Iterable[str]) -> list[Due]:
+    """Of some facts together, one for each period, oldest first."""
+    rows = connection.execute(
+        "select period_date, max(touch_id), bool_or(computed_before) from catalogue.pending_period"
+        " where fact = any(%s) group by 1 order by 1",
+        [list(facts)],
+    ).fetchall()
+    return [Due(*row) for row in rows]
+
+
+def touches(connection: Connection, fact: str) -> dict[dt.date, int]:
+    """Period → newest touch, of a fact whose periods are touched no more once they are done (`take_touches`)."""
+    rows = connection.execute(
+        "select period_date, max(touch_id) from catalogue.touched_period where fact = %s group by 1 order by 1", [fact]
+    ).fetchall()
+    return dict(rows)
+
+
+def take_touches(connection: Connection, fact: str, done: Mapping[dt.date, int]) -> list[dt.date]:
+    """Takes touches of periods away that are the ones up to which they are done, and says which periods those are.
+
+    Others were touched again meanwhile, or done by another run: until the end of the transaction nobody touches them.
+    """
+    rows = connection.execute(
+        "select period_date, touch_id from catalogue.touched_period where fact = %s and period_date = any(%s)"
+        " order by period_date for update",
+        [fact, list(done)],
+    ).fetchall()
+    mine = [period for period, touch_id in rows if done[period] == touch_id]
+    connection.execute("delete from catalogue.touched_period where fact = %s and period_date = any(%s)", [fact, mine])
+    return mine
+
+
 def swap_window(
     warehouse: Warehouse,
     window: Window,

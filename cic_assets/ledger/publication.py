@@ -25,7 +25,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "facts.charge_point_status_day": (DAILY, MONTHLY),
     "facts.charge_point_rating": (MONTHLY,),
     "catalogue.stream": (MONTHLY, ARRIVAL),
-    "catalogue.stream_cover": (ARRIVAL,),
+    "catalogue.arrival": (ARRIVAL,),
     "quality.ingest_count": (ARRIVAL,),
     "quality.new_column": (ARRIVAL,),
     "quality.rule": (ARRIVAL,),

@@ -14,6 +14,7 @@ from cic_assets.calendar import days_of, month_of, nearest
 from cic_assets.facts.status_edges import feeds_of
 from cic_assets.facts.touch import CHARGE_POINTS, SESSIONS, STATUS
 from cic_assets.kinds.stream import Stream
+from cic_assets.ledger import arrivals as ledger
 from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.consent import accepted_changes
@@ -42,7 +43,7 @@ class Work:
 def pending_arrivals(parts: Parts, streams: dict[str, Stream]) -> list[Arrival]:
     """Arrivals whose objects, stream file or rules are not those of their last ingest."""
     with parts.warehouse.transaction() as connection:
-        done = catalogue.ingested(connection)
+        done = ledger.ingested(connection)
         found = catalogue.arrivals(connection, streams)
     return [
         arrival
@@ -61,7 +62,7 @@ def ingest_work(
     that one stream's failures keep no other one waiting.
     """
     with parts.warehouse.transaction() as connection:
-        failed, runs = failures(connection), catalogue.ingesting_runs(connection)
+        failed, runs = failures(connection), ledger.ingesting_runs(connection)
         said = accepted_changes(connection)
     groups: list[list[tuple[dt.date, str, str]]] = []
     for arrival in sorted(pending, key=lambda each: (nearest(each.arrival_date), each.stream_id)):

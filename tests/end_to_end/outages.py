@@ -136,7 +136,8 @@ class Home:
             "select (select count(*) from catalogue.pending_period)"
             " + (select count(*) from catalogue.object where not landed)"
             " + (select count(distinct o.arrival_date) from catalogue.object as o where not exists ("
-            "  select from catalogue.ingest as i where i.stream_id = o.stream_id and i.arrival_date = o.arrival_date))",
+            "  select from catalogue.arrival as i where i.stream_id = o.stream_id and i.arrival_date = o.arrival_date"
+            "  and i.fingerprint is not null))",
         )
         return pending == [(0,)]
 

@@ -79,8 +79,7 @@ LATE = (
 WITH_MARTS = os.environ.get("CIC_TEST_MARTS") == "1"
 # What says when and by which run something was computed, and numbers that count up as runs claim and mark.
 OTHERWISE = {
-    "catalogue.ingest": {"ingested_at", "run_id"},
-    "catalogue.arrival_claim": {"claim_id"},
+    "catalogue.arrival": {"ingested_at", "run_id", "claim_id"},
     "catalogue.fact_window": {"owner", "computed_touch_id", "computed_at"},
     # Which periods are pending is compared; a restored warehouse has computed more of them anew.
     "catalogue.touched_period": None,

@@ -13,13 +13,13 @@ from dagster import AssetCheckKey, AssetKey, DagsterInstance, build_schedule_con
 from cic_assets.facts.charge_point_months import online_were_heard
 from cic_assets.facts.charge_point_status import early_entries_found
 from cic_assets.facts.finding import Finding
-from cic_assets.facts.status_edges import early_entries
+from cic_assets.facts.status_edges import EDGES, early_entries
 from cic_assets.facts.touch import STATUS
 from cic_assets.facts.unfinished import nothing_unresolved
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream, parse_stream
 from cic_assets.ledger.consent import give_up, orphans
-from cic_assets.ledger.periods import mark_stale
+from cic_assets.ledger.periods import mark_stale, touches
 from cic_assets.orchestrate.doors import parts_of, warehouse_of
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.runner import RunFailedError, Runner, RunReport
@@ -435,8 +435,7 @@ def test_edges_that_a_crash_left_old_are_made_anew_before_they_are_used(settings
     feed.deliver("2026-01-10T07:00", ("E1", "AVAILABLE", at(3)))
     feed.ingest()
     with connect(settings) as connection:
-        stale = connection.execute("select event_date from catalogue.stale_edge").fetchall()
-    assert stale == [(D(2026, 1, 3),)]
+        assert [*touches(connection, EDGES)] == [D(2026, 1, 3)]
     # Far later, so that the state comes from edges alone.
     feed.stream = parse_stream({**PUSH, "max_silence": "none", "ends": "2026-01-31"})
     feed.deliver("2026-01-30T06:00", ("E2", "AVAILABLE", at(29)))

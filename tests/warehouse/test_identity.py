@@ -19,7 +19,8 @@ from cic_assets.kinds.stream import SessionsStream, parse_stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.catalogue import arrivals, ingested
+from cic_assets.ledger.arrivals import ingested
+from cic_assets.ledger.catalogue import arrivals
 from cic_assets.ledger.periods import Window, claim_window
 from cic_assets.orchestrate.doors import lake_of, parts_of, warehouse_of
 from cic_assets.orchestrate.resources.spark import SparkResource

@@ -126,7 +126,7 @@ def test_nobody_elses_folder_changes_its_mode(tmp_path, server_home):
 
 def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings):
     old = """
-        drop table catalogue.schema_version, catalogue.schema_state;
+        drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival;
         drop table catalogue.touched_period, catalogue.fact_window cascade;
         create table catalogue.touched_month (stream_id text, month_date date, touch_id bigint, touched_at timestamptz
           default now(), primary key (stream_id, month_date));
@@ -200,7 +200,7 @@ def test_a_day_whose_seconds_do_not_add_up_is_refused(settings):
 @pytest.mark.parametrize(
     "locking",
     [
-        "select from catalogue.arrival_claim for update",
+        "select from catalogue.arrival for update",
         "lock table facts.charge_point in share mode",
         "delete from quality.quarantine where false",
     ],

@@ -173,7 +173,9 @@ def test_what_is_gone_after_it_was_built_is_other_work_for_the_daemon(settings):
 
 def test_a_warehouse_of_before_is_filled_once(settings):
     with connect(settings) as connection:
-        connection.execute("drop table catalogue.mart_period, catalogue.schema_version, catalogue.schema_state")
+        connection.execute(
+            "drop table catalogue.mart_period, catalogue.schema_version, catalogue.schema_state, catalogue.arrival"
+        )
         connection.execute("insert into quality.ingest_count values ('s', '2026-01-05', 1, 1, 0)")
         connection.execute(
             "insert into catalogue.fact_window values ('charging_session', '2026-01-01', 'a', 1, now()),"

@@ -10,6 +10,7 @@ import pytest
 from cic_assets.ingest.decode import GONE
 from cic_assets.ingest.landing import land, purge_originals
 from cic_assets.kinds.stream import parse_stream
+from cic_assets.ledger import arrivals as ledger
 from cic_assets.ledger import catalogue
 from cic_assets.orchestrate.doors import lake_of, parts_of
 from cic_assets.streams.load import load_streams
@@ -97,10 +98,10 @@ def test_landed_again_it_is_decoded_anew(settings, stream, landed, tmp_path):
     assert rows(settings, path)[0]["Member"] is None and incomplete(settings)
     with connect(settings) as connection:
         (arrival,) = catalogue.arrivals(connection, [stream.id])
-        catalogue.note_ingested(connection, parts_of(settings).recipe_of(other), [arrival], "run")
+        ledger.note_ingested(connection, parts_of(settings).recipe_of(other), [arrival], "run")
     land(parts_of(settings), other, tmp_path / "ashbourne_sessions_1.csv", FIRST)
     with connect(settings) as connection:
-        assert catalogue.ingested(connection) == {}, "due again"
+        assert ledger.ingested(connection) == {}, "due again"
     assert rows(settings, decode_one(parts_of(settings), other, landed)[0])[0]["Member"] == "MEMBER-ZQ"
     assert incomplete(settings) == []
 

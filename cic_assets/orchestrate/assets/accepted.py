@@ -31,6 +31,7 @@ from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
+from cic_assets.ledger import arrivals as ledger
 from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import IngestFailure, failures, tried_as
@@ -307,7 +308,7 @@ def _arrivals_of(
     """
     with parts.warehouse.transaction() as connection:
         found = catalogue.arrivals(connection, [stream.id for stream in streams])
-        done, failed = catalogue.ingested(connection), failures(connection)
+        done, failed = ledger.ingested(connection), failures(connection)
     is_covered = _window_of(context, config)
     by_stream: dict[str, list[Arrival]] = {stream.id: [] for stream in streams}
     for arrival in found:

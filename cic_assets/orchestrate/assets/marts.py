@@ -38,7 +38,7 @@ def catalogue_assets() -> list[AssetSpec]:
     """What marts read and no run writes by itself: external, so that the lineage says where it comes from."""
     described = {
         ("catalogue", "stream"): "One row per stream file: provider, authority, zone, licence.",
-        ("catalogue", "stream_cover"): "Up to when each arrival of a status stream covers time.",
+        ("catalogue", "arrival"): "One row per arrival: what its last ingest was, and which time it covers.",
         ("facts", "charge_point"): "The registry with its history, as locations streams give it.",
         ("facts", "charge_point_rating"): "How strong a charge point is and whether it is rapid, by month.",
         ("quality", "new_column"): "A view: fields that came later than their stream, and with which arrival.",

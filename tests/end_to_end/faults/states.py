@@ -49,7 +49,7 @@ _WAREHOUSE_UNITS: _Units = {
         ("quality.rule_count", "stream_id", "t.*"),
         ("quality.unmapped_status", "stream_id", "t.*"),
         ("quality.unreadable_value", "stream_id", "t.*"),
-        ("catalogue.stream_cover", "stream_id", "t.*"),
+        ("catalogue.arrival where cover_at is not null", "stream_id", "stream_id, arrival_date, first_at, cover_at"),
         ("catalogue.stream_entry", "stream_id", "t.*"),
     ),
 }
@@ -71,11 +71,10 @@ _END_UNITS: _Units = {
         ("catalogue.sighting", "stream_id", "t.*"),
         ("catalogue.stream", "stream_id", "t.*"),
     ),
-    "ingested": (("catalogue.ingest", "stream_id", "stream_id, arrival_date, fingerprint"),),
-    "pending": (
-        ("catalogue.pending_period", "fact", "fact, period_date"),
-        ("catalogue.stale_edge", "''", "event_date"),
+    "ingested": (
+        ("catalogue.arrival where fingerprint is not null", "stream_id", "stream_id, arrival_date, fingerprint"),
     ),
+    "pending": (("catalogue.pending_period", "fact", "fact, period_date"),),
     "due": (
         ("catalogue.mart_period", "mart_set", "mart_set, period_date, touch_id is distinct from built_touch_id as due"),
     ),
@@ -230,9 +229,11 @@ def _hashes(settings: Settings, units: _Units) -> Visible:
         ).fetchall()
         for unit, tables in units.items():
             for table, key, rows in tables:
-                if (table,) not in known:
+                name, _, condition = table.partition(" where ")
+                if (name,) not in known:
                     continue
-                query = f"select ({key})::text, (select x::text from (select {rows}) as x) from {table} as t"
+                query = f"select ({key})::text, (select x::text from (select {rows}) as x) from {name} as t"
+                query += f" where {condition or True}"
                 for key_, row in connection.execute(query.encode()).fetchall():
                     found[f"{unit} {key_}".strip()].append(f"{table} {row}")
     return {unit: _hash(rows) for unit, rows in found.items()}

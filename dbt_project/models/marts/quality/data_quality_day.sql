@@ -53,7 +53,7 @@ left join {{ source('catalogue', 'stream') }} as streams
     on ingested.stream_id = streams.stream_id
 left join unmapped
     on ingested.stream_id = unmapped.stream_id and ingested.arrival_date = unmapped.arrival_date
-left join {{ source('catalogue', 'stream_cover') }} as covers
+left join {{ source('catalogue', 'arrival') }} as covers
     on ingested.stream_id = covers.stream_id and ingested.arrival_date = covers.arrival_date
 left join new_columns
     on ingested.stream_id = new_columns.stream_id and ingested.arrival_date = new_columns.arrival_date
