@@ -29,7 +29,7 @@ from cic_assets.kinds.columns import (
 )
 from cic_assets.kinds.expressions import INSTANTS, instant_faults
 from cic_assets.kinds.functions import call_faults
-from cic_assets.kinds.rules import THRESHOLDS
+from cic_assets.kinds.rules import RULES, THRESHOLDS, WITHOUT_LIMIT, Rule
 from cic_assets.kinds.safe import unsafe_faults
 from cic_assets.kinds.vocabulary import (
     SESSION_STATUSES,
@@ -150,6 +150,15 @@ class Batch(Part):
     max_age_days: Annotated[
         int | None, told("more days between the newest event and the arrival are a warning; none for archives", 3)
     ] = None
+    max_rule_pct: Annotated[
+        dict[str, Annotated[float, Field(ge=0, le=100)]],
+        told(
+            "rule id → more rows of an arrival that it rejects or flags, in per cent, are a warning of its check; of "
+            "other rules that reject `max_rejected_pct`, of those that flag `delivery.max_flagged_pct`. Arrivals of "
+            "fewer than `delivery.min_rows` rows are measured against 0 only",
+            {"D01": 1},
+        ),
+    ] = later({})
 
 
 FindingName = Literal[
@@ -338,6 +347,21 @@ class Stream(Part):
             if faults := unsafe_faults(value):
                 raise ValueError("; ".join(faults))
         return value
+
+    @model_validator(mode="after")
+    def _limits_are_of_rules(self) -> Stream:
+        known = [rule.id for rule in RULES if self.kind in rule.kinds and rule.id not in WITHOUT_LIMIT]
+        unknown = sorted(set(self.batch.max_rule_pct) - set(known))
+        if unknown:
+            raise ValueError(f"batch.max_rule_pct: no limit of {', '.join(unknown)}; there are {', '.join(known)}")
+        return self
+
+    def limit_pct(self, rule: Rule) -> float:
+        """Rows of an arrival on which a rule may fire, in per cent, without a warning; 100 for no limit."""
+        if rule.id in WITHOUT_LIMIT:
+            return 100.0
+        usual = self.batch.max_rejected_pct if rule.severity == "reject" else self.delivery.limit_of(rule.mark)
+        return self.batch.max_rule_pct.get(rule.id, usual)
 
     @model_validator(mode="after")
     def _complete(self) -> Stream:

@@ -11,7 +11,9 @@ from dataclasses import replace
 import pytest
 import yaml
 from dagster import (
+    AssetCheckEvaluation,
     AssetCheckKey,
+    AssetCheckSeverity,
     AssetKey,
     DagsterInstance,
     RunRequest,
@@ -23,6 +25,7 @@ from dagster import (
 from cic_assets.ingest.landing import land
 from cic_assets.kinds import rules
 from cic_assets.orchestrate.doors import parts_of
+from cic_assets.kinds.rules import check_name
 from cic_assets.orchestrate.jobs import REPOSITORY
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.runner import Runner
@@ -34,6 +37,7 @@ from tests.doors import connect
 from tests.end_to_end.steps import checksum
 
 ACCEPTED = AssetKey(["accepted", "sessions", ASHBOURNE])
+S02, S03 = (rule for rule in rules.RULES if rule.id in ("S02", "S03"))
 
 
 @pytest.fixture
@@ -58,6 +62,13 @@ def county(settings: Settings, tmp_path) -> Simulation:
 def runner(settings: Settings, instance: DagsterInstance) -> Runner:
     settings.home.mkdir(parents=True, exist_ok=True)
     return Runner(settings, load_streams(settings.streams), instance)
+
+
+def evaluation_of(instance: DagsterInstance, check: str) -> AssetCheckEvaluation:
+    """What a check of Ashbourne's accepted sessions said last."""
+    (latest,) = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ACCEPTED, check), limit=1)
+    assert latest.event and latest.event.dagster_event
+    return latest.event.dagster_event.asset_check_evaluation_data
 
 
 def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:
@@ -94,10 +105,13 @@ def test_personal_values_are_nowhere_but_in_the_originals(settings, runner, coun
 
 def test_a_broken_predicate_turns_its_check_red_and_replaces_nothing(settings, instance, runner, county, monkeypatch):
     runner.ingest()
-    before = checksum(settings)
+    before, truth = checksum(settings), county.truth[ASHBOURNE]
+    green = evaluation_of(instance, "S02_end_not_after_start")
+    assert green.passed and green.metadata["rows"].value == truth.fired["S02"] > 0
+    assert green.metadata["rows_in"].value == truth.rows
     # "Execute" on a check of the UI: no partition, and nothing but the check.
     for key in (
-        AssetCheckKey(ACCEPTED, "S03"),
+        AssetCheckKey(ACCEPTED, check_name(S03)),
         AssetCheckKey(AssetKey(["accepted", "sessions"]), "no_stream_is_missing"),
     ):
         job = runner._definitions.resolve_job_def("ingest")
@@ -109,14 +123,12 @@ def test_a_broken_predicate_turns_its_check_red_and_replaces_nothing(settings, i
     monkeypatch.setattr(rules, "RULES", broken)
     (report, *_) = runner.ingest()
     assert len(report.troubles) > 1 and all(re.search(r"S02 on \d+ rows", line) for line in report.troubles)
-    latest = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ACCEPTED, "S02"), limit=1)
-    evaluation = latest[0].event.dagster_event.asset_check_evaluation_data
-    planted = county.truth[ASHBOURNE].fired["S02"]
-    assert evaluation.passed is False
-    assert evaluation.metadata["id"].value == "S02"
-    assert evaluation.metadata["count"].value == planted > 0
-    others = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ACCEPTED, "S03"), limit=1)
-    assert others[0].event.dagster_event.asset_check_evaluation_data.passed is True
+    planted = truth.fired["S02"]
+    red = evaluation_of(instance, check_name(S02))
+    assert (red.passed, red.severity) == (False, AssetCheckSeverity.ERROR)
+    assert (red.metadata["contradictions"].value, red.metadata["rows"].value) == (planted, 0)
+    assert f"the rule contradicts itself on {planted} rows" in red.description
+    assert evaluation_of(instance, check_name(S03)).passed
     assert checksum(settings) == before
 
 

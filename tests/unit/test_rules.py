@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import re
 from string import Formatter
 
 import pytest
 import sqlglot
 
-from cic_assets.kinds.rules import RULES, SETS, THRESHOLDS, rules_of, with_thresholds
+from cic_assets.kinds.rules import RULES, SETS, THRESHOLDS, check_name, rules_of, with_thresholds
 from cic_assets.settings import RULE_SETS
 
 TEXTS = [
@@ -34,6 +36,17 @@ def test_the_academic_set_puts_its_two_rules_in_place_of_s05():
 
 def test_each_rule_belongs_to_a_set():
     assert {rule.id for rule in RULES} == {name for members in SETS.values() for name in members}
+
+
+def test_each_rule_has_a_check_name_of_its_own_that_begins_with_its_id():
+    names = [check_name(rule) for rule in RULES]
+    assert len(set(names)) == len(names) and all(re.fullmatch("[A-Z0-9]+(_[a-z0-9]+)+", name) for name in names)
+    assert [name.partition("_")[0] for name in names] == [rule.id for rule in RULES]
+
+
+def test_the_texts_of_rules_are_those_for_which_arrivals_were_ingested():
+    """Another digest makes every arrival due. Change it only together with a rule."""
+    assert hashlib.sha256(repr(RULES).encode()).hexdigest()[:16] == "0eb4f2f3c59cc3e8"
 
 
 @pytest.mark.parametrize("text", TEXTS)

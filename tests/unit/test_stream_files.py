@@ -34,6 +34,8 @@ WRONG = {
     "both starts": ({"columns": {**GOOD["columns"], "started_at": "x"}}, "exactly one of started_local and started_at"),
     "no rate": ({"vat_rate": None}, "vat_rate: vat_basis 'included' needs the rate"),
     "threshold": ({"overrides": {"max_fun": 1}}, "overrides: no threshold max_fun"),
+    "limit of another kind's rule": ({"batch": {"max_rule_pct": {"E02": 1}}}, "batch.max_rule_pct: no limit of E02;"),
+    "limit of no rows": ({"batch": {"max_rule_pct": {"U01": 1}}}, "batch.max_rule_pct: no limit of U01;"),
     "repair": (
         {"date_repair": {"kind": "day_month_swap", "files": ["x_201[78]*"]}},
         "date_repair.files: x_201[78]*: only * and ? are patterns here",

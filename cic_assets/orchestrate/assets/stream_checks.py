@@ -1,6 +1,8 @@
 """The checks of one stream's accepted rows: rules, batch expectations, and what its last ingest could not take.
 
-They stand on the stream's own asset, so that another stream's ingest says nothing about them.
+They stand on the stream's own asset, so that another stream's ingest says nothing about them. A rule's check fails as
+an error where the rule contradicts itself (`infra/decisions/0001`), as a warning where it rejects or flags more rows of
+an arrival than the stream's limit; its figures are shown either way.
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ from pathlib import Path
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
-from cic_assets.ingest.expectations import BATCH_CHECKS, BLOCKING_BATCH_CHECKS, CheckOutcome, validate
+from cic_assets.ingest.expectations import BATCH_CHECKS, BLOCKING_BATCH_CHECKS, CheckOutcome, fired_pct, validate
 from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.every import KINDS
-from cic_assets.kinds.rules import RULES, rules_of
+from cic_assets.kinds.rules import RULES, WITHOUT_LIMIT, Rule, check_name, rules_of
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.failures import IngestFailure
 from cic_assets.orchestrate.assets.delivery_checks import DELIVERY_CHECKS
@@ -26,7 +28,7 @@ INGESTED = "ingested"
 UNMAPPED = "unmapped_status"
 # Arrivals or deliveries that a message names; it counts all.
 NAMED = 20
-# The rule whose check also says what could not be read.
+# The rule whose check names columns, and warns of any value that can't be read.
 UNREADABLE = "U01"
 
 
@@ -37,7 +39,7 @@ def check_specs(stream: Stream) -> list[AssetCheckSpec]:
     """
     texts = {
         INGESTED: "ingest could take every arrival; what it could not is named, and the stream keeps what it had",
-        **{r.id: f"{r.severity}: {r.message} ({r.source})" for r in RULES if stream.kind in r.kinds},
+        **{check_name(each): _description(stream, each) for each in RULES if stream.kind in each.kinds},
         **BATCH_CHECKS,
         **DELIVERY_CHECKS,
         **feed_checks_of(stream),
@@ -59,8 +61,8 @@ def count_checks(stream: Stream, rule_set: str, counts: Sequence[IngestCount], d
     outcomes = validate(stream, rules_of(rule_set, stream.kind), counts, docs)
     unmapped = [_unmapped(stream, counts)] if KINDS[stream.kind].has_words else []
     return [
-        *_results(stream, outcomes),
-        _unreadable(stream, outcomes, counts),
+        *_rule_results(stream, rule_set, outcomes, counts),
+        *_batch_results(stream, outcomes),
         *unmapped,
     ]
 
@@ -77,12 +79,98 @@ def ingested(stream: Stream, failed: Sequence[IngestFailure]) -> AssetCheckResul
     )
 
 
-def _results(stream: Stream, outcomes: Sequence[CheckOutcome]) -> Iterator[AssetCheckResult]:
-    """One result per rule and batch expectation; one that the stream does not have is passed and says so."""
-    messages = {rule.id: rule.message for rule in RULES if stream.kind in rule.kinds} | BATCH_CHECKS
-    warnings = set(BATCH_CHECKS) - set(BLOCKING_BATCH_CHECKS)
-    messages.pop(UNREADABLE)
-    for name, message in messages.items():
+def _description(stream: Stream, rule: Rule) -> str:
+    """What the check looks for, and when it fails."""
+    limit = stream.limit_pct(rule)
+    beyond = f" Warning: on more than {limit:g} % of the rows of an arrival." if limit < 100 else ""
+    return (
+        f"{rule.id} {_VERBS[rule.severity]} rows: {rule.message} (source: {rule.source}).{beyond} Error: the rule "
+        "contradicts itself, a defect of the rule and not of the data."
+    )
+
+
+_VERBS = {"reject": "rejects", "flag": "flags"}
+_DONE = {"reject": "rejected", "flag": "flagged"}
+
+
+def _rule_results(
+    stream: Stream, rule_set: str, outcomes: Sequence[CheckOutcome], counts: Sequence[IngestCount]
+) -> Iterator[AssetCheckResult]:
+    """One result per rule of the kind; one that the rule set in force does not have is passed and says so."""
+    in_force = {rule.id for rule in rules_of(rule_set, stream.kind)}
+    for rule in (each for each in RULES if stream.kind in each.kinds):
+        if rule.id not in in_force:
+            yield AssetCheckResult(
+                check_name=check_name(rule),
+                asset_key=accepted_key(stream),
+                passed=True,
+                description=f"not in the rule set {rule_set}",
+                metadata={"rule": rule.id},
+            )
+            continue
+        defects = [each for each in outcomes if each.check == rule.id and not each.passed]
+        yield _rule_result(stream, rule, defects, counts)
+
+
+def _rule_result(
+    stream: Stream, rule: Rule, defects: Sequence[CheckOutcome], counts: Sequence[IngestCount]
+) -> AssetCheckResult:
+    """What a rule found: contradictions of its own before rows beyond the limit, and its figures in any case."""
+    rows, rows_in = sum(each.fired.get(rule.id, 0) for each in counts), sum(each.rows_in for each in counts)
+    figures: dict[str, str | int | float] = {
+        "rule": rule.id,
+        "rows": rows,
+        "rows_in": rows_in,
+        "share_pct": round(100 * rows / rows_in, 3) if rows_in else 0.0,
+        "contradictions": sum(each.count for each in defects),
+    }
+    if rule.id not in WITHOUT_LIMIT:
+        figures["limit_pct"] = stream.limit_pct(rule)
+    said = f"{rows:,} of {rows_in:,} rows {_DONE[rule.severity]} ({figures['share_pct']:.3g} %)"
+    wrong = _unread(counts) if rule.id == UNREADABLE else _beyond(stream, rule, counts)
+    if defects:
+        said = (
+            f"the rule contradicts itself on {figures['contradictions']:,} rows: a defect of the rule, not of the data;"
+            f" those arrivals keep the rows that they had. {'; '.join(each.detail for each in defects)}"
+        )
+    elif wrong:
+        said += f"; {wrong}"
+    return AssetCheckResult(
+        check_name=check_name(rule),
+        asset_key=accepted_key(stream),
+        passed=not defects and not wrong,
+        severity=AssetCheckSeverity.ERROR if defects else AssetCheckSeverity.WARN,
+        description=said,
+        metadata=figures,
+    )
+
+
+def _beyond(stream: Stream, rule: Rule, counts: Sequence[IngestCount]) -> str:
+    """Names the arrivals of which a rule rejects or flags more rows than the stream's limit; empty for none."""
+    limit, shares = stream.limit_pct(rule), {each.arrival_date: fired_pct(stream, rule, each) for each in counts}
+    found = [f"{day} ({share:.3g} %)" for day, share in shares.items() if share > limit]
+    if not found:
+        return ""
+    more = f" and {len(found) - NAMED} more" if found[NAMED:] else ""
+    return f"more than the limit of {limit:g} % in arrivals of {', '.join(found[:NAMED])}{more}"
+
+
+def _unread(counts: Sequence[IngestCount]) -> str:
+    """Names the columns of which values are there and were not read, and how many; empty where all were read."""
+    found: Counter[str] = Counter()
+    there: Counter[str] = Counter()
+    for count in counts:
+        found.update({name: unread for name, (_, unread) in count.unreadable.items() if unread})
+        there.update({name: present for name, (present, _) in count.unreadable.items()})
+    if not found:
+        return ""
+    columns = ", ".join(f"{name} {values} of {there[name]}" for name, values in sorted(found.items()))
+    return f"values that are there can't be read: {columns}: mend the expressions of the stream file or the feed"
+
+
+def _batch_results(stream: Stream, outcomes: Sequence[CheckOutcome]) -> Iterator[AssetCheckResult]:
+    """One result per batch expectation; one that the stream does not have is passed and says so."""
+    for name, message in BATCH_CHECKS.items():
         mine = [outcome for outcome in outcomes if outcome.check == name]
         failed = [outcome for outcome in mine if not outcome.passed]
         count = sum(outcome.count for outcome in failed)
@@ -90,7 +178,7 @@ def _results(stream: Stream, outcomes: Sequence[CheckOutcome]) -> Iterator[Asset
             check_name=name,
             asset_key=accepted_key(stream),
             passed=not failed,
-            severity=AssetCheckSeverity.WARN if name in warnings else AssetCheckSeverity.ERROR,
+            severity=AssetCheckSeverity.ERROR if name in BLOCKING_BATCH_CHECKS else AssetCheckSeverity.WARN,
             description=f"{name}: {count} against: {message}" if failed else None,
             metadata={
                 "id": name,
@@ -99,32 +187,6 @@ def _results(stream: Stream, outcomes: Sequence[CheckOutcome]) -> Iterator[Asset
                 "found": MetadataValue.text("; ".join(outcome.detail for outcome in failed)),
             },
         )
-
-
-def _unreadable(stream: Stream, outcomes: Sequence[CheckOutcome], counts: Sequence[IngestCount]) -> AssetCheckResult:
-    """Names the columns of which values are there and were not read, and how many; the rule's own audit with it."""
-    found: Counter[str] = Counter()
-    there: Counter[str] = Counter()
-    for count in counts:
-        found.update({name: unread for name, (_, unread) in count.unreadable.items() if unread})
-        there.update({name: present for name, (present, _) in count.unreadable.items()})
-    said = ", ".join(f"{name} {rows} of {there[name]}" for name, rows in sorted(found.items()))
-    broken = [outcome for outcome in outcomes if outcome.check == UNREADABLE and not outcome.passed]
-    return AssetCheckResult(
-        check_name=UNREADABLE,
-        asset_key=accepted_key(stream),
-        passed=not found and not broken,
-        severity=AssetCheckSeverity.ERROR if broken else AssetCheckSeverity.WARN,
-        description=f"values that are there can't be read: {said}: mend the expressions of the stream file or the feed"
-        if found
-        else None,
-        metadata={
-            "id": UNREADABLE,
-            "count": sum(found.values()),
-            "columns": said,
-            "found": MetadataValue.text("; ".join(outcome.detail for outcome in broken)),
-        },
-    )
 
 
 def _unmapped(stream: Stream, counts: Sequence[IngestCount]) -> AssetCheckResult:
