@@ -13,7 +13,7 @@ import pwd
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -23,7 +23,11 @@ Environment = Literal["local", "staging", "prod"]
 ENVIRONMENTS: tuple[Environment, ...] = ("local", "staging", "prod")
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
-SHIPPED_STREAMS = PACKAGE / "streams" / "files"
+# How `CIC_STREAMS` calls the folder of the example feeds, wherever the package is.
+EXAMPLES = "examples"
+EXAMPLE_STREAMS = PACKAGE / "streams" / EXAMPLES
+# In a home: what `CIC_STREAMS` would say; `cic demo` writes it.
+STREAMS_OF_HOME = "streams.path"
 # Names of this machine for itself.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULE_SETS = ("default", "academic")
@@ -57,7 +61,7 @@ class Settings:
         ui_writes: whether it may start and change things when it is reached from other machines.
         reader_url: the same for `cic sql --role etl`, by the role cic_reader.
         spark: `embedded`, `local[n]` or `sc://host:port`.
-        streams: folders of stream files, later ones win by file name.
+        streams: folders of stream files, later ones win by file name; none where nobody has said any.
         rule_set: forces one rule set for all streams, or None.
         personal_key_variable: the key of the keyed hash, or None to keep one in `home`.
         s3_endpoint: S3 that is not Amazon's (`AWS_ENDPOINT_URL`, which Spark and delta-rs read by themselves).
@@ -143,7 +147,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         lake=_lake(env.get("CIC_LAKE"), home),
         warehouse_url=_postgres(env, "CIC_WAREHOUSE_URL"),
         spark=_spark(env.get("CIC_SPARK") or "embedded"),
-        streams=_streams(env.get("CIC_STREAMS")),
+        streams=_streams(env.get("CIC_STREAMS"), home),
         rule_set=rule_set,
         personal_key_variable=env.get("CIC_PERSONAL_KEY") or None,
         restatement_horizon_days=_days(env.get("CIC_RESTATEMENT_HORIZON_DAYS")),
@@ -242,16 +246,31 @@ def _spark(value: str) -> str:
     raise SettingsError(f"CIC_SPARK={value!r}: choose embedded, local[*] (needs Java 17+) or sc://host:port")
 
 
-def _streams(value: str | None) -> tuple[Path, ...]:
+def with_examples(settings: Settings) -> Settings:
+    """The settings with the example feeds, which every later process of this home reads while `CIC_STREAMS` is unset.
+
+    So that `cic up` and `cic run` after `cic demo` know the streams of what it has landed, without an `export`.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    (settings.home / STREAMS_OF_HOME).write_text(f"{EXAMPLES}\n")
+    return replace(settings, streams=(EXAMPLE_STREAMS,))
+
+
+def _streams(value: str | None, home: Path) -> tuple[Path, ...]:
+    kept = home / STREAMS_OF_HOME
+    if not value and kept.is_file():
+        value = kept.read_text().strip()
     if not value:
-        return (SHIPPED_STREAMS,)
-    folders = tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
+        return ()
+    parts = [part for part in value.split(os.pathsep) if part]
+    folders = tuple(EXAMPLE_STREAMS if part == EXAMPLES else Path(part).absolute() for part in parts)
     if not folders:
         raise SettingsError(f"CIC_STREAMS={value!r} names no folder")
     for folder in folders:
         if not folder.is_dir():
             raise SettingsError(
-                f"CIC_STREAMS: {folder} is not a folder; give folders of stream files, {os.pathsep!r} apart"
+                f"CIC_STREAMS: {folder} is not a folder; give folders of stream files, {os.pathsep!r} apart, or "
+                f"{EXAMPLES} for the example feeds"
             )
     return folders
 

@@ -160,5 +160,5 @@ def settings(server_home: Path, template: str, tmp_path: Path) -> Settings:
     server = embedded.locate(server_home)
     with admin(server) as connection:
         connection.execute(f"create database {database} template {template}")
-    base = load_settings({"CIC_HOME": str(tmp_path / "home")})
+    base = load_settings({"CIC_HOME": str(tmp_path / "home"), "CIC_STREAMS": "examples"})
     return replace(base, warehouse_url=server.url(database))

@@ -21,8 +21,8 @@ from cic_assets.cli.deliveries import held, release
 from cic_assets.cli.quarantine import quarantine_app
 from cic_assets.cli.streams import streams_app
 from cic_assets.printed import csv_row, marked
-from cic_assets.settings import Settings, load_settings
-from cic_assets.streams.load import BrokenFile, StreamFileError, claimants, read_streams
+from cic_assets.settings import Settings, load_settings, with_examples
+from cic_assets.streams.load import NO_STREAMS, BrokenFile, StreamFileError, claimants, read_streams
 
 if TYPE_CHECKING:
     from cic_assets.kinds.stream import Stream
@@ -115,7 +115,7 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     from cic_assets.ledger.mart_sets import manifest_of
     from cic_assets.orchestrate.doors import set_up
 
-    settings, _, broken = _platform()
+    settings, streams, broken = _platform()
     _warn_of(broken)
     if ui:
         # Without it the UI comes up with an error in place of assets.
@@ -128,6 +128,8 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
         with step(out, "UI and daemon"):
             server.start(settings, port)
         out.print(f"http://localhost:{port}  (log: {server.log_file(settings)}; stop with `cic down`)")
+    if not streams and not broken:
+        _warn(NO_STREAMS)
     # Last, as it loads Dagster, which takes 2 s of CPU time, and the sensors do it too.
     _fail_dead_runs(settings)
 
@@ -184,9 +186,12 @@ def demo(
     wait: Annotated[bool, typer.Option(help="Keep the UI up until interrupted.")] = True,
     port: Port = 3000,
 ) -> None:
-    """From raw files to marts: land, ingest, compute, print; then the UI."""
+    """From raw files to marts: land, ingest, compute, print; then the UI.
+
+    Where CIC_STREAMS is not set, with the example streams, which later commands of the same home know too.
+    """
     from cic_assets.cli import server
-    from cic_assets.cli.demo import run_demo, step
+    from cic_assets.cli.demo import demand_county, run_demo, step
 
     settings, streams, broken = _platform()
     _warn_of(broken)
@@ -194,6 +199,13 @@ def demo(
         raise wrong_call(f"--input {source}: no such folder")
     if wait:
         server.demand_startable(settings, port)
+    if not settings.streams:
+        settings = with_examples(settings)
+        streams = read_streams(settings.streams).streams
+        said = f"example streams ({settings.streams[0]}), kept for {settings.home}; CIC_STREAMS names others"
+        out.print(said, highlight=False, soft_wrap=True)
+    if source is None:
+        demand_county(streams)
     run_demo(settings, streams, source, out)
     if wait:
         with step(out, "UI and daemon"):
@@ -240,7 +252,7 @@ def land(
     if stream != "auto" and stream not in streams:
         if reasons := [each.reason for each in broken if each.stream_id == stream]:
             raise StreamFileError("; ".join(reasons))
-        raise wrong_call(f"no stream {stream!r}; there are {', '.join(streams)}")
+        raise wrong_call(f"no stream {stream!r}; there are {', '.join(streams)}" if streams else NO_STREAMS)
     _warn_of(broken)
     moment = arrived_at.replace(tzinfo=dt.UTC) if arrived_at else None
     # One for all files of a call: they came together.
@@ -318,7 +330,7 @@ def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> N
     for fault in runner.unreadable:
         _warn(f"{fault}: restore it, or move it away")
     if not reports:
-        out.print("nothing pending")
+        out.print("nothing pending" if streams else f"nothing pending: {NO_STREAMS}", soft_wrap=True, highlight=False)
     for line in _orphans(settings, [*streams, *(each.stream_id for each in broken)]):
         _warn(line)
     for line in [*_incomplete_deliveries(settings), *_unwell_feeds(settings, streams)]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from cic_assets.errors import WrongCallError
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.regular import oddity
@@ -90,6 +91,20 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
         for each in incomplete(connection):
             console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)
     print_summary(settings, console)
+
+
+def demand_county(streams: Iterable[str]) -> None:
+    """The streams of the simulated county are there.
+
+    Raises:
+        WrongCallError: they are not.
+    """
+    from cic_assets.simulate import ASHBOURNE, BRACKENDALE
+
+    if not {ASHBOURNE, BRACKENDALE} <= set(streams):
+        raise WrongCallError(
+            "the simulated county needs the example streams: add `examples` to CIC_STREAMS, or give --input DIR"
+        )
 
 
 def _land_simulation(parts: Parts, streams: dict[str, Stream]) -> tuple[int, int]:

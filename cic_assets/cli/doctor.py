@@ -24,7 +24,7 @@ from cic_assets.ledger.periods import due_periods
 from cic_assets.ledger.publication import due_by_set
 from cic_assets.orchestrate.doors import parts_of, warehouse_of
 from cic_assets.settings import Settings, SettingsError, load_settings
-from cic_assets.streams.load import read_streams
+from cic_assets.streams.load import NO_STREAMS, read_streams
 from cic_assets.warehouse import connect as warehouse
 from cic_assets.warehouse.embedded import WarehouseDownError
 
@@ -98,6 +98,8 @@ def _streams(settings: Settings) -> Finding:
     files = read_streams(settings.streams)
     if files.broken:
         return Finding("streams", "missing", "; ".join(each.reason for each in files.broken))
+    if not files.streams:
+        return Finding("streams", "missing", NO_STREAMS)
     return Finding("streams", "ok", ", ".join(files.streams))
 
 

@@ -14,7 +14,7 @@ from cic_assets.cli.console import err, print_table, say, say_error, wrong_call
 from cic_assets.kinds.personal import undecided, undecided_hint
 from cic_assets.printed import marked
 from cic_assets.settings import load_settings
-from cic_assets.streams.load import StreamFileError, load_stream, read_streams
+from cic_assets.streams.load import NO_STREAMS, StreamFileError, load_stream, read_streams
 from cic_assets.streams.new import NEW_KINDS, write_new
 
 streams_app = typer.Typer(no_args_is_help=True, help="Stream files: one YAML file per operator's feed.")
@@ -24,6 +24,9 @@ streams_app = typer.Typer(no_args_is_help=True, help="Stream files: one YAML fil
 def list_streams() -> None:
     """All streams: id, provider, authority, format, and the files that they claim; and stream files that are broken."""
     files = read_streams(load_settings().streams)
+    if not files.streams and not files.broken:
+        say(NO_STREAMS)
+        return
     rows = [
         (
             stream.id, stream.kind, stream.provider.name, stream.authority.name, stream.zone, stream.format.type,
@@ -56,7 +59,7 @@ def accept_stream(stream_id: Annotated[str, typer.Argument(metavar="STREAM", hel
         if stream_id in streams:
             accept_change(connection, stream_id, streams[stream_id].fingerprint())
         elif not give_up(connection, stream_id):
-            raise wrong_call(f"no stream {stream_id!r}; there are {', '.join(streams)}")
+            raise wrong_call(f"no stream {stream_id!r}; there are {', '.join(streams) or 'none'}")
     said = "rows may leave with its file as it is now" if stream_id in streams else "given up, as it has no file"
     say(f"{stream_id}: {said}; `cic run daily` or the daemon applies it")
 

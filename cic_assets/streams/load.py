@@ -16,6 +16,12 @@ from cic_assets.errors import PlatformError
 from cic_assets.kinds.columns import COLUMNS
 from cic_assets.kinds.stream import Stream, parse_stream
 
+# What a fresh installation has, and what to do about it.
+NO_STREAMS = (
+    "no stream yet: write a stream file with `cic streams new ID --folder FOLDER`, and export CIC_STREAMS=FOLDER; "
+    "`cic demo` and CIC_STREAMS=examples show the example feeds"
+)
+
 
 class StreamFileError(PlatformError):
     """A stream file is wrong: the message gives path, key and reason."""
@@ -86,15 +92,16 @@ def read_streams(folders: Iterable[Path]) -> StreamFiles:
     """The streams of all files that can be loaded: a broken one stops no other.
 
     Of a name that is in several folders, the last folder's file counts. Of two files with one id, the second is broken.
+    Without a folder there is no stream, as in a fresh installation.
 
     Raises:
-        StreamFileError: there is no file at all.
+        StreamFileError: the folders have no file at all.
     """
     folders = tuple(folders)
     paths = sorted({path.name: path for folder in folders for path in sorted(folder.glob("*.y*ml"))}.values())
     streams: dict[str, tuple[Stream, Path]] = {}
     broken: list[BrokenFile] = []
-    if not paths:
+    if folders and not paths:
         places = ", ".join(map(str, folders))
         raise StreamFileError(f"no stream file (*.yml) in {places}: set CIC_STREAMS, or write one: cic streams new ID")
     for path in paths:
@@ -113,7 +120,7 @@ def load_streams(folders: Iterable[Path]) -> dict[str, Stream]:
     """All streams by id, ordered by id, where every file must be right.
 
     Raises:
-        StreamFileError: a file is wrong, two files have one id, or there is none.
+        StreamFileError: a file is wrong, two files have one id, or the folders have none.
     """
     files = read_streams(folders)
     if files.broken:

@@ -19,7 +19,7 @@ def scratch() -> Iterator[tuple[Settings, Path]]:
         home = Path(name, "home")
         embedded.start(home)
         try:
-            settings = load_settings({"CIC_HOME": str(home), "CIC_PERSONAL_KEY": "scratch"})
+            settings = load_settings({"CIC_HOME": str(home), "CIC_STREAMS": "examples", "CIC_PERSONAL_KEY": "scratch"})
             set_up(settings)
             yield settings, Path(name)
         finally:

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cic_assets.settings import PROJECT
-
 CIC = Path(sys.executable).with_name("cic")
 # All that it takes: one file.
 OTHER = """\
@@ -59,8 +57,7 @@ def council(home: Path) -> Iterator[Path]:
 
 def environment_of(home: Path) -> dict[str, str]:
     """The variables of the council's processes."""
-    shipped = PROJECT / "cic_assets" / "streams" / "files"
-    return {**os.environ, "CIC_HOME": str(home / "home"), "CIC_STREAMS": f"{shipped}:{home / 'streams'}"}
+    return {**os.environ, "CIC_HOME": str(home / "home"), "CIC_STREAMS": f"examples:{home / 'streams'}"}
 
 
 def cic(home: Path, *arguments: str, code: int = 0, **variables: str) -> str:

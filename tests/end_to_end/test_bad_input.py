@@ -432,6 +432,7 @@ def test_a_file_of_an_unknown_stream_is_left_alone_and_named(outcome, tmp_path, 
     path.write_bytes(between())
     monkeypatch.setenv("CIC_HOME", str(outcome.settings.home))
     monkeypatch.setenv("CIC_WAREHOUSE_URL", str(outcome.settings.warehouse_url))
+    monkeypatch.setenv("CIC_STREAMS", "examples")
 
     def run(*arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(cli.app, ["land", *arguments])

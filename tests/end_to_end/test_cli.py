@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import psycopg
 import pytest
 
 from cic_assets.settings import PROJECT
+from cic_assets.simulate import ASHBOURNE, simulate
 from cic_assets.warehouse import embedded
 from tests.end_to_end.porto import CIC, OTHER, ROWS, cic, council, environment_of, query
 
@@ -70,7 +73,7 @@ def test_a_wrong_stream_file_fails_with_path_key_and_reason(home):
 
 
 def test_an_undeclared_swap_fails_the_check(home, data):
-    text = (PROJECT / "cic_assets/streams/files/dundee_sessions.yml").read_text()
+    text = (PROJECT / "cic_assets/streams/examples/dundee_sessions.yml").read_text()
     undeclared = home / "undeclared.yml"
     undeclared.write_text(re.sub(r"date_repair:\n.*\n.*\n", "", text))
     swapped, right = (data / "sessions" / f"dundee_{name}.csv.gz" for name in ("2017-09_2017-12", "2018-06_2018-09"))
@@ -134,3 +137,23 @@ def test_a_warehouse_that_is_gone_is_made_anew_from_the_lake(home):
     assert re.search(r"monthly \S+ 2026-08-01: done", said)
     assert {table: sorted(query(home, f"table {table}", "etl"), key=str) for table in shown} == before
     assert "nothing pending" in cic(home, "run", "monthly")
+
+
+def test_after_a_demo_later_commands_know_the_example_streams(tmp_path):
+    sent = tmp_path / "sent"
+    (file, *_) = [
+        each
+        for each in simulate(tmp_path / "county", last_day=dt.date(2026, 11, 1), days=7, charge_points=2).files
+        if each.stream_id == ASHBOURNE
+    ]
+    sent.mkdir()
+    shutil.copy(file.path, sent)
+    fresh = {"CIC_STREAMS": ""}
+    try:
+        assert "no stream yet: write a stream file with `cic streams new" in cic(tmp_path, "up", "--no-ui", **fresh)
+        said = cic(tmp_path, "demo", "--no-wait", "--input", str(sent), **fresh)
+        assert f"{file.path.name} → {ASHBOURNE}" in said and "Network overview by month" in said
+        assert f"kept for {tmp_path / 'home'}; CIC_STREAMS names others" in said
+        assert ASHBOURNE in cic(tmp_path, "streams", "list", **fresh)
+    finally:
+        cic(tmp_path, "down", "--delete", **fresh)

@@ -51,7 +51,7 @@ def run(server_home: Path, folder: Path, name: str, **plan: object) -> Run:
     server = embedded.locate(server_home)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"create database county_{name}_{abs(hash(folder)) % 10**9}")
-    base = load_settings({"CIC_HOME": str(folder / "home"), "CIC_PERSONAL_KEY": "k"})
+    base = load_settings({"CIC_HOME": str(folder / "home"), "CIC_STREAMS": "examples", "CIC_PERSONAL_KEY": "k"})
     settings = replace(base, warehouse_url=server.url(f"county_{name}_{abs(hash(folder)) % 10**9}"))
     set_up(settings)
     sent = simulate(folder / "sent", last_day=LAST, charge_points=14, **plan)

@@ -26,7 +26,7 @@ STEPS = Path(__file__).with_name("steps.py")
 def digest(settings: Settings, engine: str) -> dict[str, str]:
     names = {
         "CIC_HOME": str(settings.home), "CIC_WAREHOUSE_URL": str(settings.warehouse_url), "CIC_SPARK": engine,
-        "PYTHONPATH": str(STEPS.parents[2]),
+        "CIC_STREAMS": "examples", "PYTHONPATH": str(STEPS.parents[2]),
     }  # fmt: skip
     command = [sys.executable, str(STEPS), "digest"]
     done = subprocess.run(

@@ -24,7 +24,7 @@ from cic_assets.formats.read import Record, read_records
 from cic_assets.ingest.decode import decoded_row, decoded_schema
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.stream import Stream
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
 from tests.fuzz.payloads import HEADER, SHAPED, STREAMS, cdr, files, state, table_row
 
@@ -146,7 +146,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]]]] 
                                   if name in zipfile.ZipFile(io.BytesIO(WORKBOOK)).namelist()]),
     "gzip": (any_gzip, lambda: [gzip.compress(each) for each in _valid("fuzz_csv")[:3]]),
     "shaped": (shaped, _shaped),
-    "stream": (any_stream_file, lambda: [each.read_bytes() for each in sorted(SHIPPED_STREAMS.glob("*.yml"))]),
+    "stream": (any_stream_file, lambda: [each.read_bytes() for each in sorted(EXAMPLE_STREAMS.glob("*.yml"))]),
 }  # fmt: skip
 
 

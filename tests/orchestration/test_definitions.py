@@ -11,7 +11,7 @@ from dagster import AssetKey, Definitions
 from cic_assets.orchestrate.assets.raw import OWNERS, raw_assets
 from cic_assets.orchestrate.partitions import DAYS, MONTHS, contiguous, month_range
 from cic_assets.orchestrate.schedules import months_due
-from cic_assets.settings import PROJECT, SHIPPED_STREAMS, load_settings
+from cic_assets.settings import EXAMPLE_STREAMS, PROJECT, load_settings
 from cic_assets.streams.load import load_streams
 
 D = dt.date
@@ -22,17 +22,20 @@ def definitions() -> Definitions:
     from cic_assets.orchestrate.definitions import build_definitions
 
     # Not the module's own: another test of this process may have loaded it with streams of its own.
-    return build_definitions(load_settings({}), load_streams((SHIPPED_STREAMS,)))
+    return build_definitions(load_settings({}), load_streams((EXAMPLE_STREAMS,)))
 
 
 def test_the_location_loads_in_a_fresh_interpreter_without_a_server(tmp_path):
     code = (
         "from dagster import Definitions; from cic_assets.orchestrate.definitions import defs; "
-        "Definitions.validate_loadable(defs)"
+        "Definitions.validate_loadable(defs); "
+        "print([str(key) for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] == 'raw'])"
     )
     environment = {"PATH": "/usr/bin:/bin", "CIC_HOME": str(tmp_path), "HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-800:]
+    # A fresh installation has nobody's streams.
+    assert done.stdout.splitlines()[-1] == "[]"
     # Loading reads; it makes no lake, no key and no database.
     assert not list(tmp_path.glob("*.key")) and not (tmp_path / "lake").exists()
 
@@ -50,9 +53,9 @@ def test_raw_streams_are_external_and_upstream_of_accepted(definitions):
 
 
 def test_a_contact_that_is_no_address_ends_no_command():
-    (shipped, *_) = load_streams([SHIPPED_STREAMS]).values()
+    (example, *_) = load_streams([EXAMPLE_STREAMS]).values()
     contacts = ["data@example.org", "a@b.c", "Jo <jo@example.org>", "@data_team", "call 0300 123"]
-    streams = [shipped.model_copy(update={"id": f"s{n}", "contact": text}) for n, text in enumerate(contacts)]
+    streams = [example.model_copy(update={"id": f"s{n}", "contact": text}) for n, text in enumerate(contacts)]
     assert [list(spec.owners) for spec in raw_assets(streams)] == [["data@example.org"], *[OWNERS] * 4]
 
 
@@ -74,7 +77,7 @@ def test_each_rule_has_a_check_of_its_own_on_each_stream(definitions):
     from cic_assets.kinds.rules import RULES, check_name
 
     keys = definitions.resolve_asset_graph().asset_check_keys
-    for stream in load_streams((SHIPPED_STREAMS,)).values():
+    for stream in load_streams((EXAMPLE_STREAMS,)).values():
         names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", stream.kind, stream.id])}
         assert {check_name(rule) for rule in RULES if stream.kind in rule.kinds} <= names
     assert {kind for rule in RULES for kind in rule.kinds} == {"sessions", "status", "locations"}

@@ -10,10 +10,10 @@ from dagster import AssetCheckSeverity
 from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.rules import RULES, rules_of
 from cic_assets.orchestrate.assets.stream_checks import check_specs, count_checks
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import load_stream
 
-SESSIONS = SHIPPED_STREAMS / "ashbourne_sessions.yml"
+SESSIONS = EXAMPLE_STREAMS / "ashbourne_sessions.yml"
 DAYS = [dt.date(2026, 9, day) for day in (1, 8)]
 
 

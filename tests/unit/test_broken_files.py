@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import StreamFileError, load_streams, read_streams
 
-SHIPPED = SHIPPED_STREAMS / "ashbourne_sessions.yml"
+SHIPPED = EXAMPLE_STREAMS / "ashbourne_sessions.yml"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from cic_assets.formats.read import Reading, read_records
 from cic_assets.ingest.decode import content_of, decoded_row, names_twice
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.stream import parse_stream
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import load_streams
 
 BASE = {
@@ -207,7 +207,7 @@ def test_points_without_connectors_are_registered_and_sites_without_points_are_n
 
 def test_what_0_3_called_a_decoding_is_known():
     """Of purged originals the decoded copy of 0.3 is all there is; the names are those that 0.3 gave."""
-    streams = load_streams([SHIPPED_STREAMS])
+    streams = load_streams([EXAMPLE_STREAMS])
     names = {"brackendale_ocpi_sessions": "4129544cabab2cf5", "dunholt_sessions": "439e66963eb037c8"}
     assert {name: streams[name].former_decode_fingerprint() for name in names} == names
 

@@ -15,7 +15,7 @@ from sqlglot.errors import SqlglotError
 from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.read import read_records
 from cic_assets.kinds.stream import referenced_fields
-from cic_assets.settings import PROJECT, SHIPPED_STREAMS, SettingsError, load_settings
+from cic_assets.settings import EXAMPLE_STREAMS, PROJECT, SettingsError, load_settings
 from cic_assets.streams.load import claimants, load_stream, load_streams
 
 
@@ -64,7 +64,7 @@ def test_xlsx_skips_empty_rows_and_keeps_their_number():
 def test_settings_defaults():
     found = load_settings({})
     assert (found.home, found.lake) == (PROJECT / ".cic", str(PROJECT / ".cic" / "lake"))
-    assert (found.streams, found.restatement_horizon_days) == ((SHIPPED_STREAMS,), 400)
+    assert found.restatement_horizon_days == 400
 
 
 def test_a_missing_folder_of_streams_is_named(tmp_path):
@@ -72,20 +72,20 @@ def test_a_missing_folder_of_streams_is_named(tmp_path):
         load_settings({"CIC_STREAMS": f"{tmp_path}:{tmp_path / 'gone'}"})
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED_STREAMS.glob("*.yml")), ids=lambda path: path.stem)
-def test_each_shipped_file_has_its_id_as_name(path):
+@pytest.mark.parametrize("path", sorted(EXAMPLE_STREAMS.glob("*.yml")), ids=lambda path: path.stem)
+def test_each_example_file_has_its_id_as_name(path):
     assert load_stream(path).id == path.stem
 
 
 def test_a_later_folder_wins_by_file_name(tmp_path):
-    content = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
+    content = yaml.safe_load((EXAMPLE_STREAMS / "ashbourne_sessions.yml").read_text())
     (tmp_path / "ashbourne_sessions.yml").write_text(yaml.safe_dump({**content, "description": "mine"}))
-    assert load_streams([SHIPPED_STREAMS, tmp_path])["ashbourne_sessions"].description == "mine"
-    assert load_streams([tmp_path, SHIPPED_STREAMS])["ashbourne_sessions"].description != "mine"
+    assert load_streams([EXAMPLE_STREAMS, tmp_path])["ashbourne_sessions"].description == "mine"
+    assert load_streams([tmp_path, EXAMPLE_STREAMS])["ashbourne_sessions"].description != "mine"
 
 
 def test_an_unknown_file_has_no_claimants():
-    assert claimants(load_streams([SHIPPED_STREAMS]).values(), Path("other.csv").name) == []
+    assert claimants(load_streams([EXAMPLE_STREAMS]).values(), Path("other.csv").name) == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import datetime as dt
 from cic_assets.ingest.expectations import broken, validate
 from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.rules import rules_of
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import load_stream
 
 DAY = dt.date(2026, 9, 1)
@@ -33,7 +33,7 @@ LIMITS = {
 
 
 def test_both_say_the_same_of_every_arrival():
-    stream = load_stream(SHIPPED_STREAMS / "ashbourne_sessions.yml")
+    stream = load_stream(EXAMPLE_STREAMS / "ashbourne_sessions.yml")
     batch = stream.batch.model_copy(update={"max_age_days": 30, "max_rule_pct": {"S01": 0.0, "S02": 5.0}})
     stream = stream.model_copy(update={"batch": batch})
     rules = rules_of("default", "sessions")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import load_streams
 
 FAULTS = Path(__file__).parents[1] / "end_to_end/faults/streams"
@@ -43,6 +43,6 @@ KNOWN = {
 
 
 def test_a_stream_file_without_new_keys_has_the_fingerprints_that_it_had():
-    streams = load_streams([SHIPPED_STREAMS, FAULTS])
+    streams = load_streams([EXAMPLE_STREAMS, FAULTS])
     found = {name: (stream.decode_fingerprint(), stream.fingerprint()) for name, stream in streams.items()}
     assert {name: each for name, each in found.items() if name in KNOWN} == KNOWN

@@ -9,7 +9,7 @@ from sqlglot.errors import SqlglotError
 
 from cic_assets.kinds.functions import FUNCTIONS, OPERATORS, call_faults
 from cic_assets.kinds.stream import parse_stream
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 
 REFUSED = [
     # The server's environment, files and users.
@@ -53,7 +53,7 @@ def test_what_is_listed_may_be_used(expression):
 
 @pytest.mark.parametrize("place", ["columns", "where"])
 def test_wherever_it_stands_and_with_the_way_out(place):
-    content = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
+    content = yaml.safe_load((EXAMPLE_STREAMS / "ashbourne_sessions.yml").read_text())
     if place == "where":
         content["where"] = "Charger = uuid()"
     else:

@@ -34,14 +34,14 @@ from cic_assets.formats import (
 from cic_assets.formats.feed import FeedFormat
 from cic_assets.ingest import decode
 from cic_assets.ingest.decode import _bounded
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
 from tests.fuzz import costs
 from tests.fuzz.payloads import HEADER, ODD, STREAMS, payload
 from tests.fuzz.targets import TARGETS, decode_all, decoded_rows, sheet
 
-GOOD = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
-STATUS = yaml.safe_load((SHIPPED_STREAMS / "dusseldorf_status.yml").read_text())
+GOOD = yaml.safe_load((EXAMPLE_STREAMS / "ashbourne_sessions.yml").read_text())
+STATUS = yaml.safe_load((EXAMPLE_STREAMS / "dusseldorf_status.yml").read_text())
 # The same examples at every run; `make fuzz` looks for others.
 SHORT = settings(
     max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)

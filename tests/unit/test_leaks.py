@@ -15,10 +15,10 @@ from cic_assets.ingest.decode import decoded_row
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.personal import looks_personal
 from cic_assets.kinds.stream import parse_stream, referenced_fields
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 
-CSV = parse_stream(yaml.safe_load(Path(SHIPPED_STREAMS, "ashbourne_sessions.yml").read_text()))
-JSONL = parse_stream(yaml.safe_load(Path(SHIPPED_STREAMS, "brackendale_sessions.yml").read_text()))
+CSV = parse_stream(yaml.safe_load(Path(EXAMPLE_STREAMS, "ashbourne_sessions.yml").read_text()))
+JSONL = parse_stream(yaml.safe_load(Path(EXAMPLE_STREAMS, "brackendale_sessions.yml").read_text()))
 
 
 def guard(stream, reading, key=b"k"):
@@ -103,7 +103,7 @@ def test_names_that_look_personal():
     assert [name for name in NO_PERSONS if looks_personal(name)] == []
 
 
-OPEN = parse_stream({**yaml.safe_load(Path(SHIPPED_STREAMS, "dusseldorf_status.yml").read_text()), "format": {
+OPEN = parse_stream({**yaml.safe_load(Path(EXAMPLE_STREAMS, "dusseldorf_status.yml").read_text()), "format": {
     "type": "jsonl"}, "columns": {"charge_point": "evses", "status": "s", "changed_at": "t"}})  # fmt: skip
 
 
@@ -142,6 +142,6 @@ def test_names_of_fields_show_no_values():
 
 
 def test_a_stream_file_says_once_whether_a_field_is_personal():
-    content = yaml.safe_load(Path(SHIPPED_STREAMS, "ashbourne_sessions.yml").read_text())
+    content = yaml.safe_load(Path(EXAMPLE_STREAMS, "ashbourne_sessions.yml").read_text())
     with pytest.raises(ValueError, match="not_personal: RFID stands in personal_fields too"):
         parse_stream({**content, "not_personal": ["RFID"]})

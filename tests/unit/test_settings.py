@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cic_assets.settings import SettingsError, load_settings, machine_bytes
+from cic_assets.settings import EXAMPLE_STREAMS, SettingsError, load_settings, machine_bytes, with_examples
 
 
 def test_local_has_an_embedded_default_for_each_part(tmp_path):
@@ -94,3 +94,17 @@ def test_a_misspelt_variable_is_refused_with_the_likely_one():
     with pytest.raises(SettingsError, match=r"CIC_ZZZ: .*; there are CIC_ANALYST_URL, .*, CIC_UI_WRITES"):
         load_settings({"CIC_ZZZ": ""})
     load_settings({"CIC_TEST_DATA": "x", "CIC_DBT_HOST": "x", "HOME": "/"})
+
+
+def test_streams_are_those_that_somebody_named(tmp_path):
+    assert load_settings({"CIC_HOME": str(tmp_path)}).streams == ()
+    named = load_settings({"CIC_HOME": str(tmp_path), "CIC_STREAMS": f"examples:{tmp_path}"}).streams
+    assert named == (EXAMPLE_STREAMS, tmp_path)
+
+
+def test_a_home_keeps_the_examples_until_somebody_names_others(tmp_path):
+    home = {"CIC_HOME": str(tmp_path / "home")}
+    shown = with_examples(load_settings(home))
+    assert shown.streams == (EXAMPLE_STREAMS,) == load_settings(home).streams
+    assert load_settings({**home, "CIC_STREAMS": str(tmp_path)}).streams == (tmp_path,)
+    assert load_settings({"CIC_HOME": str(tmp_path / "other")}).streams == ()

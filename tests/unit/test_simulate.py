@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from cic_assets.formats.read import read_records
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.simulate import ASHBOURNE, BRACKENDALE, Simulation, simulate
 from cic_assets.simulate.clock import (
     DAY,
@@ -57,7 +57,7 @@ def clean(tmp_path_factory) -> Simulation:
 
 @pytest.fixture(scope="module")
 def streams():
-    return load_streams([SHIPPED_STREAMS])
+    return load_streams([EXAMPLE_STREAMS])
 
 
 def folder(path: Path) -> dict[str, bytes]:

@@ -11,14 +11,14 @@ from cic_assets.formats.read import Reading, Record, read_records
 from cic_assets.ingest.decode import decoded_row
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.stream import parse_stream, referenced_fields
-from cic_assets.settings import SHIPPED_STREAMS
+from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
 
-GOOD = yaml.safe_load((SHIPPED_STREAMS / "ashbourne_sessions.yml").read_text())
+GOOD = yaml.safe_load((EXAMPLE_STREAMS / "ashbourne_sessions.yml").read_text())
 
 
-def test_every_shipped_file_loads_and_claims_no_file_of_another():
-    streams = load_streams([SHIPPED_STREAMS])
+def test_every_example_file_loads_and_claims_no_file_of_another():
+    streams = load_streams([EXAMPLE_STREAMS])
     assert {"dundee_sessions", "perth_kinross_sessions", "ticino_sessions"} <= set(streams)
     names = ["dundee_2017-09_2017-12.csv.gz", "ticino_2017.csv.gz", "dundee_cp_locations_slow.csv.gz"]
     claimed = [[stream.id for stream in claimants(streams.values(), name)] for name in names]
@@ -131,7 +131,7 @@ def test_an_id_is_hashed_unless_the_record_says_that_nobody_lives_there():
 
 
 def test_a_whole_personal_object_is_replaced():
-    content = yaml.safe_load((SHIPPED_STREAMS / "brackendale_sessions.yml").read_text())
+    content = yaml.safe_load((EXAMPLE_STREAMS / "brackendale_sessions.yml").read_text())
     stream = parse_stream({**content, "personal_fields": ["cdr_token"]})
     record = Record(1, '{"id":"1","cdr_token":{"uid":"SECRET"}}', {"id": "1", "cdr_token.uid": "SECRET"})
     assert "SECRET" not in guard(stream, Reading(iter(()), []), b"key").raw(record)
@@ -143,7 +143,7 @@ def test_a_header_without_a_needed_field_quarantines_the_row():
     assert row["cic.fault"] == "D02" and "Charger" in row["cic.fault_text"]
 
 
-STATUS = yaml.safe_load((SHIPPED_STREAMS / "dusseldorf_status.yml").read_text())
+STATUS = yaml.safe_load((EXAMPLE_STREAMS / "dusseldorf_status.yml").read_text())
 WRONG_STATUS = {
     "kind": ({"kind": "weather"}, "Input tag 'weather'"),
     "session's key": ({"vat_basis": "included"}, "vat_basis: Extra inputs"),

@@ -27,6 +27,7 @@ def quarantine(settings, monkeypatch):
         )
     monkeypatch.setenv("CIC_WAREHOUSE_URL", str(settings.warehouse_url))
     monkeypatch.setenv("CIC_HOME", str(settings.home))
+    monkeypatch.setenv("CIC_STREAMS", "examples")
 
     def call(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["quarantine", *arguments])
