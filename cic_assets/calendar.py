@@ -1,4 +1,4 @@
-"""Days and months as people type them, and the calendar that all partitions have. Knows no Dagster."""
+"""Days and months as people type them, and the days on which anything can have happened. Knows no Dagster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cic_assets.errors import WrongCallError
 
-# First key of all calendars; their last one is today's, by UTC.
+# Rules reject what is before (S04, E02), and nothing arrived then. Partitions begin later: `Settings.calendar_start`.
 FIRST_DAY = dt.date(2010, 1, 1)
 _FORMS = "a day, such as 2026-10-31, or a month, such as 2026-10"
 
@@ -24,12 +24,12 @@ def next_month(day: dt.date) -> dt.date:
 
 
 def is_in_calendar(day: dt.date) -> bool:
-    """Whether what arrived on a day can be ingested: it has a partition."""
+    """Whether what arrived on a day can be ingested."""
     return day == nearest(day)
 
 
 def nearest(day: dt.date) -> dt.date:
-    """The day itself, or the end of the calendar that it is beyond."""
+    """The day itself, or the first or last day on which anything can have arrived."""
     return min(max(day, FIRST_DAY), dt.datetime.now(dt.UTC).date())
 
 
@@ -80,7 +80,7 @@ def window(since: Span, until: Span, today: dt.date, *, monthly: bool) -> Window
     Args:
         since: of `--from`.
         until: of `--to`; a month is meant up to its last day.
-        today: the calendar's last day, by UTC.
+        today: by UTC.
         monthly: whether months are computed, of which the window's ends are in.
 
     Raises:

@@ -6,6 +6,7 @@ that a forgotten variable stops the process instead of filling a folder next to 
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import hmac
 import os
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
+from cic_assets.calendar import FIRST_DAY, month_of
 from cic_assets.errors import PlatformError
 
 Environment = Literal["local", "staging", "prod"]
@@ -28,6 +30,8 @@ EXAMPLES = "examples"
 EXAMPLE_STREAMS = PACKAGE / "streams" / EXAMPLES
 # In a home: what `CIC_STREAMS` would say; `cic demo` writes it.
 STREAMS_OF_HOME = "streams.path"
+# In a home: the first day of the first year with data, where `CIC_CALENDAR_START` says no other one.
+CALENDAR_OF_HOME = "calendar.start"
 # Names of this machine for itself.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RULE_SETS = ("default", "academic")
@@ -67,6 +71,7 @@ class Settings:
         s3_endpoint: S3 that is not Amazon's (`AWS_ENDPOINT_URL`, which Spark and delta-rs read by themselves).
         restatement_horizon_days: age in days up to which computed months restate by themselves.
         memory_bytes: what a process that computes may take, engine included; work is cut into passes accordingly.
+        calendar_said: the first day of partitions, the first of a month, or None for the first year with data.
     """
 
     environment: Environment
@@ -86,6 +91,17 @@ class Settings:
     ui_users: frozenset[int] = frozenset()
     ui_writes: bool = False
     memory_bytes: int = 4 << 30
+    calendar_said: dt.date | None = None
+
+    @property
+    def calendar_start(self) -> dt.date:
+        """The first day of partitions: as said, as the home keeps it (`keep_calendar`), or of this year.
+
+        `staging` and `prod`, whose machines share no home, have had the same one for ever where nobody says one.
+        """
+        if self.calendar_said or self.environment != "local":
+            return self.calendar_said or FIRST_DAY
+        return _kept_calendar(self.home) or _year_of(dt.datetime.now(dt.UTC).date())
 
     @property
     def engine_bytes(self) -> int:
@@ -159,6 +175,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ui_users=_users(env.get("CIC_UI_USERS", "")),
         ui_writes=_choice(env, "CIC_UI_WRITES", ("true", "false"), "false") == "true",
         memory_bytes=_memory(env.get("CIC_MEMORY")),
+        calendar_said=_calendar(env.get("CIC_CALENDAR_START")),
     )
     if settings.environment != "local":
         _refuse_embedded(settings, env)
@@ -244,6 +261,52 @@ def _spark(value: str) -> str:
     if value == "embedded" or value.startswith("sc://") or (value.startswith("local[") and value.endswith("]")):
         return value
     raise SettingsError(f"CIC_SPARK={value!r}: choose embedded, local[*] (needs Java 17+) or sc://host:port")
+
+
+def keep_calendar(settings: Settings, oldest: dt.date | None) -> None:
+    """Keeps in the home the year in which the calendar begins; it only ever moves back, so that no partition goes.
+
+    Definitions are loaded by many processes, some without a warehouse, and all must have the same partitions: so what
+    the warehouse knows is asked by a command, and what definitions read is a file.
+
+    Args:
+        settings: of a `local` environment where nobody says when the calendar begins; else nothing is kept.
+        oldest: the oldest day with data; None where there is none.
+    """
+    if settings.calendar_said or settings.environment != "local":
+        return
+    kept = settings.calendar_start
+    found = _year_of(max(oldest, FIRST_DAY)) if oldest else kept
+    if found < kept or _kept_calendar(settings.home) is None:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        draft = settings.home / f"{CALENDAR_OF_HOME}.{os.getpid()}"
+        draft.write_text(f"{min(found, kept)}\n")
+        draft.replace(settings.home / CALENDAR_OF_HOME)
+
+
+def _kept_calendar(home: Path) -> dt.date | None:
+    """What the home keeps; None where that is nothing, as a power cut may leave it."""
+    try:
+        return dt.date.fromisoformat((home / CALENDAR_OF_HOME).read_text().strip())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _year_of(day: dt.date) -> dt.date:
+    return day.replace(month=1, day=1)
+
+
+def _calendar(value: str | None) -> dt.date | None:
+    if not value:
+        return None
+    today = dt.datetime.now(dt.UTC).date()
+    try:
+        day = dt.date.fromisoformat(value)
+    except ValueError:
+        day = dt.date.max
+    if not FIRST_DAY <= day <= today:
+        raise SettingsError(f"CIC_CALENDAR_START={value!r}: give a day from {FIRST_DAY} to today, such as 2024-01-01")
+    return month_of(day)
 
 
 def with_examples(settings: Settings) -> Settings:

@@ -21,7 +21,7 @@ from cic_assets.cli.deliveries import held, release
 from cic_assets.cli.quarantine import quarantine_app
 from cic_assets.cli.streams import streams_app
 from cic_assets.printed import csv_row, marked
-from cic_assets.settings import Settings, load_settings, with_examples
+from cic_assets.settings import Settings, keep_calendar, load_settings, with_examples
 from cic_assets.streams.load import NO_STREAMS, BrokenFile, StreamFileError, claimants, read_streams
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     from cic_assets.cli import server
     from cic_assets.cli.demo import step
     from cic_assets.ledger.mart_sets import manifest_of
+    from cic_assets.ledger.periods import oldest_day
     from cic_assets.orchestrate.doors import set_up
 
     settings, streams, broken = _platform()
@@ -124,6 +125,9 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
         server.demand_startable(settings, port)
     with step(out, "warehouse"):
         set_up(settings)
+        # Before the definitions are loaded, which take their calendar from it.
+        with warehouse_of(settings).transaction() as connection:
+            keep_calendar(settings, oldest_day(connection))
     if ui:
         with step(out, "UI and daemon"):
             server.start(settings, port)

@@ -242,3 +242,12 @@ def _is_replaced(date_column: str) -> sql.Composable:
     return sql.SQL(
         "not exists (select from spared as s where s.stream_id = t.stream_id and date_trunc({}, s.day)::date = t.{})"
     ).format(sql.Literal(unit), sql.Identifier(date_column))
+
+
+def oldest_day(connection: Connection) -> dt.date | None:
+    """The oldest day of which there is an arrival, a day of a feed or a period of a fact; None where there is none."""
+    row = connection.execute(
+        "select least((select min(arrival_date) from catalogue.object),"
+        " (select min(first_date) from catalogue.feed_span), (select min(period_date) from catalogue.touched_period))"
+    ).fetchone()
+    return row[0] if row else None

@@ -21,6 +21,7 @@ from cic_assets.orchestrate.assets.raw import raw_assets
 from cic_assets.orchestrate.assets.stream_files import stream_file_checks
 from cic_assets.orchestrate.jobs import build_jobs
 from cic_assets.orchestrate.liveness import build_executor
+from cic_assets.orchestrate.partitions import Calendar
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.schedules import build_schedules
@@ -40,12 +41,15 @@ def build_definitions(
         streams: all streams by id.
         broken: stream files that can't be loaded.
     """
-    accepted = accepted_assets(list(streams.values()))
-    days, months = ([fact_assets(fact) for fact in FACTS if fact.is_monthly == monthly] for monthly in (False, True))
-    monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets()
+    calendar = Calendar(settings.calendar_start)
+    accepted = accepted_assets(list(streams.values()), calendar)
+    days, months = (
+        [fact_assets(fact, calendar) for fact in FACTS if fact.is_monthly == monthly] for monthly in (False, True)
+    )
+    monthly_marts, daily_marts, arrival_marts, dimensions = mart_assets(calendar)
     return Definitions(
         assets=[
-            *raw_assets(streams.values(), broken),
+            *raw_assets(streams.values(), calendar, broken),
             *catalogue_assets(),
             accepted,
             *days,
@@ -56,11 +60,13 @@ def build_definitions(
             dimensions,
         ],
         asset_checks=[stream_file_checks([*streams, *(each.stream_id for each in broken)])],
-        jobs=build_jobs([accepted, arrival_marts], [*days, daily_marts], [*months, monthly_marts], [dimensions]),
+        jobs=build_jobs(
+            [accepted, arrival_marts], [*days, daily_marts], [*months, monthly_marts], [dimensions], calendar
+        ),
         schedules=build_schedules(),
         sensors=build_sensors(),
         resources={
-            "platform": Platform(settings, streams, broken),
+            "platform": Platform(settings, streams, broken, calendar),
             "spark": SparkResource(engine=settings.spark, memory_bytes=settings.engine_bytes),
             # dbt of this environment, also where its folder is not on the PATH.
             "dbt": DbtCliResource(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 
 from dagster import AssetsDefinition, AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from cic_assets.orchestrate.partitions import DAYS, MONTHS
+from cic_assets.orchestrate.partitions import Calendar
 
 INGEST = "ingest"
 DAILY = "daily"
@@ -16,14 +15,6 @@ MONTHLY = "monthly"
 DIMENSIONS = "dimensions"
 # Dagster's name of all definitions together, at the location of `workspace.yaml`.
 REPOSITORY = "__repository__@cic"
-# Dagster's own tags of a run over a range of partitions.
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
-
-
-def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
-    """The tags that make one run of all partitions from first to last."""
-    return {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
 
 
 def build_jobs(
@@ -31,25 +22,26 @@ def build_jobs(
     daily: Sequence[AssetsDefinition],
     monthly: Sequence[AssetsDefinition],
     unpartitioned: Sequence[AssetsDefinition],
+    calendar: Calendar,
 ) -> list[UnresolvedAssetJobDefinition]:
     """One job per cadence."""
     return [
         define_asset_job(
             INGEST,
             selection=AssetSelection.assets(*arrivals),
-            partitions_def=DAYS,
+            partitions_def=calendar.days,
             description="Decode, harmonise, judge and accept the arrivals of a range of days; then the quality marts.",
         ),
         define_asset_job(
             DAILY,
             selection=AssetSelection.assets(*daily),
-            partitions_def=DAYS,
+            partitions_def=calendar.days,
             description="Status facts and daily marts of a range of local days.",
         ),
         define_asset_job(
             MONTHLY,
             selection=AssetSelection.assets(*monthly),
-            partitions_def=MONTHS,
+            partitions_def=calendar.months,
             description="Facts of sessions and charge points, and monthly marts, of a range of months.",
         ),
         define_asset_job(

@@ -16,7 +16,7 @@ from typing import Any
 from cic_assets.errors import PlatformError
 from cic_assets.ingest.engine_errors import engine_said
 from cic_assets.kinds.stream import Stream, today_of
-from cic_assets.settings import PROJECT, Settings
+from cic_assets.settings import PROJECT, Settings, keep_calendar
 from cic_assets.streams.load import BrokenFile
 
 
@@ -73,18 +73,31 @@ class Runner:
     def __init__(
         self, settings: Settings, streams: dict[str, Stream], instance: Any, broken: tuple[BrokenFile, ...] = ()
     ) -> None:
-        from cic_assets.orchestrate.definitions import build_definitions
         from cic_assets.orchestrate.doors import parts_of
 
-        self._streams, self._instance, self._broken = streams, instance, broken
+        self._settings, self._streams, self._instance, self._broken = settings, streams, instance, broken
         self._parts = parts_of(settings, streams.values())
-        self._definitions = build_definitions(settings, streams, broken)
+        self._calendar: Any = None
+        self._load()
         # Files of the journal that are no entries, as `ingest` found them.
         self.unreadable: tuple[str, ...] = ()
         # What stands in `raw` and is never read.
         self.oddities: tuple[str, ...] = ()
         # Open until the process ends: libraries keep a hold on the stream that they first wrote to.
         self._log = (settings.home / "runs.log").open("a")
+
+    def _load(self) -> None:
+        """Loads the definitions, once more where older data has come since than their calendar begins with."""
+        from cic_assets.ledger.periods import oldest_day
+        from cic_assets.orchestrate.definitions import build_definitions
+        from cic_assets.orchestrate.partitions import Calendar
+
+        with self._parts.warehouse.transaction() as connection:
+            keep_calendar(self._settings, oldest_day(connection))
+        calendar = Calendar(self._settings.calendar_start)
+        if self._calendar != calendar:
+            self._calendar = calendar
+            self._definitions = build_definitions(self._settings, self._streams, self._broken)
 
     def run(
         self,
@@ -101,11 +114,11 @@ class Runner:
         """
         from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 
-        from cic_assets.orchestrate.jobs import REPOSITORY, range_tags
+        from cic_assets.orchestrate.jobs import REPOSITORY
         from cic_assets.orchestrate.liveness import process_tags
 
         run_id = str(uuid.uuid4())
-        tags = process_tags(run_id) | (range_tags(first, last) if first and last else {})
+        tags = process_tags(run_id) | (self._calendar.range_tags(first, last) if first and last else {})
         # By it the UI's timeline and a job's page find a run.
         tags[REPOSITORY_LABEL_TAG] = REPOSITORY
         config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
@@ -149,10 +162,14 @@ class Runner:
         self.unreadable = journal.agree(parts.warehouse, parts.lake).unreadable
         adopt_foreign(parts, self._streams, dt.datetime.now(dt.UTC), odd.append)
         self.oddities = tuple(odd)
+        self._load()
         pending = pending_arrivals(parts, self._streams)
         forget_mended(parts.warehouse, self._streams, pending)
         loaded = {*self._streams, *(each.stream_id for each in self._broken)}
-        events = [*raw_events(self._instance, pending), *file_events(self._instance, loaded, self._broken)]
+        events = [
+            *raw_events(self._instance, self._calendar, pending),
+            *file_events(self._instance, loaded, self._broken),
+        ]
         for event in events:
             self._instance.report_runless_asset_event(event)
         reports = [
@@ -163,6 +180,8 @@ class Runner:
             )
             for work in ingest_work(parts, self._streams, pending, asked_for=True)
         ]  # fmt: skip
+        # What came may be older than all before.
+        self._load()
         return reports + self._due_marts(INGEST, ARRIVAL)
 
     def window(self, jobs: Sequence[str], first: dt.date, last: dt.date) -> list[RunReport]:

@@ -14,7 +14,7 @@ from dagster import (
 
 from cic_assets.calendar import month_of
 from cic_assets.kinds.stream import today_of
-from cic_assets.orchestrate.jobs import DAILY, INGEST, MONTHLY, range_tags
+from cic_assets.orchestrate.jobs import DAILY, INGEST, MONTHLY
 from cic_assets.orchestrate.partitions import contiguous
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.sensors import busy
@@ -50,7 +50,10 @@ def build_schedules(zone: str = "Europe/London") -> list[ScheduleDefinition]:
         touch_elapsed_days(platform.parts.warehouse, platform.streams.values(), context.scheduled_execution_time)
         stale, _ = stale_days(platform.parts, today)
         return [
-            RunRequest(run_key=f"{context.scheduled_execution_time.isoformat()}:{first}", tags=range_tags(first, last))
+            RunRequest(
+                run_key=f"{context.scheduled_execution_time.isoformat()}:{first}",
+                tags=platform.calendar.range_tags(first, last),
+            )
             for first, last in days_due(today, [day for day, _ in stale])
         ]
 
@@ -68,7 +71,10 @@ def build_schedules(zone: str = "Europe/London") -> list[ScheduleDefinition]:
         day = context.scheduled_execution_time.date()
         stale, _ = stale_months(platform.parts, day)
         return [
-            RunRequest(run_key=f"{context.scheduled_execution_time.isoformat()}:{first}", tags=range_tags(first, last))
+            RunRequest(
+                run_key=f"{context.scheduled_execution_time.isoformat()}:{first}",
+                tags=platform.calendar.range_tags(first, last),
+            )
             for first, last in months_due(day, [month for month, _ in stale])
         ]
 

@@ -34,7 +34,7 @@ from dagster import (
 from cic_assets.calendar import is_in_calendar
 from cic_assets.ingest.feeds import feed_states
 from cic_assets.ingest.landing import adopt_foreign, purge_originals, tidy
-from cic_assets.kinds.stream import Stream, today_of
+from cic_assets.kinds.stream import today_of
 from cic_assets.ledger import journal, mart_sets
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import MAX_ATTEMPTS
@@ -43,8 +43,9 @@ from cic_assets.orchestrate.assets.feed_checks import changed, feed_evaluations
 from cic_assets.orchestrate.assets.keys import raw_key
 from cic_assets.orchestrate.assets.marts import mart_keys
 from cic_assets.orchestrate.assets.stream_files import file_events
-from cic_assets.orchestrate.jobs import DAILY, DIMENSIONS, INGEST, MONTHLY, range_tags
+from cic_assets.orchestrate.jobs import DAILY, DIMENSIONS, INGEST, MONTHLY
 from cic_assets.orchestrate.liveness import MAX_LOST, fail_dead_runs, is_lost, said_of_run
+from cic_assets.orchestrate.partitions import Calendar
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.work import (
     Work,
@@ -59,7 +60,6 @@ from cic_assets.orchestrate.work import (
     stale_months,
     touch_elapsed_days,
 )
-from cic_assets.warehouse.connect import Warehouse
 
 WORK_TAG = "cic/work"
 # Of what a release without a journal landed: a sensor has a minute.
@@ -78,6 +78,7 @@ def busy(instance: DagsterInstance, *jobs: str) -> bool:
 
 def requests(
     instance: DagsterInstance,
+    calendar: Calendar,
     job: str,
     work: list[Work],
     assets: Callable[[Work], list[AssetKey]] | None = None,
@@ -89,7 +90,7 @@ def requests(
     it stays due, it waits for something else, such as an expected feed.
     """
     for item in work:
-        tags = {WORK_TAG: item.identity, **range_tags(item.first, item.last)}
+        tags = {WORK_TAG: item.identity, **calendar.range_tags(item.first, item.last)}
         tries = _tries(instance, job, item)
         if tries.is_done or tries.failed >= MAX_ATTEMPTS or tries.lost >= MAX_LOST:
             continue
@@ -102,22 +103,23 @@ def requests(
         )
 
 
-def ingest_requests(instance: DagsterInstance, streams: dict[str, Stream], work: list[Work]) -> list[RunRequest]:
+def ingest_requests(instance: DagsterInstance, platform: Platform, work: list[Work]) -> list[RunRequest]:
     """Runs of the streams that have something new, and of the marts of arrivals."""
 
     def assets(item: Work) -> list[AssetKey]:
-        return [*ingest_keys(streams[stream_id] for stream_id in item.streams), *mart_keys(mart_sets.ARRIVAL)]
+        return [*ingest_keys(platform.streams[stream_id] for stream_id in item.streams), *mart_keys(mart_sets.ARRIVAL)]
 
     def config(item: Work) -> RunConfig:
         given = IngestConfig(streams=list(item.streams), pending_only=True, given_up_too=False)
         return RunConfig(ops={INGEST_OP: given})
 
-    return list(requests(instance, INGEST, work, assets, config))
+    return list(requests(instance, platform.calendar, INGEST, work, assets, config))
 
 
-def mart_requests(warehouse: Warehouse, instance: DagsterInstance, job: str, name: str) -> list[RunRequest]:
+def mart_requests(platform: Platform, instance: DagsterInstance, job: str, name: str) -> list[RunRequest]:
     """Runs of a job's marts alone, where a run ended between facts and marts or their SQL is another."""
-    return list(requests(instance, job, due_marts(warehouse, name), lambda _: mart_keys(name)))
+    work = due_marts(platform.parts.warehouse, name)
+    return list(requests(instance, platform.calendar, job, work, lambda _: mart_keys(name)))
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,9 @@ def given_up(instance: DagsterInstance, job: str, work: list[Work]) -> str:
     return f"given up until its content changes: {'; '.join(named)}" if named else ""
 
 
-def raw_events(instance: DagsterInstance, arrivals: Iterable[Arrival]) -> list[AssetMaterialization]:
+def raw_events(
+    instance: DagsterInstance, calendar: Calendar, arrivals: Iterable[Arrival]
+) -> list[AssetMaterialization]:
     """Says that operators' feeds have come: of arrivals whose objects are others than when it was last said.
 
     An arrival that is pending for its stream file's sake has not come again. One beyond the calendar has no partition:
@@ -164,7 +168,7 @@ def raw_events(instance: DagsterInstance, arrivals: Iterable[Arrival]) -> list[A
     """
     by_stream: dict[str, list[Arrival]] = {}
     for arrival in arrivals:
-        if is_in_calendar(arrival.arrival_date):
+        if calendar.start <= arrival.arrival_date and is_in_calendar(arrival.arrival_date):
             by_stream.setdefault(arrival.stream_id, []).append(arrival)
     events = []
     for stream_id, mine in by_stream.items():
@@ -258,10 +262,10 @@ def _arrivals() -> SensorDefinition:
         pending = pending_arrivals(parts, streams)
         forget_mended(parts.warehouse, streams, pending)
         # Marts first: those of a run that ended for one stream's sake are due, and the stream is tried again after.
-        found = mart_requests(parts.warehouse, context.instance, INGEST, mart_sets.ARRIVAL)
-        found = found or ingest_requests(context.instance, streams, ingest_work(parts, streams, pending))
+        found = mart_requests(platform, context.instance, INGEST, mart_sets.ARRIVAL)
+        found = found or ingest_requests(context.instance, platform, ingest_work(parts, streams, pending))
         events: list[AssetMaterialization | AssetObservation | AssetCheckEvaluation] = [
-            *raw_events(context.instance, pending),
+            *raw_events(context.instance, platform.calendar, pending),
             *file_events(context.instance, loaded, platform.broken),
         ]
         if not found and not events:
@@ -288,8 +292,8 @@ def _stale_days() -> SensorDefinition:
         moment = dt.datetime.now(dt.UTC)
         touch_elapsed_days(platform.parts.warehouse, platform.streams.values(), moment)
         now, waiting = stale_days(platform.parts, today_of(platform.streams.values(), moment))
-        found = list(requests(context.instance, DAILY, days_work(now)))
-        found = found or mart_requests(platform.parts.warehouse, context.instance, DAILY, mart_sets.DAILY)
+        found = list(requests(context.instance, platform.calendar, DAILY, days_work(now)))
+        found = found or mart_requests(platform, context.instance, DAILY, mart_sets.DAILY)
         if not found:
             work = [*days_work(now), *due_marts(platform.parts.warehouse, mart_sets.DAILY)]
             what = given_up(context.instance, DAILY, work) or "nothing stale"
@@ -313,11 +317,11 @@ def _stale_months() -> SensorDefinition:
         platform = platform.renewed()
         today = today_of(platform.streams.values(), dt.datetime.now(dt.UTC))
         # Days that failed for good don't hold up the months of others.
-        if list(requests(context.instance, DAILY, days_work(stale_days(platform.parts, today)[0]))):
+        if list(requests(context.instance, platform.calendar, DAILY, days_work(stale_days(platform.parts, today)[0]))):
             return SkipReason("days come first")
         now, waiting = stale_months(platform.parts, today)
-        found = list(requests(context.instance, MONTHLY, months_work(now)))
-        found = found or mart_requests(platform.parts.warehouse, context.instance, MONTHLY, mart_sets.MONTHLY)
+        found = list(requests(context.instance, platform.calendar, MONTHLY, months_work(now)))
+        found = found or mart_requests(platform, context.instance, MONTHLY, mart_sets.MONTHLY)
         if not found:
             work = [*months_work(now), *due_marts(platform.parts.warehouse, mart_sets.MONTHLY)]
             what = given_up(context.instance, MONTHLY, work) or "nothing stale"
@@ -341,7 +345,7 @@ def _dimensions() -> SensorDefinition:
         work = due_marts(platform.parts.warehouse, mart_sets.DIMENSION)
         found = [
             RunRequest(run_key=request.run_key, tags={WORK_TAG: request.tags[WORK_TAG]})
-            for request in requests(context.instance, DIMENSIONS, work)
+            for request in requests(context.instance, platform.calendar, DIMENSIONS, work)
         ]
         return SensorResult(run_requests=found) if found else SkipReason("they are there")
 

@@ -9,7 +9,7 @@ import pytest
 from dagster import AssetKey, Definitions
 
 from cic_assets.orchestrate.assets.raw import OWNERS, raw_assets
-from cic_assets.orchestrate.partitions import DAYS, MONTHS, contiguous, month_range
+from cic_assets.orchestrate.partitions import Calendar, contiguous, month_range
 from cic_assets.orchestrate.schedules import months_due
 from cic_assets.settings import EXAMPLE_STREAMS, PROJECT, load_settings
 from cic_assets.streams.load import load_streams
@@ -22,7 +22,7 @@ def definitions() -> Definitions:
     from cic_assets.orchestrate.definitions import build_definitions
 
     # Not the module's own: another test of this process may have loaded it with streams of its own.
-    return build_definitions(load_settings({}), load_streams((EXAMPLE_STREAMS,)))
+    return build_definitions(load_settings({"CIC_CALENDAR_START": "2024-03-15"}), load_streams((EXAMPLE_STREAMS,)))
 
 
 def test_the_location_loads_in_a_fresh_interpreter_without_a_server(tmp_path):
@@ -56,14 +56,38 @@ def test_a_contact_that_is_no_address_ends_no_command():
     (example, *_) = load_streams([EXAMPLE_STREAMS]).values()
     contacts = ["data@example.org", "a@b.c", "Jo <jo@example.org>", "@data_team", "call 0300 123"]
     streams = [example.model_copy(update={"id": f"s{n}", "contact": text}) for n, text in enumerate(contacts)]
-    assert [list(spec.owners) for spec in raw_assets(streams)] == [["data@example.org"], *[OWNERS] * 4]
+    assert [list(spec.owners) for spec in raw_assets(streams, Calendar(D(2024, 1, 1)))] == [
+        ["data@example.org"],
+        *[OWNERS] * 4,
+    ]
 
 
 def test_daily_assets_share_one_calendar_and_monthly_ones_another(definitions):
     calendars = {
         spec.partitions_def for spec in definitions.resolve_all_asset_specs() if spec.partitions_def is not None
     }
-    assert calendars == {DAYS, MONTHS}
+    calendar = Calendar(D(2024, 3, 1))
+    assert calendars == {calendar.days, calendar.months}
+    today = dt.datetime.now(dt.UTC).date()
+    for partitions in calendars:
+        assert (partitions.get_first_partition_key(), partitions.has_partition_key("2024-02-01")) == (
+            "2024-03-01",
+            False,
+        )
+    assert calendar.days.has_partition_key(today.isoformat())
+    assert calendar.months.has_partition_key(f"{today:%Y-%m}-01")
+
+
+def test_what_begins_before_the_calendar_stands_on_its_first_partition_and_says_so():
+    tags = Calendar(D(2024, 3, 1)).range_tags
+    start, end = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+    assert tags(D(2024, 3, 1), D(2024, 5, 1)) == {start: "2024-03-01", end: "2024-05-01"}
+    assert tags(D(2019, 1, 1), D(2024, 5, 1)) == {
+        start: "2024-03-01", end: "2024-05-01", "cic/window": "2019-01-01 2024-05-01",
+    }  # fmt: skip
+    assert tags(D(2019, 1, 1), D(2019, 2, 1)) == {
+        start: "2024-03-01", end: "2024-03-01", "cic/window": "2019-01-01 2019-02-01",
+    }  # fmt: skip
 
 
 def test_dimensions_are_upstream_of_no_mart(definitions):
@@ -95,8 +119,6 @@ def test_keys_are_labels():
         (D(2025, 12, 1), D(2026, 1, 1)),
         (D(2026, 3, 1), D(2026, 3, 1)),
     ]
-    today = dt.datetime.now(dt.UTC).date()
-    assert DAYS.has_partition_key(today.isoformat()) and MONTHS.has_partition_key(f"{today:%Y-%m}-01")
 
 
 def test_the_monthly_schedule_runs_the_closed_month_and_touched_ones_as_ranges():

@@ -43,6 +43,7 @@ from cic_assets.orchestrate.liveness import (
     build_executor,
     fail_dead_runs,
 )
+from cic_assets.orchestrate.partitions import Calendar
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.sensors import MAX_ATTEMPTS, WORK_TAG, build_sensors, given_up, requests
 from cic_assets.orchestrate.work import Work
@@ -170,6 +171,7 @@ def test_a_run_that_finished_just_before_its_process_ended_stays_what_it_is(inst
     assert not fail_dead_runs(instance) and status_of(instance, finished) is Status.SUCCESS
 
 
+CALENDAR = Calendar(dt.date(2010, 1, 1))
 WORK = Work(dt.date(2026, 1, 1), dt.date(2026, 1, 2), "work", ("one",))
 
 
@@ -183,7 +185,7 @@ def fail(instance: DagsterInstance, reason: RunFailureReason | None, **tags: str
 def test_deaths_are_no_attempts_and_are_bounded_on_their_own(instance, gone):
     assert (WORK_TAG, PROCESS_TAG, LAUNCHER_TAG) == ("cic/work", "cic/process", "cic/launched_by")
     for number in range(MAX_LOST):
-        (request,) = requests(instance, "ingest", [WORK])
+        (request,) = requests(instance, CALENDAR, "ingest", [WORK])
         assert request.run_key == f"ingest:work:{number}"
         # As this module reports it, as Dagster's code server does, and where the warehouse was restarted under it.
         if number % 3 == 0:
@@ -193,18 +195,24 @@ def test_deaths_are_no_attempts_and_are_bounded_on_their_own(instance, gone):
             fail(instance, None)
         else:
             fail(instance, RunFailureReason.STEP_FAILURE, cic__lost="the warehouse was restarted")
-    assert not list(requests(instance, "ingest", [WORK]))
+    assert not list(requests(instance, CALENDAR, "ingest", [WORK]))
     assert f"2026-01-01 to 2026-01-02 lost its process {MAX_LOST} times" in given_up(instance, "ingest", [WORK])
+
+
+def test_work_of_before_the_calendar_is_asked_for_on_its_first_partition(instance):
+    (request,) = requests(instance, Calendar(dt.date(2026, 6, 1)), "ingest", [WORK])
+    assert request.tags["cic/window"] == f"{WORK.first} {WORK.last}"
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-06-01"
 
 
 def test_failures_of_its_own_are_attempts_whatever_died_between(instance):
     for number in range(MAX_ATTEMPTS):
-        assert len(list(requests(instance, "ingest", [WORK]))) == 1
+        assert len(list(requests(instance, CALENDAR, "ingest", [WORK]))) == 1
         assert not given_up(instance, "ingest", [WORK])
         fail(instance, RunFailureReason.STEP_FAILURE)
         if number == 0:
             fail(instance, RunFailureReason.UNEXPECTED_TERMINATION)
-    assert not list(requests(instance, "ingest", [WORK]))
+    assert not list(requests(instance, CALENDAR, "ingest", [WORK]))
     assert f"failed {MAX_ATTEMPTS} times" in given_up(instance, "ingest", [WORK])
 
 

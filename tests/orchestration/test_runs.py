@@ -24,8 +24,8 @@ from dagster import (
 
 from cic_assets.ingest.landing import land
 from cic_assets.kinds import rules
-from cic_assets.orchestrate.doors import parts_of
 from cic_assets.kinds.rules import check_name
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.jobs import REPOSITORY
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.runner import Runner

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
-from cic_assets.settings import EXAMPLE_STREAMS, SettingsError, load_settings, machine_bytes, with_examples
+from cic_assets.settings import (
+    EXAMPLE_STREAMS,
+    SettingsError,
+    keep_calendar,
+    load_settings,
+    machine_bytes,
+    with_examples,
+)
 
 
 def test_local_has_an_embedded_default_for_each_part(tmp_path):
@@ -50,6 +59,9 @@ def test_a_complete_production_is_taken():
         ("CIC_MEMORY", "100MiB", "at least 1GiB"),
         ("CIC_STREAMS", "/no/such/folder", "is not a folder"),
         ("CIC_RESTATEMENT_HORIZON_DAYS", "soon", "whole number"),
+        ("CIC_CALENDAR_START", "2024", "such as 2024-01-01"),
+        ("CIC_CALENDAR_START", "2009-12-31", "from 2010-01-01 to today"),
+        ("CIC_CALENDAR_START", "9999-01-01", "from 2010-01-01 to today"),
     ],
 )
 def test_a_wrong_value_names_its_variable_and_what_it_takes(name, value, hint):
@@ -108,3 +120,42 @@ def test_a_home_keeps_the_examples_until_somebody_names_others(tmp_path):
     assert shown.streams == (EXAMPLE_STREAMS,) == load_settings(home).streams
     assert load_settings({**home, "CIC_STREAMS": str(tmp_path)}).streams == (tmp_path,)
     assert load_settings({"CIC_HOME": str(tmp_path / "other")}).streams == ()
+
+
+D = dt.date
+
+
+def test_the_calendar_begins_with_the_month_that_is_said(tmp_path):
+    said = load_settings({"CIC_HOME": str(tmp_path), "CIC_CALENDAR_START": "2024-03-15"})
+    keep_calendar(said, D(2019, 5, 5))
+    assert said.calendar_start == D(2024, 3, 1) and not list(tmp_path.iterdir())
+
+
+def test_else_it_begins_with_the_first_year_with_data_and_only_moves_back(tmp_path):
+    settings = load_settings({"CIC_HOME": str(tmp_path / "home")})
+    this_year = dt.datetime.now(dt.UTC).date().replace(month=1, day=1)
+    assert settings.calendar_start == this_year
+    starts = []
+    for oldest in (None, D(2024, 5, 5), D(2025, 1, 1), None, D(2019, 12, 31), D(2001, 1, 1)):
+        keep_calendar(settings, oldest)
+        starts.append(settings.calendar_start)
+    assert starts == [this_year, D(2024, 1, 1), D(2024, 1, 1), D(2024, 1, 1), D(2019, 1, 1), D(2010, 1, 1)]
+    # Another process of the same home has the same.
+    assert load_settings({"CIC_HOME": str(tmp_path / "home")}).calendar_start == D(2010, 1, 1)
+
+
+def test_what_a_power_cut_left_of_the_calendar_is_made_anew(tmp_path):
+    settings = load_settings({"CIC_HOME": str(tmp_path)})
+    (tmp_path / "calendar.start").write_text("")
+    keep_calendar(settings, D(2021, 4, 1))
+    assert settings.calendar_start == D(2021, 1, 1)
+
+
+def test_machines_that_share_no_home_have_one_calendar(tmp_path):
+    production = {
+        "CIC_ENVIRONMENT": "prod", "CIC_LAKE": "s3://bucket/lake", "CIC_SPARK": "sc://spark:15002",
+        "CIC_WAREHOUSE_URL": "postgresql://u:p@h/d", "CIC_PERSONAL_KEY": "k", "CIC_HOME": str(tmp_path),
+    }  # fmt: skip
+    keep_calendar(load_settings(production), D(2019, 1, 1))
+    assert load_settings(production).calendar_start == D(2010, 1, 1) and not list(tmp_path.iterdir())
+    assert load_settings({**production, "CIC_CALENDAR_START": "2022-01-01"}).calendar_start == D(2022, 1, 1)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from dagster import DagsterInstance, SensorResult, SkipReason, build_sensor_context
 
+from cic_assets.calendar import FIRST_DAY
 from cic_assets.ingest.attempt import attempt_all, demand_platform
 from cic_assets.ingest.landing import land
 from cic_assets.lake.engine import EngineError
@@ -21,6 +22,7 @@ from cic_assets.lake.zones import LakeError
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.failures import MAX_ATTEMPTS, failures
 from cic_assets.orchestrate.doors import parts_of, warehouse_of
+from cic_assets.orchestrate.partitions import Calendar
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.sensors import build_sensors, raw_events
@@ -130,7 +132,7 @@ def test_an_edit_that_is_taken_back_and_made_again_is_work_each_time(two: Settin
         (found,) = ingest_work(parts_of(two), load_streams(two.streams), mine)
         identities.append(found.identity)
         # The feed came once; an edit of its stream file is no coming.
-        events = raw_events(instance, mine)
+        events = raw_events(instance, Calendar(FIRST_DAY), mine)
         assert len(events) == (1 if number == 0 else 0)
         for event in events:
             instance.report_runless_asset_event(event)

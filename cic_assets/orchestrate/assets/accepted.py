@@ -43,7 +43,7 @@ from cic_assets.orchestrate.assets.raw import OWNERS
 from cic_assets.orchestrate.assets.stream_checks import NAMED, check_specs, count_checks, ingested
 from cic_assets.orchestrate.doors import opened
 from cic_assets.orchestrate.liveness import of_run
-from cic_assets.orchestrate.partitions import DAYS, day_range
+from cic_assets.orchestrate.partitions import Calendar, day_range, keys_of
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.parts import Parts
@@ -83,7 +83,7 @@ def _table_schema(names_and_types: Sequence[Any]) -> TableSchema:
     return TableSchema([TableColumn(field.name, str(field.type)) for field in names_and_types])
 
 
-def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
+def _specs(streams: Sequence[Stream], calendar: Calendar) -> list[AssetSpec]:
     """What an ingest writes: each stream's rows, and the tables that all streams share."""
     common: dict[str, Any] = {"owners": OWNERS}
     of_all = [accepted_key(stream) for stream in streams]
@@ -109,7 +109,7 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
                 group_name="lake",
                 kinds={"spark", "deltalake"},
                 metadata={"dagster/column_schema": _table_schema(KINDS[kind].schema)},
-                partitions_def=DAYS,
+                partitions_def=calendar.days,
                 **common,
             )
             for kind, key in ACCEPTED.items()
@@ -121,7 +121,7 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
             group_name="quality",
             kinds={"postgres", "deltalake"},
             metadata={"dagster/column_schema": _table_schema(tables.QUARANTINE)},
-            partitions_def=DAYS,
+            partitions_def=calendar.days,
             **common,
         ),
         *(
@@ -131,7 +131,7 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
                 description=description,
                 group_name="quality",
                 kinds={"postgres"},
-                partitions_def=DAYS,
+                partitions_def=calendar.days,
                 **common,
             )
             for key, description in (
@@ -142,13 +142,13 @@ def _specs(streams: Sequence[Stream]) -> list[AssetSpec]:
     ]
 
 
-def accepted_assets(streams: Sequence[Stream]) -> AssetsDefinition:
+def accepted_assets(streams: Sequence[Stream], calendar: Calendar) -> AssetsDefinition:
     """The multi-asset of ingest: an asset per stream, with its checks, and the tables of all."""
     missing = [check_spec(missing_check(f"accepted.{kind}", kind)) for kind in KINDS]
 
     @multi_asset(
         name=INGEST_OP,
-        specs=_specs(streams),
+        specs=_specs(streams, calendar),
         backfill_policy=BackfillPolicy.single_run(),
         check_specs=[*(spec for stream in streams for spec in check_specs(stream)), *missing],
         # So that a run is of some streams, and the others' checks stay as they are.
@@ -261,11 +261,18 @@ def _materialized(
 def _add_days(
     context: AssetExecutionContext, platform: Platform, counts: Sequence[IngestCount], chosen: set[AssetKey]
 ) -> None:
-    for day in {count.arrival_date for count in counts}:
+    for day in {count.arrival_date for count in counts} & _partitions(context):
         of_day = [count for count in counts if count.arrival_date == day]
         for key, rows in _row_counts(platform, of_day).items():
             if key in chosen:
                 context.add_asset_metadata({"dagster/partition_row_count": rows}, key, day.isoformat())
+
+
+def _partitions(context: AssetExecutionContext) -> set[dt.date]:
+    """The days of a run that have a partition."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return set()
+    return {dt.date.fromisoformat(key) for key in context.partition_keys}
 
 
 def _row_counts(platform: Platform, counts: Sequence[IngestCount]) -> dict[AssetKey, int]:
@@ -327,9 +334,9 @@ def _arrivals_of(
 
 
 def _window_of(context: AssetExecutionContext, config: IngestConfig) -> Callable[[dt.date], bool]:
-    """Says of an arrival date whether the run covers it; of named streams also what is beyond the calendar."""
-    if not (context.has_partition_key or context.has_partition_key_range):
+    """Says of an arrival date whether the run covers it; of named streams also one on which nothing can arrive."""
+    keys = keys_of(context)
+    if keys is None:
         return lambda day: True
-    keys = context.partition_key_range
-    start, end = day_range(keys.start, keys.end)
+    start, end = day_range(*keys)
     return lambda day: start <= day < end or (bool(config.streams) and not is_in_calendar(day))

@@ -23,12 +23,12 @@ from cic_assets.ledger.periods import Window
 from cic_assets.orchestrate.assets.checks import check_result, check_spec, key_of
 from cic_assets.orchestrate.assets.raw import OWNERS
 from cic_assets.orchestrate.doors import opened
-from cic_assets.orchestrate.partitions import DAYS, MONTHS, day_range, month_range
+from cic_assets.orchestrate.partitions import Calendar, day_range, keys_of, month_range
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.resources.spark import SparkResource
 
 
-def fact_assets(fact: Fact) -> AssetsDefinition:
+def fact_assets(fact: Fact, calendar: Calendar) -> AssetsDefinition:
     """The multi-asset of a fact: its tables, partitioned by its periods, with its checks."""
     first = fact.tables[0]
 
@@ -45,15 +45,17 @@ def fact_assets(fact: Fact) -> AssetsDefinition:
             )
             for table in fact.tables
         ],
-        partitions_def=MONTHS if fact.is_monthly else DAYS,
+        partitions_def=calendar.months if fact.is_monthly else calendar.days,
         backfill_policy=BackfillPolicy.single_run(),
         check_specs=_specs(fact),
     )
     def assets(
         context: AssetExecutionContext, platform: ResourceParam[Platform], spark: SparkResource
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
-        keys = context.partition_key_range
-        window = fact.window(*(month_range if fact.is_monthly else day_range)(keys.start, keys.end))
+        keys = keys_of(context)
+        if keys is None:
+            raise Failure("a fact is computed for a window: choose partitions")
+        window = fact.window(*(month_range if fact.is_monthly else day_range)(*keys))
         try:
             with opened(platform.settings, platform.streams.values(), lambda: spark.session) as parts:
                 published = compute_window(fact, parts, window, f"{context.run_id}:{context.retry_number}")

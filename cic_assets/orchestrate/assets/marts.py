@@ -26,7 +26,7 @@ from cic_assets.calendar import FIRST_DAY
 from cic_assets.ledger.mart_sets import ARRIVAL, DAILY, DIMENSION, MONTHLY, manifest_of, mart_sets
 from cic_assets.ledger.publication import ALWAYS, building
 from cic_assets.orchestrate.assets.raw import OWNERS
-from cic_assets.orchestrate.partitions import DAYS, MONTHS, day_range, month_range
+from cic_assets.orchestrate.partitions import Calendar, day_range, keys_of, month_range
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.settings import Settings
 from cic_assets.warehouse.connect import Warehouse
@@ -130,24 +130,24 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def mart_assets() -> list[AssetsDefinition]:
+def mart_assets(calendar: Calendar) -> list[AssetsDefinition]:
     """Monthly marts, daily marts by local date and by arrival date, and the dimensions: views without partitions."""
     common: dict[str, Any] = {"manifest": manifest_of(), "dagster_dbt_translator": Translator()}
-    single = BackfillPolicy.single_run()
+    single, by_day, by_month = BackfillPolicy.single_run(), calendar.days, calendar.months
 
-    @dbt_assets(name="monthly_marts", select="tag:monthly", partitions_def=MONTHS, backfill_policy=single, **common)
+    @dbt_assets(name="monthly_marts", select="tag:monthly", partitions_def=by_month, backfill_policy=single, **common)
     def monthly_marts(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
         yield from _build(context, dbt, platform, MONTHLY, _window(context, month_range))
 
-    @dbt_assets(name="daily_marts", select="tag:daily", partitions_def=DAYS, backfill_policy=single, **common)
+    @dbt_assets(name="daily_marts", select="tag:daily", partitions_def=by_day, backfill_policy=single, **common)
     def daily_marts(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
         yield from _build(context, dbt, platform, DAILY, _window(context, day_range))
 
-    @dbt_assets(name="arrival_marts", select="tag:arrival", partitions_def=DAYS, backfill_policy=single, **common)
+    @dbt_assets(name="arrival_marts", select="tag:arrival", partitions_def=by_day, backfill_policy=single, **common)
     def arrival_marts(
         context: AssetExecutionContext, dbt: DbtCliResource, platform: ResourceParam[Platform]
     ) -> Iterator[Any]:
@@ -165,11 +165,9 @@ def mart_assets() -> list[AssetsDefinition]:
 def _window(
     context: AssetExecutionContext, of_keys: Callable[[str, str], tuple[dt.date, dt.date]]
 ) -> tuple[dt.date, dt.date]:
-    """The run's partitions; all of the calendar where somebody executes a check alone, which has none."""
-    if not (context.has_partition_key or context.has_partition_key_range):
-        return FIRST_DAY, dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
-    keys = context.partition_key_range
-    return of_keys(keys.start, keys.end)
+    """The run's window; all that can be where somebody executes a check alone, which has none."""
+    keys = keys_of(context)
+    return of_keys(*keys) if keys else (FIRST_DAY, dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1))
 
 
 def _build(

@@ -9,7 +9,7 @@ from dagster import AssetSpec
 
 from cic_assets.kinds.stream import Stream
 from cic_assets.orchestrate.assets.keys import raw_key
-from cic_assets.orchestrate.partitions import DAYS
+from cic_assets.orchestrate.partitions import Calendar
 from cic_assets.streams.load import BrokenFile
 
 OWNERS = ["team:data-engineering"]
@@ -17,7 +17,7 @@ OWNERS = ["team:data-engineering"]
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 
-def raw_assets(streams: Iterable[Stream], broken: Iterable[BrokenFile] = ()) -> list[AssetSpec]:
+def raw_assets(streams: Iterable[Stream], calendar: Calendar, broken: Iterable[BrokenFile] = ()) -> list[AssetSpec]:
     """One external asset per stream, partitioned by arrival date; of a broken file, one that says so."""
     streams = list(streams)
     known = {stream.id for stream in streams}
@@ -29,7 +29,7 @@ def raw_assets(streams: Iterable[Stream], broken: Iterable[BrokenFile] = ()) -> 
                 description=f"Its stream file is broken: {each.reason}",
                 group_name="raw",
                 owners=OWNERS,
-                partitions_def=DAYS,
+                partitions_def=calendar.days,
             )
             for stream_id, each in unknown.items()
         ),
@@ -48,7 +48,7 @@ def raw_assets(streams: Iterable[Stream], broken: Iterable[BrokenFile] = ()) -> 
                     "claims": ", ".join(stream.claims),
                     "rule set": stream.rule_set,
                 },
-                partitions_def=DAYS,
+                partitions_def=calendar.days,
             )
             for stream in streams
         ),
