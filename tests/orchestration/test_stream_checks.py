@@ -47,7 +47,7 @@ def figures(result):
 
 
 def test_rows_within_the_limit_are_counted_and_pass(results):
-    found = results["S03_energy_missing_or_negative"]
+    found = results["S03_no_or_negative_energy"]
     assert found.passed and found.description == "10 of 2,000 rows rejected (0.5 %)"
     assert figures(found) == {
         "rule": "S03", "rows": 10, "rows_in": 2_000, "share_pct": 0.5, "contradictions": 0, "limit_pct": 10.0,
@@ -77,7 +77,7 @@ def test_a_value_that_cannot_be_read_is_a_warning_with_its_column(results):
 
 
 def test_a_rule_of_another_set_passes_and_says_so(results):
-    assert results["A01_duration_outside_academic_bounds"].description == "not in the rule set default"
+    assert results["A01_duration_out_of_bounds"].description == "not in the rule set default"
     assert "A01" not in {rule.id for rule in rules_of("default", "sessions")}
 
 
@@ -87,4 +87,4 @@ def test_a_check_says_what_it_looks_for_and_when_it_fails():
     assert said.startswith("S02 rejects rows: the end is not after the start (source: Atlas).")
     assert "Warning: on more than 10 %" in said and "Error: the rule contradicts itself" in said
     # What may stand on every row has no limit.
-    assert "Warning" not in texts["S15_day_and_month_swapped_back"]
+    assert "Warning" not in texts["S15_day_month_swapped_back"]

@@ -41,6 +41,7 @@ def test_each_rule_belongs_to_a_set():
 def test_each_rule_has_a_check_name_of_its_own_that_begins_with_its_id():
     names = [check_name(rule) for rule in RULES]
     assert len(set(names)) == len(names) and all(re.fullmatch("[A-Z0-9]+(_[a-z0-9]+)+", name) for name in names)
+    assert max(map(len, names)) <= 28
     assert [name.partition("_")[0] for name in names] == [rule.id for rule in RULES]
 
 
