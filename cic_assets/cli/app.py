@@ -112,9 +112,10 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
     """Start the warehouse, the Dagster UI and its daemon (schedules and sensors) in the background."""
     from cic_assets.cli import server
     from cic_assets.cli.demo import step
+    from cic_assets.facts.every import FACT_NAMES
     from cic_assets.ledger.mart_sets import manifest_of
     from cic_assets.ledger.periods import oldest_day
-    from cic_assets.orchestrate.doors import set_up
+    from cic_assets.orchestrate.doors import set_up, warehouse_of
 
     settings, streams, broken = _platform()
     _warn_of(broken)
@@ -127,7 +128,7 @@ def up(port: Port = 3000, ui: Annotated[bool, typer.Option(help="Start UI and da
         set_up(settings)
         # Before the definitions are loaded, which take their calendar from it.
         with warehouse_of(settings).transaction() as connection:
-            keep_calendar(settings, oldest_day(connection))
+            keep_calendar(settings, oldest_day(connection, FACT_NAMES))
     if ui:
         with step(out, "UI and daemon"):
             server.start(settings, port)

@@ -6,3 +6,4 @@ from cic_assets.facts.charging_session import CHARGING_SESSION
 from cic_assets.facts.fact import Fact
 
 FACTS: tuple[Fact, ...] = (CHARGE_POINT_STATUS, CHARGING_SESSION, CHARGE_POINT_MONTH)
+FACT_NAMES = tuple(fact.name for fact in FACTS)

@@ -244,10 +244,12 @@ def _is_replaced(date_column: str) -> sql.Composable:
     ).format(sql.Literal(unit), sql.Identifier(date_column))
 
 
-def oldest_day(connection: Connection) -> dt.date | None:
+def oldest_day(connection: Connection, facts: Iterable[str]) -> dt.date | None:
     """The oldest day of which there is an arrival, a day of a feed or a period of a fact; None where there is none."""
     row = connection.execute(
         "select least((select min(arrival_date) from catalogue.object),"
-        " (select min(first_date) from catalogue.feed_span), (select min(period_date) from catalogue.touched_period))"
+        " (select min(first_date) from catalogue.feed_span), (select min(period_date) from catalogue.touched_period"
+        " where fact = any(%s)))",
+        [list(facts)],
     ).fetchone()
     return row[0] if row else None

@@ -88,12 +88,13 @@ class Runner:
 
     def _load(self) -> None:
         """Loads the definitions, once more where older data has come since than their calendar begins with."""
+        from cic_assets.facts.every import FACT_NAMES
         from cic_assets.ledger.periods import oldest_day
         from cic_assets.orchestrate.definitions import build_definitions
         from cic_assets.orchestrate.partitions import Calendar
 
         with self._parts.warehouse.transaction() as connection:
-            keep_calendar(self._settings, oldest_day(connection))
+            keep_calendar(self._settings, oldest_day(connection, FACT_NAMES))
         calendar = Calendar(self._settings.calendar_start)
         if self._calendar != calendar:
             self._calendar = calendar

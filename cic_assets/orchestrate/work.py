@@ -10,17 +10,17 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cic_assets.calendar import days_of, month_of, nearest
+from cic_assets.calendar import month_of, nearest
 from cic_assets.facts.status_edges import feeds_of
 from cic_assets.facts.touch import CHARGE_POINTS, SESSIONS, STATUS
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import arrivals as ledger
-from cic_assets.ledger import catalogue
+from cic_assets.ledger import catalogue, elapsed
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.consent import accepted_changes
 from cic_assets.ledger.failures import failures, forget_others, tried_as
 from cic_assets.ledger.mart_sets import ARRIVAL, MONTHLY, mart_sets
-from cic_assets.ledger.periods import mark_stale
+from cic_assets.ledger.periods import due_periods, mark_stale
 from cic_assets.ledger.publication import due
 from cic_assets.orchestrate.partitions import contiguous
 from cic_assets.parts import Parts
@@ -118,36 +118,19 @@ def touch_elapsed_days(warehouse: Warehouse, streams: Iterable[Stream], now: dt.
     _forget_feeds(warehouse, [feed.stream_id for feed in feeds])
     for feed in feeds:
         with warehouse.transaction() as connection:
-            row = connection.execute(
-                "select first_date, last_date from catalogue.feed_span where feed = %s for update", [feed.stream_id]
-            ).fetchone()
-            had = set(days_of(row[0], row[1] + _DAY)) if row else set()
-            span = feed.days(now)
-            has = set(days_of(span[0], span[1] + _DAY)) if span else set()
-            if has == had:
-                continue
-            mark_stale(connection, feed.stream_id, {(STATUS, day) for day in has ^ had})
-            if span:
-                connection.execute(
-                    "insert into catalogue.feed_span values (%s, %s, %s) on conflict (feed) do update"
-                    " set first_date = excluded.first_date, last_date = excluded.last_date",
-                    [feed.stream_id, *span],
-                )
-            else:
-                connection.execute("delete from catalogue.feed_span where feed = %s", [feed.stream_id])
+            had, has = set(elapsed.days_of_feed(connection, feed.stream_id)), set(elapsed.days(feed.days(now)))
+            if has != had:
+                mark_stale(connection, feed.stream_id, {(STATUS, day) for day in has ^ had})
+                elapsed.keep_span(connection, feed.stream_id, feed.days(now))
 
 
 def _forget_feeds(warehouse: Warehouse, known: list[str]) -> None:
     """Marks the days of feeds whose stream file is gone: they have none any more."""
     with warehouse.transaction() as connection:
-        gone = connection.execute(
-            "delete from catalogue.feed_span where feed <> all(%s) returning feed, first_date, last_date", [known]
-        ).fetchall()
-        for feed, first, last in gone:
-            mark_stale(connection, feed, {(STATUS, day) for day in days_of(first, last + _DAY)})
+        for feed, days in elapsed.forget_others(connection, known).items():
+            mark_stale(connection, feed, {(STATUS, day) for day in days})
 
 
-_DAY = dt.timedelta(days=1)
 Stale = list[tuple[dt.date, int]]
 
 
@@ -167,44 +150,9 @@ def touch_elapsed_months(warehouse: Warehouse, today: dt.date) -> None:
     So a registry alone gives rows, since its first version; and between two words of a feed no month is missing.
     """
     with warehouse.transaction() as connection:
-        rows = connection.execute(_DUE_MONTHS, {"today": today, "fact": CHARGE_POINTS}).fetchall()
-        if rows:
-            mark_stale(connection, "calendar", {(CHARGE_POINTS, row[0]) for row in rows})
-
-
-_DUE_MONTHS = """
-with spans as (
-  select min(date_trunc('month', c.valid_from at time zone s.zone))::date as first_month,
-    (date_trunc('month', %(today)s::date) - interval '1 month')::date as last_month
-  from facts.charge_point as c join catalogue.stream as s using (stream_id)
-  union all
-  select min(first_month), max(last_month)
-  from (
-    select s.provider_id, date_trunc('month', min(t.period_date))::date as first_month,
-      date_trunc('month', max(t.period_date))::date as last_month
-    from catalogue.touched_period as t join catalogue.stream as s using (stream_id)
-    where t.fact = 'charging_session'
-    group by 1
-    union all
-    -- A feed's own days: an entry years before them opens none.
-    select s.provider_id, date_trunc('month', f.first_date)::date, date_trunc('month', f.last_date)::date
-    from catalogue.feed_span as f join catalogue.stream as s on s.stream_id = f.feed
-  ) as words
-  group by provider_id
-)
-select distinct month::date
-from spans,
-  -- The calendar's first month: a registry of before may say year 1.
-  generate_series(
-    greatest(first_month, date '2010-01-01'),
-    least(last_month, date_trunc('month', %(today)s::date)),
-    interval '1 month'
-  ) as month
--- Of no registry, the least of nothing is null, and the greater of null and a date the date.
-where first_month is not null and not exists (
-  select from catalogue.touched_period as t where t.fact = %(fact)s and t.period_date = month::date
-)
-"""
+        months = elapsed.untouched_months(connection, CHARGE_POINTS, SESSIONS, today)
+        if months:
+            mark_stale(connection, "calendar", {(CHARGE_POINTS, month) for month in months})
 
 
 def stale_days(parts: Parts, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
@@ -216,14 +164,17 @@ def stale_days(parts: Parts, today: dt.date, *, asked_for: bool = False) -> tupl
 
 def _stale(warehouse: Warehouse, facts: tuple[str, ...], oldest: dt.date | None) -> tuple[Stale, list[dt.date]]:
     with warehouse.transaction() as connection:
-        rows = connection.execute(
-            "select period_date, max(touch_id), bool_or(computed_before) from catalogue.pending_period"
-            # The calendar ends with today.
-            " where fact = any(%s) and period_date <= (now() at time zone 'UTC')::date group by 1 order by 1",
-            [list(facts)],
-        ).fetchall()
-    now = [(period, int(touch)) for period, touch, before in rows if not before or oldest is None or period >= oldest]
-    return now, [period for period, _, before in rows if before and oldest is not None and period < oldest]
+        found = due_periods(connection, facts)
+    # The calendar ends with today.
+    today = dt.datetime.now(dt.UTC).date()
+    now: Stale = []
+    waiting: list[dt.date] = []
+    for each in (each for each in found if each.period <= today):
+        if each.is_restatement and oldest is not None and each.period < oldest:
+            waiting.append(each.period)
+        else:
+            now.append((each.period, each.touch_id))
+    return now, waiting
 
 
 def days_work(stale: Stale) -> list[Work]:

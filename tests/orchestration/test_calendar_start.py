@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dagster import AssetKey, DagsterInstance, RunsFilter
 
+from cic_assets.facts.every import FACT_NAMES
 from cic_assets.ingest.landing import land
 from cic_assets.ledger.periods import oldest_day
 from cic_assets.orchestrate.runner import Runner
@@ -46,7 +47,7 @@ def test_data_before_the_calendar_is_computed_and_another_start_computes_nothing
         with connect(settings) as connection:
             stored = connection.execute("select count(*) from facts.charging_session").fetchone()
             assert stored == (sum(months.values()),)
-            assert oldest_day(connection) == dt.date(2026, 9, 1)
+            assert oldest_day(connection, FACT_NAMES) == dt.date(2026, 9, 1)
         assert instance.get_materialized_partitions(FACT) == {"2026-11-01"}
         done = instance.get_runs_count()
         # The setting is taken back: the first year with data.

@@ -158,3 +158,31 @@ def test_nothing_below_the_edge_takes_settings(house):
     for text in ("def f(settings):\n    pass", "def f(told: Settings):\n    pass", "x = load_settings()"):
         (house / "ingest" / "thing.py").write_text(text)
         assert len(settings_taken(house)) == 1
+
+
+# The ledger's tables: who may write a thing, and whether it is stale.
+LEDGER = ("arrival", "touched_period", "pending_period", "fact_window", "feed_span", "mart_period")
+
+
+def ledger_named(package: Path) -> list[str]:
+    """Where SQL on them stands outside the ledger."""
+    pattern = re.compile(rf"\bcatalogue\.({'|'.join(LEDGER)})\b(?!\")")
+    return [
+        f"{path.relative_to(package)}:{number}: {line.strip()}"
+        for room in ROOMS
+        if room != "ledger"
+        for path in modules(package, room)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_only_the_ledger_writes_sql_on_its_tables(house):
+    assert ledger_named(PACKAGE) == []
+    (house / "facts" / "thing.py").write_text('x = "delete from catalogue.fact_window where fact = %s"')
+    assert len(ledger_named(house)) == 1
+    assert [
+        table
+        for table in LEDGER
+        if f"catalogue.{table}" not in "".join(map(Path.read_text, modules(PACKAGE, "ledger")))
+    ] == []
