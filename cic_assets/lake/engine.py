@@ -26,6 +26,9 @@ SPARK_CONFIG = {
     # Two cores and a county's data: 200 shuffle partitions cost more than the work.
     "spark.sql.shuffle.partitions": "4",
 }
+# Otherwise PySpark looks for IPython, in vain, in each of the thousands of calls that build a plan: half of that time.
+# Apache Spark takes it only when it starts, so that a cluster has it in its own settings.
+NO_DEBUGGING = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 
 
 class EngineError(PlatformError):
@@ -44,6 +47,7 @@ LOCAL_CONFIG = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.authenticate": "true",
     "spark.ui.enabled": "false",
+    **NO_DEBUGGING,
 }
 _log = logging.getLogger(__name__)
 _TRIES = 3
@@ -151,5 +155,8 @@ def session_of(engine: str, memory_bytes: int) -> SparkSession:
         EngineError: it can't be started; the message says what it needs.
     """
     if engine == "embedded":
-        return _session_at(_embedded_target(), None)
+        session = _session_at(_embedded_target(), None)
+        for name, value in NO_DEBUGGING.items():
+            session.conf.set(name, value)
+        return session
     return _session_at(*_local_target(engine, memory_bytes))
