@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from functools import cache
 
 import pyarrow as pa
 import pytest
@@ -95,12 +96,6 @@ REJECTS = {
 }
 
 
-@pytest.mark.parametrize("case", REJECTS)
-def test_rejects(spark, case):
-    changes, reasons = REJECTS[case]
-    assert one(spark, **changes)["reasons"] == reasons
-
-
 FLAGS = {
     "S06": ({"kwh": "50"}, ["S06"]),
     "S07": ({"kwh": "0", "cost": "0"}, ["failed_start", "S08"]),
@@ -114,10 +109,25 @@ FLAGS = {
 }
 
 
+@cache
+def judged_cases(spark):
+    """The rows of all cases by name, judged at once, each out of a file of its own."""
+    cases = {name: changes for name, (changes, _) in (REJECTS | FLAGS).items()}
+    rows = judged(spark, *({"source_file": f"{name}.csv", **GOOD, **changes} for name, changes in cases.items()))
+    assert [row["disagreements"] for row in rows] == [[]] * len(cases)
+    return dict(zip(cases, rows, strict=True))
+
+
+@pytest.mark.parametrize("case", REJECTS)
+def test_rejects(spark, case):
+    _, reasons = REJECTS[case]
+    assert judged_cases(spark)[case]["reasons"] == reasons
+
+
 @pytest.mark.parametrize("case", FLAGS)
 def test_flags(spark, case):
-    changes, flags = FLAGS[case]
-    row = one(spark, **changes)
+    _, flags = FLAGS[case]
+    row = judged_cases(spark)[case]
     assert (row["reasons"], row["flags"]) == ([], flags)
 
 
@@ -201,18 +211,24 @@ BREAKS = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "broken"), BREAKS, ids=lambda value: getattr(value, "id", value))
-def test_breaking_a_predicate_is_seen_by_its_own_audit(spark, rule, broken):
-    """The rows have each fault once, so a predicate that never or always fires contradicts what holds."""
-    rule_set = "academic" if rule.id.startswith("A") else "default"
+@cache
+def faulty(spark):
+    """Each fault once, harmonised once."""
     rows = [{"source_file": "f.csv", **GOOD}]
     rows += [{"source_file": "f.csv", **GOOD, **changes} for changes, _ in [*REJECTS.values(), *FLAGS.values()]]
     rows += [{"source_file": "swapped.csv", **GOOD, "start": "2026-03-01 10:00:00", "stop": "2026-03-01 12:00:00"}]
     rows += [{"source_file": "f.csv", **GOOD, "start": "2025-10-26 01:30:00", "stop": "2025-10-26 03:00:00"}]
     rows += [{"source_file": "f.csv", "cic.fault": "D01"}, {"source_file": "f.csv", "cic.fault": "D02"}]
     rows += [{"source_file": "f.csv", "cic.fault": "D03"}, {"source_file": "f.csv", "cic.fault": "D04"}]
+    return hand_over(spark, harmonised(spark, rows, STREAM).toArrow())
+
+
+@pytest.mark.parametrize(("rule", "broken"), BREAKS, ids=lambda value: getattr(value, "id", value))
+def test_breaking_a_predicate_is_seen_by_its_own_audit(spark, rule, broken):
+    """The rows have each fault once, so a predicate that never or always fires contradicts what holds."""
+    rule_set = "academic" if rule.id.startswith("A") else "default"
     rules = [replace(each, predicate=broken) if each.id == rule.id else each for each in rules_of(rule_set, "sessions")]
-    (counts,) = count_by_rule(judge(harmonised(spark, rows, STREAM), rules, {}), rules).values()
+    (counts,) = count_by_rule(judge(faulty(spark), rules, {}), rules).values()
     wrong = {name: found for name, (_, found) in counts.items() if name != "*" and found}
     assert set(wrong) == {rule.id}
     assert wrong[rule.id] >= 1
