@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test fuzz costs faults outages orders lost calibration lint types doctor lock clean
+.PHONY: help setup demo check test fuzz costs faults outages orders lost calibration lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -40,6 +40,10 @@ $(MANIFEST): $(STAMP) $(DBT_SOURCES)
 
 demo: setup ## raw files → marts, and the UI on :3000; WAIT=0 exits, INPUT=dir takes real files
 	@$(BIN)/cic demo $(if $(filter 0,$(WAIT)),--no-wait) $(if $(INPUT),--input $(INPUT)) $(if $(PORT),--port $(PORT))
+
+# Lint and types need a core each.
+check: setup ## lint, types, unit tests, and those of Spark on the embedded engine
+	@$(MAKE) --no-print-directory -j 2 lint types && $(BIN)/python -m pytest $(PYTEST_ARGS) tests/spark tests/unit
 
 # Apache Spark's tier runs beside the others, which wait a lot; SPARK_TESTING gives each of its servers a port of its own.
 test: export SPARK_TESTING = 1

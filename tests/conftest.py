@@ -20,6 +20,8 @@ from cic_assets.settings import PROJECT, Settings, load_settings
 from cic_assets.warehouse import embedded
 
 TIERS = ("unit", "spark", "orchestration", "warehouse", "end_to_end")
+# What strikes a running process may miss once: such a test may run once more, and the summary names it.
+RERUN = Path("end_to_end", "faults")
 ENGINES = ("embedded", "local[2]")
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
@@ -40,10 +42,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder not in TIERS:
+        path = item.path.relative_to(Path(__file__).parent)
+        if path.parts[0] not in TIERS:
             raise pytest.UsageError(f"{item.path}: put tests into one of {', '.join(TIERS)}")
-        item.add_marker(folder)
+        item.add_marker(path.parts[0])
+        if path.is_relative_to(RERUN):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Names each test that needed its second run."""
+    rerun = dict.fromkeys(report.nodeid for report in terminalreporter.stats.get("rerun", ()))
+    if rerun:
+        terminalreporter.section("needed a second run", yellow=True)
+        for name in rerun:
+            terminalreporter.write_line(name)
 
 
 def demand(there: bool, what: str) -> None:
