@@ -5,15 +5,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from dagster import Definitions
-from dagster_dbt import DbtCliResource
 
 from cic_assets.facts.every import FACTS
 from cic_assets.kinds.stream import Stream
-from cic_assets.ledger.mart_sets import DBT_PROJECT
 from cic_assets.orchestrate.assets.accepted import accepted_assets
 from cic_assets.orchestrate.assets.facts import fact_assets
 from cic_assets.orchestrate.assets.marts import catalogue_assets, mart_assets
@@ -22,6 +17,7 @@ from cic_assets.orchestrate.assets.stream_files import stream_file_checks
 from cic_assets.orchestrate.jobs import build_jobs
 from cic_assets.orchestrate.liveness import build_executor
 from cic_assets.orchestrate.partitions import Calendar
+from cic_assets.orchestrate.resources.dbt import local_dbt
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.schedules import build_schedules
@@ -68,12 +64,7 @@ def build_definitions(
         resources={
             "platform": Platform(settings, streams, broken, calendar),
             "spark": SparkResource(engine=settings.spark, memory_bytes=settings.engine_bytes),
-            # dbt of this environment, also where its folder is not on the PATH.
-            "dbt": DbtCliResource(
-                project_dir=str(DBT_PROJECT),
-                profiles_dir=str(DBT_PROJECT),
-                dbt_executable=str(Path(sys.executable).with_name("dbt")),
-            ),
+            "dbt": local_dbt(),
         },
         executor=build_executor(settings),
     )
