@@ -71,7 +71,9 @@ def test_without_last_updated_the_last_arrival_wins_in_any_order(spark, order):
         accepted("1", content_hash="b", energy_kwh=6, arrival_date=dt.date(2026, 1, 19)),
     ]
     sessions = (
-        session_facts(frame(spark, *(rows[n] for n in order)), registry(spark), *JANUARY).session.toArrow().to_pylist()
+        session_facts(frame(spark, *(rows[n] for n in order)), registry(spark), *JANUARY, written(spark))
+        .session.toArrow()
+        .to_pylist()
     )
     assert [row["energy_kwh"] for row in sessions] == [Decimal(6)]
 
@@ -104,7 +106,9 @@ def test_an_id_that_does_not_identify_keeps_all_its_sessions(spark, reverse):
         accepted("3", content_hash="g", start=NOON + 5 * HOUR), 
         accepted("3", content_hash="h", start=NOON + 29 * HOUR, last_updated=day_on),
     ]  # fmt: skip
-    found = session_facts(frame(spark, *(reversed(rows) if reverse else rows)), registry(spark), *JANUARY)
+    found = session_facts(
+        frame(spark, *(reversed(rows) if reverse else rows)), registry(spark), *JANUARY, written(spark)
+    )
     sessions = sorted(
         (row["session_id"], row["charge_point_id"], row["started_at"], int(row["energy_kwh"]), row["flags"])
         for row in found.session.toArrow().to_pylist()
@@ -126,7 +130,7 @@ def test_a_number_of_which_a_spreadsheet_kept_the_first_digits_is_no_id(spark):
         for name in names
         for hours, kwh in ((0, 1), (3, 2), (3, 4))
     ]
-    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY).session.toArrow().to_pylist()
+    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY, written(spark)).session.toArrow().to_pylist()
     kept = {name: sorted(int(row["energy_kwh"]) for row in found if row["session_id"] == name) for name in names}
     assert kept == {name: [1, 4] if name in names[:3] else [4] for name in names}
     assert {row["session_id"] for row in found if "id_reused" in row["flags"]} == {*names[:3]}
@@ -144,7 +148,7 @@ def test_a_cdr_bills_the_session_at_its_charge_point_and_a_credit_what_stands_th
         accepted("8", record_kind="cdr", credit=True, credit_reference_id="7", start=NOON + 3 * HOUR),
         accepted("10", record_kind="cdr", credit=True, credit_reference_id="C1", start=NOON + 9 * HOUR),
     ]  # fmt: skip
-    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY).session.toArrow().to_pylist()
+    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY, written(spark)).session.toArrow().to_pylist()
     flags = {(row["session_id"], row["charge_point_id"]): sorted(set(row["flags"]) - {"S11"}) for row in found}
     assert flags == {
         ("1", "p/1"): ["id_reused"], ("9", "p/1"): ["id_reused"], ("C1", "p/2"): [], ("C9", "p/1"): ["id_reused"],
@@ -173,7 +177,7 @@ def test_a_cdr_at_another_charge_point_than_its_session_is_never_counted_beside_
         accepted("R5", record_kind="cdr", cdr_session_id="S5", charge_point_id="q/1", start=late, credit=True,
                  credit_reference_id="C5"),
     ]  # fmt: skip
-    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY)
+    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY, written(spark))
     flags = {(row["session_id"], row["charge_point_id"]): row["flags"] for row in found.session.toArrow().to_pylist()}
     assert flags == {
         ("C1", "p/2"): ["id_reused"], ("C2", "p/4"): ["id_reused"],
@@ -272,8 +276,12 @@ def test_any_month_alone_equals_the_same_month_out_of_a_range(spark):
         accepted(str(n), start=NOON + n * 17 * HOUR, minutes=60 + 100 * (n % 40), charge_point_id=f"p/{n % 3}")
         for n in range(120)
     ]
-    whole = session_facts(frame(spark, *rows), registry(spark), dt.date(2026, 1, 1), dt.date(2026, 5, 1))
-    march = session_facts(frame(spark, *rows), registry(spark), dt.date(2026, 3, 1), dt.date(2026, 4, 1))
+    whole = session_facts(
+        frame(spark, *rows), registry(spark), dt.date(2026, 1, 1), dt.date(2026, 5, 1), written(spark)
+    )
+    march = session_facts(
+        frame(spark, *rows), registry(spark), dt.date(2026, 3, 1), dt.date(2026, 4, 1), written(spark)
+    )
     of_march = [row for row in whole.session.toArrow().to_pylist() if row["start_date"].month == 3]
     assert of_march
     assert sorted(march.session.toArrow().to_pylist(), key=str) == sorted(of_march, key=str)
