@@ -53,6 +53,8 @@ def days(spark, rows, first, last, feeds=None, listed=None, now=NOW, older=None)
     found = status_facts(
         entries, spark.createDataFrame(point_rows), records, spark.createDataFrame(feeds_table(feeds, now)),
         spark.createDataFrame(days_table(["Europe/London"], first, end)), listed or registry(spark), now,
+        # What the platform does by Parquet.
+        lambda made: hand_over(spark, made.toArrow()),
     )  # fmt: skip
     table = found.day.toArrow().to_pylist()
     return {(row["charge_point_id"], row["status_date"]): row for row in table}, found.disposition.toArrow().to_pylist()
