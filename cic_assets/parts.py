@@ -71,8 +71,12 @@ class Parts:
         return self.session()
 
     def staging(self) -> AbstractContextManager[Lake]:
-        """A scratch folder of the lake for one step."""
-        return staging_folder(self.place)
+        """A scratch folder of the lake for one step.
+
+        Raises:
+            OtherLakeError: as of `lake`.
+        """
+        return staging_folder(self.lake)
 
     def accepted(self, kind: str, start: dt.date | None = None, end: dt.date | None = None) -> DataFrame:
         """The accepted rows of a kind with start <= event date < end, lazily; what is read is what was accepted.

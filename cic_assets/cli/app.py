@@ -202,6 +202,8 @@ def demo(
     _warn_of(broken)
     if source is not None and not source.is_dir():
         raise wrong_call(f"--input {source}: no such folder")
+    if source is None and settings.environment == "prod":
+        raise wrong_call("the simulated county is for local use, not for CIC_ENVIRONMENT=prod: give --input DIR")
     if wait:
         server.demand_startable(settings, port)
     if not settings.streams:

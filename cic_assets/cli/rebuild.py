@@ -7,9 +7,12 @@ interrupted rebuild goes on where it stopped when it is called again.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from cic_assets.cli import server
 from cic_assets.errors import PlatformError
@@ -18,13 +21,15 @@ from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import journal
 from cic_assets.ledger.lake_id import forget_compared
 from cic_assets.orchestrate.doors import lake_of, parts_of, set_up, warehouse_of
+from cic_assets.parts import Parts
 from cic_assets.settings import Settings
-from cic_assets.warehouse.connect import Connection
+from cic_assets.warehouse.connect import Warehouse
 from cic_assets.warehouse.migrate import OtherSchemaError
 
 if TYPE_CHECKING:
     from cic_assets.orchestrate.runner import Runner, RunReport
 
+LOG = logging.getLogger(__name__)
 SCHEMAS = ("marts", "facts", "quality", "catalogue")
 _SHOWN = 5
 
@@ -70,15 +75,14 @@ def begin(settings: Settings, *, replace: bool) -> None:
             raise
         is_unusable = True
     parts = parts_of(settings)
-    with parts.warehouse.transaction() as connection:
-        objects, is_unfinished = _state(connection)
+    objects, is_unfinished = (0, False) if is_unusable else _state(parts.warehouse)
     if replace or not (objects or is_unfinished):
         _demand_anything(settings)
     if replace and (objects or is_unfinished or is_unusable):
         if server.running_pid(settings) is not None:
             raise RebuildError("UI and daemon are running and would write meanwhile: `cic down` first")
         # Nothing may be lost that only this warehouse knows.
-        _demand_readable(journal.agree(parts.warehouse, parts.lake))
+        _save_what_is_left(parts)
         _drop(settings)
         forget_compared()
         set_up(settings)
@@ -91,6 +95,14 @@ def begin(settings: Settings, *, replace: bool) -> None:
     if not is_unfinished:
         with parts.warehouse.transaction() as connection:
             connection.execute("insert into catalogue.rebuild default values")
+
+
+def _save_what_is_left(parts: Parts) -> None:
+    """Takes into the lake's journal what only this warehouse knows, as far as its tables are there."""
+    try:
+        _demand_readable(journal.agree(parts.warehouse, parts.lake))
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        LOG.warning("what the journal does not know yet can't be read from the warehouse: %s", str(error).strip())
 
 
 def take_up(settings: Settings, streams: dict[str, Stream], now: dt.datetime) -> Found:
@@ -156,12 +168,13 @@ def finish(settings: Settings) -> None:
         connection.execute("update catalogue.rebuild set finished_at = now() where finished_at is null")
 
 
-def _state(connection: Connection) -> tuple[int, bool]:
+def _state(warehouse: Warehouse) -> tuple[int, bool]:
     """(objects in the catalogue, whether a rebuild was begun and not finished)."""
-    row = connection.execute(
-        "select (select count(*) from catalogue.object),"
-        " exists (select from catalogue.rebuild where finished_at is null)"
-    ).fetchone()
+    with warehouse.transaction() as connection:
+        row = connection.execute(
+            "select (select count(*) from catalogue.object),"
+            " exists (select from catalogue.rebuild where finished_at is null)"
+        ).fetchone()
     assert row is not None
     return row[0], row[1]
 

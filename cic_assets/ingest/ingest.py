@@ -67,8 +67,8 @@ MAX_RECORDS = 1_000_000
 # So many decoded files of at most so many records are put together for the engine: one more file in a day of 2,000 took
 # 4.4 s of CPU with each by itself, and takes 2.8 (beside other work).
 MANY_FILES, SMALL_RECORDS = 20, 1_000
-# Of which so many are in memory at once.
-_FILES_AT_ONCE = 200
+# Of which so many, or so much, is in memory at once.
+_FILES_AT_ONCE, _BYTES_AT_ONCE = 200, 64 << 20
 # What judging takes for each record, at most.
 BYTES_PER_RECORD = 3_000
 # Of words for a state that no vocabulary knows, by arrival.
@@ -324,17 +324,25 @@ def _few_files(lake: Lake, stream: Stream, decoded: Decoded, staging: Lake) -> l
         return [lake.uri(path) for path, _ in decoded.values()]
     schema = decoded_schema(stream)
     with staging.write_scratch("small.parquet") as target, pq.ParquetWriter(target, schema) as writer:
-        for start in range(0, len(small), _FILES_AT_ONCE):
-            some = small[start : start + _FILES_AT_ONCE]
-            writer.write_table(pa.concat_tables(_read(lake, path, schema) for path in some))
+        some: list[pa.Table] = []
+        for path in small:
+            some.append(_read(lake, path, schema))
+            if sum(table.nbytes for table in some) > _BYTES_AT_ONCE or len(some) == _FILES_AT_ONCE:
+                writer.write_table(pa.concat_tables(some))
+                some = []
+        if some:
+            writer.write_table(pa.concat_tables(some))
     large = (path for path, count in decoded.values() if count > SMALL_RECORDS)
     return [staging.uri("small.parquet"), *map(lake.uri, large)]
 
 
 def _read(lake: Lake, path: str, schema: pa.Schema) -> pa.Table:
     """A small decoded file; as a dataset, each takes twice as long."""
-    with lake.read(path) as handle:
-        return pq.ParquetFile(handle).read(schema.names, use_threads=False)
+    try:
+        with lake.read(path) as handle:
+            return pq.ParquetFile(handle).read(schema.names, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise LakeDamagedError(f"{lake.uri(path)} can't be read: {error}; nothing was replaced, run again") from error
 
 
 def _judged(

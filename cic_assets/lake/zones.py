@@ -292,6 +292,9 @@ class Lake:
             with target.open("wb") as file:
                 yield file
         except OSError as error:
+            # Without a number it is the source's.
+            if error.errno is None:
+                raise
             raise LakeError(f"{target} can't be written: {error.strerror}; mend it and run again") from error
 
     def _upload(self, source: BinaryIO, path: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from cic_assets.errors import PlatformError
@@ -36,8 +37,12 @@ _DBT_ENCRYPTION = ("sslmode", "sslcert", "sslkey", "sslrootcert")
 IDLE_IN_TRANSACTION = "5min"
 # Within a pipeline of statements Postgres counts no idle time; from 17 on it ends any transaction after so long.
 LONGEST_TRANSACTION = "1h"
-# A connection that was used so shortly before is taken as it is.
-_SURE_SECONDS = 1.0
+_SESSION = """
+select set_config('TimeZone', 'UTC', false), set_config('idle_in_transaction_session_timeout', %s, false),
+  (select set_config(name, %s, false) from pg_settings where name = 'transaction_timeout')
+"""
+# A connection that was unused for longer is opened anew.
+_KEPT_SECONDS = 60.0
 
 
 class WarehouseError(PlatformError):
@@ -155,7 +160,8 @@ class Warehouse:
             try:
                 yield connection
             finally:
-                if self._is_kept_open and not connection.closed:
+                # One that could not end its transaction would make the next one a part of it.
+                if self._is_kept_open and connection.info.transaction_status == TransactionStatus.IDLE:
                     self._idle.append((connection, time.monotonic()))
                 else:
                     connection.close()
@@ -182,13 +188,12 @@ class Warehouse:
         """A kept connection that the server still answers on."""
         while self._idle:
             connection, since = self._idle.pop()
-            if time.monotonic() - since < _SURE_SECONDS:
-                return connection
-            try:
-                connection.execute("select 1")
-                return connection
-            except psycopg.OperationalError:
-                connection.close()
+            # What a network has dropped in silence would keep us waiting for its answer.
+            if time.monotonic() - since < _KEPT_SECONDS:
+                with suppress(psycopg.Error):
+                    connection.execute("select 1")
+                    return connection
+            connection.close()
         return None
 
     def _opened(self, url: str | None = None, role: Role | None = None) -> Connection:
@@ -198,12 +203,11 @@ class Warehouse:
         except psycopg.OperationalError as error:
             self._demand_running()
             raise WarehouseError(_no_answer(url, role, error)) from error
-        connection.execute(
-            "select set_config('TimeZone', 'UTC', false),"
-            " set_config('idle_in_transaction_session_timeout', %s, false),"
-            " (select set_config(name, %s, false) from pg_settings where name = 'transaction_timeout')",
-            [IDLE_IN_TRANSACTION, LONGEST_TRANSACTION],
-        )
+        try:
+            connection.execute(_SESSION, [IDLE_IN_TRANSACTION, LONGEST_TRANSACTION])
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def _demand_running(self) -> None:

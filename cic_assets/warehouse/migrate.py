@@ -166,6 +166,8 @@ def migrate(connection: Connection, migrations: Sequence[Migration]) -> None:
     for migration in migrations[row[0] :]:
         try:
             connection.execute(migration.statements)
+        except psycopg.errors.InsufficientPrivilege:
+            raise
         except (psycopg.ProgrammingError, psycopg.IntegrityError, psycopg.DataError) as error:
             raise OtherSchemaError(
                 f"migration {migration.name} failed, and the warehouse is as it was: {str(error).strip()}\n"

@@ -23,8 +23,7 @@ from cic_assets.ingest.landing import land
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.tables import entry_counts
-from cic_assets.orchestrate.doors import lake_of, parts_of, warehouse_of
-from cic_assets.orchestrate.resources.spark import SparkResource
+from cic_assets.orchestrate.doors import lake_of, opened, parts_of, warehouse_of
 from cic_assets.orchestrate.work import (
     days_work,
     months_work,
@@ -60,11 +59,11 @@ def owner() -> str:
 
 
 def run_ingest(settings: Settings, streams: dict[str, Stream]) -> None:
-    spark = SparkResource(engine=settings.spark).session
-    pending = pending_arrivals(parts_of(settings), streams)
-    for stream in sorted({arrival.stream_id for arrival in pending}, key=lambda each: (streams[each].kind, each)):
-        mine = [arrival for arrival in pending if arrival.stream_id == stream]
-        ingest(parts_of(settings, session=lambda: spark), streams[stream], mine, owner(), lambda count: True)
+    with opened(settings) as parts:
+        pending = pending_arrivals(parts, streams)
+        for stream in sorted({arrival.stream_id for arrival in pending}, key=lambda each: (streams[each].kind, each)):
+            mine = [arrival for arrival in pending if arrival.stream_id == stream]
+            ingest(parts, streams[stream], mine, owner(), lambda count: True)
 
 
 def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.date, end: dt.date) -> None:
@@ -74,7 +73,8 @@ def compute_status(settings: Settings, streams: dict[str, Stream], start: dt.dat
 
 def compute(settings: Settings, streams: dict[str, Stream], fact: Fact, start: dt.date, end: dt.date) -> Published:
     """A fact of start <= date < end, as the platform's own runs compute it."""
-    return compute_window(fact, parts_of(settings, streams.values()), fact.window(start, end), owner())
+    with opened(settings, streams.values()) as parts:
+        return compute_window(fact, parts, fact.window(start, end), owner())
 
 
 def run_days(settings: Settings, streams: dict[str, Stream]) -> None:

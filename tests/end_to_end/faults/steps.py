@@ -18,7 +18,7 @@ from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.mart_sets import DBT_PROJECT, MONTHLY
 from cic_assets.ledger.publication import building, due_by_set
 from cic_assets.orchestrate.assets.marts import keep_parsed, target_folder
-from cic_assets.orchestrate.doors import parts_of, warehouse_of
+from cic_assets.orchestrate.doors import opened, parts_of, warehouse_of
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
@@ -35,8 +35,9 @@ def _streams(settings: Settings) -> dict[str, Stream]:
 def run_land(settings: Settings, sent: Path, round_: str) -> None:
     """Lands the files of the round and of those before it."""
     streams = _streams(settings)
-    for each in sent_until(round_):
-        land(parts_of(settings), streams[each.stream_id], sent / each.name, each.arrived_at)
+    with opened(settings) as parts:
+        for each in sent_until(round_):
+            land(parts, streams[each.stream_id], sent / each.name, each.arrived_at)
 
 
 def _run_ingest(settings: Settings, sent: Path, round_: str) -> None:
