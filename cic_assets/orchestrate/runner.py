@@ -90,7 +90,7 @@ class Runner:
         """Loads the definitions, once more where older data has come since than their calendar begins with."""
         from cic_assets.facts.every import FACT_NAMES
         from cic_assets.ledger.periods import oldest_day
-        from cic_assets.orchestrate.definitions import build_definitions
+        from cic_assets.orchestrate.build import build_definitions
         from cic_assets.orchestrate.partitions import Calendar
 
         with self._parts.warehouse.transaction() as connection:

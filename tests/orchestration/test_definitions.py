@@ -19,7 +19,7 @@ D = dt.date
 
 @pytest.fixture(scope="module")
 def definitions() -> Definitions:
-    from cic_assets.orchestrate.definitions import build_definitions
+    from cic_assets.orchestrate.build import build_definitions
 
     # Not the module's own: another test of this process may have loaded it with streams of its own.
     return build_definitions(load_settings({"CIC_CALENDAR_START": "2024-03-15"}), load_streams((EXAMPLE_STREAMS,)))
