@@ -477,10 +477,9 @@ def _replace(
         with parts.warehouse.transaction() as connection:
             ledger.demand_claim(connection, stream.id, days, claim)
 
-    for table, mine in (("quarantine", rows.quarantined), ("accepted", rows.accepted)):
-        tables.replace_arrivals(lake, table, stream.kind, stream.id, days, mine, demand_claim)
-        files = tables.arrival_files(lake, table, stream.kind, stream.id, days)
-        _demand_taken(stream, f"{table}/{stream.kind}", mine, _rows_of(files))
+    tables.replace_arrivals(lake, stream.kind, stream.id, days, rows.accepted, demand_claim)
+    files = tables.arrival_files(lake, stream.kind, stream.id, days)
+    _demand_taken(stream, f"accepted/{stream.kind}", rows.accepted, _rows_of(files))
     noted = accepted_files.note(lake, stream.kind, files)
     arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
     with parts.warehouse.transaction() as connection:
@@ -567,8 +566,7 @@ def _forget(warehouse: Warehouse, stream: Stream, lake: Lake, arrivals: Sequence
     with warehouse.transaction() as connection:
         # Until its end nobody else can claim, and write files of, these arrivals.
         ledger.demand_claim(connection, stream.id, days, claim)
-        for table in ("accepted", "quarantine"):
-            tables.forget(lake, table, stream.kind, stream.id, days)
+        tables.forget(lake, stream.kind, stream.id, days)
     rewrite(warehouse, "quality.quarantine", ("raw", "detail"))
     for path in others:
         lake.delete(path)

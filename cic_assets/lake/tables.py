@@ -1,4 +1,4 @@
-"""The lake's Delta tables: accepted and quarantine, by kind. Replaced per stream and arrival, read by event date."""
+"""The lake's Delta tables: accepted rows, by kind. Replaced per stream and arrival, read by event date."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ QUARANTINE = pa.schema(
         ("detail", pa.string()),
     ]
 )
-_PARTITIONS = {"accepted": ["stream_id", "arrival_date", "event_date"], "quarantine": ["stream_id", "arrival_date"]}
+_PARTITIONS = ["stream_id", "arrival_date", "event_date"]
 _COMMIT_ATTEMPTS = 8
 # Some 60 MB.
 WHOLE_ROWS = 200_000
@@ -133,7 +133,6 @@ IN_PLAN_ROWS = 10_000
 
 def replace_arrivals(
     lake: Lake,
-    table: str,
     kind: str,
     stream_id: str,
     arrivals: Iterable[dt.date],
@@ -148,7 +147,6 @@ def replace_arrivals(
 
     Args:
         lake: where the table is.
-        table: accepted or quarantine.
         kind: of the stream.
         stream_id: whose rows.
         arrivals: which are replaced.
@@ -162,10 +160,10 @@ def replace_arrivals(
     # Not user text: a stream id is [a-z0-9_-] by the model of stream files.
     days = ", ".join(f"'{day.isoformat()}'" for day in sorted(arrivals))
     predicate = f"stream_id = '{stream_id}' AND arrival_date IN ({days})"
-    uri = lake.uri(f"{table}/{kind}")
+    uri = lake.uri(f"accepted/{kind}")
     for attempt in range(_COMMIT_ATTEMPTS):
         try:
-            known = _opened(uri, table, rows.schema)
+            known = _opened(uri, rows.schema)
             demand_claim()
             # Merged: a table of an earlier release may lack a column.
             write_deltalake(
@@ -187,32 +185,32 @@ def _to_write(rows: Rows) -> pa.Table | pa.RecordBatchReader:
     return rows.to_table() if rows.count_rows() <= WHOLE_ROWS else reader(rows)
 
 
-def forget(lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> None:
+def forget(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> None:
     """Removes what earlier versions of a table had of one stream's arrivals: files, and their statistics in the log.
 
     The caller keeps others from claiming the arrivals: then nobody has written files there that are in no version yet.
     Whoever reads an older version meanwhile fails and starts again.
     """
-    uri = lake.uri(f"{table}/{kind}")
+    uri = lake.uri(f"accepted/{kind}")
     if not DeltaTable.is_deltatable(uri):
         return
     known = DeltaTable(uri)
     now = {path.rpartition("/")[2] for path in known.file_uris()}
     for day in arrivals:
-        for path in lake.files(f"{table}/{kind}/stream_id={stream_id}/arrival_date={day.isoformat()}"):
+        for path in lake.files(f"accepted/{kind}/stream_id={stream_id}/arrival_date={day.isoformat()}"):
             if path.rpartition("/")[2] not in now:
                 lake.delete(path)
     known.create_checkpoint()
-    for path in lake.log_files(f"{table}/{kind}/_delta_log"):
+    for path in lake.log_files(f"accepted/{kind}/_delta_log"):
         number = path.rpartition("/")[2].partition(".")[0]
         if number.isdigit() and int(number) < known.version():
             lake.delete(path)
 
 
-def _opened(uri: str, table: str, schema: pa.Schema) -> DeltaTable:
+def _opened(uri: str, schema: pa.Schema) -> DeltaTable:
     """The table as it is now; made empty first, as two first writers would each append what they have."""
     if not DeltaTable.is_deltatable(uri):
-        DeltaTable.create(uri, schema, mode="ignore", partition_by=_PARTITIONS[table])
+        DeltaTable.create(uri, schema, mode="ignore", partition_by=_PARTITIONS)
     return DeltaTable(uri)
 
 
@@ -245,13 +243,13 @@ class AcceptedFile:
     row_count: int
 
 
-def files_of(lake: Lake, kind: str, table: str = "accepted") -> list[AcceptedFile]:
+def files_of(lake: Lake, kind: str) -> list[AcceptedFile]:
     """The files that a table's log names now; none where there is no log.
 
     Raises:
         LakeDamagedError: there is a log, and it can't be read.
     """
-    uri = lake.uri(f"{table}/{kind}")
+    uri = lake.uri(f"accepted/{kind}")
     try:
         if not DeltaTable.is_deltatable(uri):
             return []
@@ -261,7 +259,7 @@ def files_of(lake: Lake, kind: str, table: str = "accepted") -> list[AcceptedFil
             f"the log of {uri} can't be read: {str(error).splitlines()[0]}. Nothing was replaced: restore the folder "
             "from a backup, or move it away and ingest all arrivals again with `cic run daily --from … --to …`"
         ) from error
-    names = [*(f"partition.{name}" for name in _PARTITIONS[table]), "path", "num_records"]
+    names = [*(f"partition.{name}" for name in _PARTITIONS), "path", "num_records"]
     return [
         AcceptedFile(
             row["partition.stream_id"], row["partition.arrival_date"], row.get("partition.event_date"), row["path"],
@@ -271,10 +269,10 @@ def files_of(lake: Lake, kind: str, table: str = "accepted") -> list[AcceptedFil
     ]  # fmt: skip
 
 
-def arrival_files(lake: Lake, table: str, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> list[AcceptedFile]:
+def arrival_files(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> list[AcceptedFile]:
     """The files of one stream's arrivals, as the table's log has them now."""
     wanted = set(arrivals)
-    found = files_of(lake, kind, table)
+    found = files_of(lake, kind)
     return [file for file in found if file.stream_id == stream_id and file.arrival_date in wanted]
 
 

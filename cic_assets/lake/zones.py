@@ -3,7 +3,7 @@
 lake.json                                                         which lake it is (`ledger/lake_id.py`)
 raw/stream_id=<id>/date=<arrival>/<sha256>.<ext>                  bytes as received
 decoded/stream_id=<id>/date=<arrival>/<sha256>-<fingerprint>.parquet
-accepted/<kind>, quarantine/<kind>                                Delta tables
+accepted/<kind>                                                   Delta tables
 _staging/<date>/<uuid>                                            scratch of a step
 """
 

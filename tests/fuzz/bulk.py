@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
+from psycopg.rows import dict_row
 
 from cic_assets.ingest.landing import land
 from cic_assets.orchestrate.doors import parts_of, set_up
@@ -50,10 +51,11 @@ def found(settings: Settings) -> tuple[Counter[str], Counter[str]]:
     for kind in ("sessions", "status"):
         accepted = DeltaTable(f"{settings.lake}/accepted/{kind}").to_pyarrow_table()
         counts[0].update(accepted.column("source_file").to_pylist())
-        rejected = DeltaTable(f"{settings.lake}/quarantine/{kind}").to_pyarrow_table()
-        counts[1].update(rejected.column("source_file").to_pylist())
-        leaks = [row for row in rejected.select(["stream_id", "reasons", "raw"]).to_pylist() if leaks_personal(row)]
-        assert not leaks, leaks[:3]
+    with connect(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        rejected = cursor.execute("select stream_id, source_file, reasons, raw from quality.quarantine").fetchall()
+    counts[1].update(row["source_file"] for row in rejected)
+    leaks = [row for row in rejected if leaks_personal(row)]
+    assert not leaks, leaks[:3]
     return counts
 
 

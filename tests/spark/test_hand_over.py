@@ -64,7 +64,7 @@ def test_rows_come_back_as_they_are(spark, tmp_path):
         back = bring_back(hand_over(spark, given), staging, ACCEPTED_STATUS)
         assert back.schema.equals(ACCEPTED_STATUS)
         assert in_order(back.to_table()) == in_order(given)
-        tables.replace_arrivals(staging, "accepted", "status", "s", days, back, lambda: None)
+        tables.replace_arrivals(staging, "status", "s", days, back, lambda: None)
         there = tables.arrival_rows(staging, "status", "s", days)
         assert in_order(there.to_table()) == in_order(given)
     nothing = bring_back(hand_over(spark, given).where("state = 'NOWHERE'"), staging, ACCEPTED_STATUS)

@@ -119,7 +119,7 @@ def _specs(streams: Sequence[Stream], calendar: Calendar) -> list[AssetSpec]:
             deps=of_all,
             description="Rows that a rule rejects, with all reasons and their text. Nothing is ever deleted.",
             group_name="quality",
-            kinds={"postgres", "deltalake"},
+            kinds={"postgres"},
             metadata={"dagster/column_schema": _table_schema(tables.QUARANTINE)},
             partitions_def=calendar.days,
             **common,

@@ -34,7 +34,7 @@ Row = dict[str, Any]
 def faults_of_a_half(settings: Settings, round_: str) -> list[str]:
     """What an interrupted round may not have: rows twice, rows that nobody sent, rows of a finished ingest missing."""
     found = Counter(_stored(settings))
-    wrong = [f"{row} is {times} times in the lake" for row, times in found.items() if times > 1]
+    wrong = [f"{row} is there {times} times" for row, times in found.items() if times > 1]
     sent = places_after(round_)
     wrong += [f"{row} was never sent" for row in found if row not in sent]
     return wrong + [f"{row} was ingested, and is lost" for row in _ingested(settings) if row not in found]
@@ -43,7 +43,7 @@ def faults_of_a_half(settings: Settings, round_: str) -> list[str]:
 def faults_of_a_round(settings: Settings, round_: str) -> list[str]:
     """Rows that are elsewhere than they must be at the end of a round, and counts that say something else."""
     stored = Counter(_stored(settings))
-    wrong = [f"{row} is {times} times in the lake" for row, times in stored.items() if times > 1]
+    wrong = [f"{row} is there {times} times" for row, times in stored.items() if times > 1]
     expected, found = places_after(round_), _placed(settings)
     for row in sorted({*expected, *found}):
         if expected.get(row, "nowhere") != found.get(row, "nowhere"):
@@ -55,13 +55,19 @@ def _id(row: Row) -> RowId:
     return row["stream_id"], row["source_file"], row["source_line"]
 
 
-def _rows(settings: Settings, table: str, kind: str) -> list[Row]:
-    return [row for rows in lake_rows(settings, table, kind).values() for row in rows]
+def _rows(settings: Settings, kind: str) -> list[Row]:
+    return [row for rows in lake_rows(settings, kind).values() for row in rows]
+
+
+def _quarantined(settings: Settings) -> list[RowId]:
+    with connect(settings) as connection:
+        rows = connection.execute("select stream_id, source_file, source_line from quality.quarantine").fetchall()
+    return [(stream_id, file, line) for stream_id, file, line in rows]
 
 
 def _stored(settings: Settings) -> list[RowId]:
-    """Each row of the lake, accepted or quarantined, as often as it is there."""
-    return [_id(row) for table in ("accepted", "quarantine") for kind in KINDS for row in _rows(settings, table, kind)]
+    """Each row, accepted or quarantined, as often as it is there."""
+    return [*(_id(row) for kind in KINDS for row in _rows(settings, kind)), *_quarantined(settings)]
 
 
 def _ingested(settings: Settings) -> list[RowId]:
@@ -77,8 +83,8 @@ def _ingested(settings: Settings) -> list[RowId]:
 
 def _placed(settings: Settings) -> dict[RowId, str]:
     """Where each row is."""
-    found = {_id(row): QUARANTINED for kind in KINDS for row in _rows(settings, "quarantine", kind)}
-    found |= {_id(row): REGISTRY for row in _rows(settings, "accepted", "locations")}
+    found = dict.fromkeys(_quarantined(settings), QUARANTINED)
+    found |= {_id(row): REGISTRY for row in _rows(settings, "locations")}
     return found | _sessions(settings) | _states(settings)
 
 
@@ -96,7 +102,7 @@ def _sessions(settings: Settings) -> dict[RowId, str]:
             ).fetchall()
         )
     same: dict[str, list[Row]] = defaultdict(list)
-    for row in _rows(settings, "accepted", "sessions"):
+    for row in _rows(settings, "sessions"):
         same[row["content_hash"]].append(row)
     found: dict[RowId, str] = {}
     for rows in same.values():
@@ -116,7 +122,7 @@ def _is_billed(row: Row, facts: Counter[tuple[Any, ...]]) -> bool:
 def _states(settings: Settings) -> dict[RowId, str]:
     """Of one charge point's words about an instant, the newest is in facts, and of equal words the newest counts."""
     instants: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in _rows(settings, "accepted", "status"):
+    for row in _rows(settings, "status"):
         instants[row["charge_point_id"], row["connector_id"], row["entry"], row["at"]].append(row)
     found: dict[RowId, str] = {}
     for rows in instants.values():

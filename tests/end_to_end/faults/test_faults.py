@@ -87,7 +87,6 @@ KILLS = {
     "a sighting": ("land", r"insert into catalogue.sighting"),
     "decoding": ("ingest", r"^rename decoded/"),
     "what decoding noted": ("ingest", r"update catalogue.object set feed_columns"),
-    "Delta commit of quarantine": ("ingest", r"^link\w* quarantine/sessions/_delta_log"),
     "Delta commit of sessions": ("ingest", r"^link\w* accepted/sessions/_delta_log"),
     "Delta commit of states": ("ingest", r"^link\w* accepted/status/_delta_log"),
     "Delta commit of locations": ("ingest", r"^link\w* accepted/locations/_delta_log"),
@@ -183,7 +182,7 @@ COPY_DATA = r'^sendto .*"d\\0'
 HELD = {
     "ingest, first version of a table": (
         "ingest",
-        r"^link\w* quarantine/locations/_delta_log/0+\.json",
+        r"^link\w* accepted/locations/_delta_log/0+\.json",
         "ArrivalLostError",
     ),
     "ingest, states": ("ingest", r"^link\w* accepted/status/_delta_log/0+1\.json", "ArrivalLostError"),
