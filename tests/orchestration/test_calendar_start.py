@@ -10,10 +10,11 @@ from dagster import AssetKey, DagsterInstance, RunsFilter
 from cic_assets.facts.every import FACT_NAMES
 from cic_assets.ingest.landing import land
 from cic_assets.ledger.periods import oldest_day
+from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.runner import Runner
 from cic_assets.simulate import ASHBOURNE, simulate
 from cic_assets.streams.load import load_streams
-from cic_assets.warehouse.connect import connect
+from tests.doors import connect
 
 FACT = AssetKey(["facts", "charging_session"])
 
@@ -35,7 +36,7 @@ def test_data_before_the_calendar_is_computed_and_another_start_computes_nothing
     sent = simulate(tmp_path / "sent", last_day=dt.date(2026, 10, 11), days=14, charge_points=3)
     for file in sent.files:
         if file.stream_id == ASHBOURNE:
-            land(settings, streams[ASHBOURNE], file.path, file.arrived_at)
+            land(parts_of(settings), streams[ASHBOURNE], file.path, file.arrived_at)
     late = replace(settings, calendar_said=dt.date(2026, 11, 1))
     with DagsterInstance.ephemeral() as instance:
         ran = run_all(Runner(late, streams, instance))
