@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
 from cic_assets.lake.staging import staging_folder
@@ -87,7 +88,7 @@ class Parts:
         """
         lake = self.lake
         demand_whole(self.warehouse, lake, kind, start, end)
-        return tables.read_accepted(self.spark, self.engine, lake, kind, start, end)
+        return tables.read_accepted(self.spark, self.engine, lake, kind, KINDS[kind].schema, start, end)
 
     def rule_set_of(self, stream: Stream) -> str:
         """The rule set in force: `CIC_RULE_SET` for all streams, else the stream's own."""

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from cic_assets.lake.tables import ACCEPTED_SESSIONS, ACCEPTED_STATUS, hand_over
+from cic_assets.kinds.sessions.schema import ACCEPTED as ACCEPTED_SESSIONS
+from cic_assets.kinds.status.schema import ACCEPTED as ACCEPTED_STATUS
+from cic_assets.lake.tables import hand_over
 
 NOON = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 

@@ -17,7 +17,8 @@ from cic_assets.facts.rated import aliases_of
 from cic_assets.facts.status_edges import renew_edges
 from cic_assets.facts.touch import CHARGE_POINTS, STATUS
 from cic_assets.kinds.identity import identified
-from cic_assets.kinds.stream import StatusStream, today_of
+from cic_assets.kinds.status.stream import StatusStream
+from cic_assets.kinds.stream import today_of
 from cic_assets.lake.rows import bring_back, pieces, rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake

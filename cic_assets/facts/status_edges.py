@@ -19,7 +19,8 @@ from pyspark.sql import functions as F
 from cic_assets.facts.rated import alias_frame, aliases
 from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
 from cic_assets.kinds.identity import identified
-from cic_assets.kinds.stream import StatusStream, Stream
+from cic_assets.kinds.status.stream import StatusStream
+from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import Rows, bring_back
 from cic_assets.lake.zones import Lake

@@ -31,8 +31,10 @@ from cic_assets.facts.status_edges import (
     mark_edges,
     opening,
 )
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.identity import identified
-from cic_assets.kinds.stream import StatusStream, Stream
+from cic_assets.kinds.status.stream import StatusStream
+from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import Rows, bring_back, distinct, groups_of, in_group, union
 from cic_assets.lake.zones import Lake
@@ -377,7 +379,7 @@ def _renewed(parts: Parts) -> bool:
     version = tables.version(lake, "locations")
     with parts.warehouse.transaction() as connection:
         known = aliases(connection)
-    accepted = tables.read_accepted(parts.spark, parts.engine, lake, "locations")
+    accepted = tables.read_accepted(parts.spark, parts.engine, lake, "locations", KINDS["locations"].schema)
     # A charge point's history needs nothing of another one's.
     groups = 1 + sum(tables.entry_counts(lake, "locations").values()) * BYTES_PER_LOCATION // parts.memory_bytes
     with parts.staging() as staging:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
 from cic_assets.lake.digests import LakeDamagedError
@@ -84,7 +85,7 @@ def losses(parts: Parts, lake: Lake, stream: Stream, days: Sequence[dt.date], ne
     except LakeDamagedError:
         # Nobody can tell what is there; the ingest that makes it anew must not be hindered.
         return {}
-    old = _by_file(tables.arrival_rows(lake, stream.kind, stream.id, changed), left_out)
+    old = _by_file(tables.arrival_rows(lake, stream.kind, KINDS[stream.kind].schema, stream.id, changed), left_out)
     now = _by_file(new, left_out)
     found = {day: loss(stream.id, old.get(day, {}), now.get(day, {})) for day in changed}
     return {day: each for day, each in found.items() if each is not None}

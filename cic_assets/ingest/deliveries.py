@@ -26,7 +26,8 @@ from cic_assets.ingest.delivery import (
 )
 from cic_assets.ingest.judge import is_accepted
 from cic_assets.kinds.profile import Key
-from cic_assets.kinds.stream import SessionsStream, Stream
+from cic_assets.kinds.sessions.stream import SessionsStream
+from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import catalogue, journal
 from cic_assets.ledger.catalogue import Arrival, Incomplete, Release
 from cic_assets.parts import Parts

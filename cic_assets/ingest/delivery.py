@@ -154,7 +154,7 @@ def profiles(judged: DataFrame, stream: Stream) -> dict[Key, Profile]:
     looked_at = judged.where(~F.col("skipped") & (F.coalesce(F.col("decode_fault"), F.lit("")) != "D03"))
     found = _figures(looked_at, stream)
     counts = _counts(looked_at, stream)
-    repeated = KINDS[stream.kind].repeated
+    repeated = KINDS[stream.kind].work.repeated
     ids = dict(keyed(repeated(looked_at.where(~is_quarantined())))) if repeated else {}
     return {key: _profile(stream, row, counts.get(key, {}), ids.get(key)) for key, row in found.items()}
 
@@ -168,14 +168,14 @@ def _figures(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, Any]]:
         F.countDistinct("charge_point_id").alias("points"),
         *(total(F.col(name), name) for name in audited),
     ]
-    columns += KINDS[stream.kind].figures(stream)
+    columns += KINDS[stream.kind].work.figures(stream)
     found = rows.groupBy("arrival_date", "delivery").agg(*columns)
     return dict(keyed(found))
 
 
 def _counts(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, dict[str, int]]]:
     """Of each delivery: what is counted → value → rows; all of it in one query."""
-    counted = {"flag": F.explode("flags"), **KINDS[stream.kind].counted(stream)}
+    counted = {"flag": F.explode("flags"), **KINDS[stream.kind].work.counted(stream)}
     each = [rows.select("arrival_date", "delivery", F.lit(what).alias("what"), value.alias("value"))
             for what, value in counted.items()]  # fmt: skip
     named = reduce(DataFrame.unionAll, each).where(F.col("value").isNotNull())
@@ -196,7 +196,7 @@ def _profile(
     marks = counts.get("flag", {})
     unread = {name.partition(":")[2]: rows for name, rows in marks.items() if name.startswith("unreadable:")}
     present = {name.removeprefix("present_"): int(rows) for name, rows in row.items() if name.startswith("present_")}
-    starts, has_hours = counts.get("hour", {}), "hour" in KINDS[stream.kind].counted(stream)
+    starts, has_hours = counts.get("hour", {}), "hour" in KINDS[stream.kind].work.counted(stream)
     first_reused = ids["first_reused"] if ids else None
     return Profile(
         rows=int(row["n_rows"]),
@@ -258,7 +258,7 @@ def findings(profile: Profile, stream: Stream, known: Reference | None = None) -
         *_of_dates(profile, stream),
         *_of_energy(profile, limits, usual),
         *_of_power(profile, limits, usual),
-        *_of_shares(profile, limits),
+        *_of_shares(profile, stream),
         *_of_ids(profile, limits),
         *_of_words(profile, limits),
         *_of_hours(profile, limits, usual),
@@ -345,7 +345,8 @@ def _pct(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 0.0
 
 
-def _of_shares(profile: Profile, limits: Delivery) -> _Found:
+def _of_shares(profile: Profile, stream: Stream) -> _Found:
+    limits = stream.delivery
     if _pct(profile.rejected, profile.rows) > limits.max_rejected_pct:
         yield (
             "rejected",
@@ -360,10 +361,10 @@ def _of_shares(profile: Profile, limits: Delivery) -> _Found:
                 " mend the expression of the stream file or the feed",
             )
     for mark, rows in sorted(profile.flags.items()):
-        if _pct(rows, profile.rows) > limits.limit_of(mark):
+        if _pct(rows, profile.rows) > stream.flagged_pct(mark):
             yield (
                 "flags",
-                f"{rows} of {profile.rows} rows are flagged {mark}, expected at most {limits.limit_of(mark):g} %",
+                f"{rows} of {profile.rows} rows are flagged {mark}, expected at most {stream.flagged_pct(mark):g} %",
             )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cic_assets.kinds.rules import Rule
+from cic_assets.kinds.rule import Rule
 from cic_assets.kinds.stream import Stream
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cic_assets.facts.expected import missing_days
-from cic_assets.kinds.stream import StatusStream, Stream
+from cic_assets.kinds.status.stream import StatusStream
+from cic_assets.kinds.stream import Stream
 from cic_assets.warehouse.connect import Connection
 
 ARRIVING, KNOWN, ALIVE = "arriving", "known", "alive"

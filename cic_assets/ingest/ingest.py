@@ -240,7 +240,7 @@ def _entries(rows: Rows) -> dict[dt.date, tuple[Entries, ...]]:
 
 def _outcome(judged: DataFrame, stream: Stream, staging: Lake) -> Outcome:
     kind = KINDS[stream.kind]
-    accepted = bring_back(kind.entries(judged.where(is_accepted()), stream), staging, kind.schema)
+    accepted = bring_back(kind.work.entries(judged.where(is_accepted()), stream), staging, kind.schema)
     return Outcome(accepted, bring_back(judged.where(is_quarantined()), staging, tables.QUARANTINE))
 
 
@@ -377,7 +377,7 @@ def _judged(
     groups = 1 + sum(count for _, count in decoded.values()) * BYTES_PER_RECORD // parts.memory_bytes
     folders = [f"{'repaired' if swapped else 'judged'}/{number}" for number in range(groups)]
     try:
-        judged = judge(KINDS[stream.kind].harmonise(named, stream), rules, stream.overrides)
+        judged = judge(KINDS[stream.kind].work.harmonise(named, stream), rules, stream.overrides)
         for number, folder in enumerate(folders):
             mine = judged.where(in_group(number, groups, "charge_point"))
             mine.write.mode("overwrite").parquet(staging.uri(folder))
@@ -431,7 +431,7 @@ def _counted(
 def _summary(judged: DataFrame, kind: Kind) -> dict[dt.date, tuple[dt.datetime | None, ...]]:
     """Per arrival: the latest moment, and the moments up to which and from which time is covered, if it is."""
     none = F.lit(None).cast("timestamp")
-    cover, first = kind.cover() if kind.cover else (none, none)
+    cover, first = kind.work.cover() if kind.work.cover else (none, none)
     rows = judged.where(is_accepted()).groupBy("arrival_date")
     found = (
         rows.agg(F.max(kind.newest).alias("n"), F.max(cover).alias("c"), F.min(first).alias("f")).toArrow().to_pylist()
@@ -524,7 +524,7 @@ def _reach(
     found: dict[dt.date, str] = {}
     try:
         accepted_files.demand_arrivals(parts.warehouse, lake, stream.kind, stream.id, days)
-        old = tables.arrival_rows(lake, stream.kind, stream.id, days)
+        old = tables.arrival_rows(lake, stream.kind, KINDS[stream.kind].schema, stream.id, days)
         found = accounted.digests(old, KINDS[stream.kind].identity)
         with parts.warehouse.transaction() as connection:
             strange = accounted.strangers(connection, stream.id, days, found)

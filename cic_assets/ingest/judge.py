@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cic_assets.kinds.rules import Rule, with_thresholds
+from cic_assets.kinds.rule import Rule, with_thresholds
 
 # kWh and kW·µs on one scale, so that a rule compares without dividing: 1 kWh = 3.6e9 kW·µs.
 _SCALED = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cic_assets.kinds.every import KINDS
 from cic_assets.lake.digests import digest_of
-from cic_assets.lake.tables import ACCEPTED
 from cic_assets.lake.zones import FileInfo, Lake, LakeError
 from cic_assets.ledger.accepted_files import damages_of, message_of
 from cic_assets.parts import Parts
@@ -23,7 +23,7 @@ def verify(parts: Parts) -> Iterator[str]:
     lake = parts.lake
     yield from _originals(parts.warehouse, lake)
     yield from _decoded(parts.warehouse, lake)
-    for kind in ACCEPTED:
+    for kind in KINDS:
         try:
             damages = damages_of(parts.warehouse, lake, kind)
         except LakeError as error:

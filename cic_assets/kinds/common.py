@@ -13,10 +13,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cic_assets.kinds.columns import COLUMNS, CUT_TEXTS, NUMBERS, OWNERS, TEXTS
-from cic_assets.kinds.expressions import DATED, INSTANTS, failing_reads, reads_wall_clock
+from cic_assets.kinds.columns import OWNERS
+from cic_assets.kinds.columns import Column as ModelColumn
+from cic_assets.kinds.expressions import failing_reads, reads_wall_clock
 from cic_assets.kinds.safe import safe, safe_condition
-from cic_assets.kinds.stream import PARTY_ID, Numbers, StatusStream, Stream, referenced_fields
+from cic_assets.kinds.stream import PARTY_ID, Numbers, Stream, referenced_fields
 
 # What a decoded record brings with it, and the file it came from.
 PROVENANCE = (
@@ -96,24 +97,24 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
         F.col("`cic.delivery`").alias("delivery"),
         F.col("`cic.shows_swap`").alias("shows_swap"),
         *beside,
-        *(_expression(stream, name) for name in COLUMNS[stream.kind]),
+        *(_expression(stream, name) for name in stream.COLUMNS),
         *(_present(stream.columns[name]).alias(f"present_{name}") for name in audited_columns(stream, texts=False)),
     )
     types = {field.name: field.dataType for field in frame.schema}
     named = {*stream.columns, *(["charge_point_alias"] if stream.alias_fields else [])}
-    texts = [f"given_{name}" for name in COLUMNS[stream.kind] if name in named]
-    timed = {name: types[f"given_{name}"] for name in COLUMNS[stream.kind] if name in INSTANTS}
+    texts = [f"given_{name}" for name in stream.COLUMNS if name in named]
+    timed = {name: types[f"given_{name}"] for name, column in stream.COLUMNS.items() if column.is_time}
     written = [name for name in timed if name in stream.columns and isinstance(timed[name], T.StringType)]
     strings = [name for name in texts if isinstance(types[name], T.StringType)]
-    counted = [name for name in audited_columns(stream) if name in TEXTS]
+    counted = [name for name in audited_columns(stream) if stream.COLUMNS[name].is_text]
     # Step by step: engines plan an expression as often as others name it.
     for step in (
         {f"long_{name}": _is_longer(f"given_{name}", _MAX_SEARCHED) for name in counted},
-        {name: _bounded_text(name, F.length(name) <= _MAX_SEARCHED, _MAX_SEARCHED) for name in strings},
+        {name: _bounded_text(name, stream, F.length(name) <= _MAX_SEARCHED, _MAX_SEARCHED) for name in strings},
         {name: cleaned(name) for name in strings},
         _plain_numbers(stream, strings),
         {f"present_{name}": F.col(f"given_{name}").isNotNull() | F.col(f"long_{name}") for name in counted},
-        {name: _bounded_text(name, F.octet_length(name) <= MAX_TEXT_BYTES, _CUT_TO) for name in strings},
+        {name: _bounded_text(name, stream, F.octet_length(name) <= MAX_TEXT_BYTES, _CUT_TO) for name in strings},
         {f"{name}_part{n}": F.regexp_extract(f"given_{name}", _MOMENT, n) for name in written for n in range(1, 5)},
         {f"{name}_clock": _clock(name) for name in written},
         {f"{name}_east": _minutes_east(F.upper(f"{name}_part4")) for name in written},
@@ -134,7 +135,7 @@ def _plain_numbers(stream: Stream, strings: list[str]) -> dict[str, Column]:
     numbers = getattr(stream, "numbers", None)
     if not isinstance(numbers, Numbers):
         return {}
-    return {name: _plain_number(name, numbers) for name in strings if name.removeprefix("given_") in NUMBERS}
+    return {name: _plain_number(name, numbers) for name in strings if _column_of(name, stream).type == "number"}
 
 
 def _plain_number(name: str, numbers: Numbers) -> Column:
@@ -167,7 +168,7 @@ def _expression(stream: Stream, name: str) -> Column:
         beside = [_field(field) for field in stream.alias_fields]
         return F.coalesce(*(F.when(F.trim(field) != "", field) for field in beside)).alias(f"given_{name}")
     value = F.expr(safe(text)) if text else F.lit(None).cast("string")
-    if name == "charge_point" and isinstance(stream, StatusStream):
+    if name == "charge_point":
         for field in stream.evse_fields:
             # OCPP's 0 is the station, no EVSE of it.
             value = F.when(~F.coalesce(F.trim(_field(field)) == "0", F.lit(False)), value)
@@ -181,7 +182,7 @@ def _field(name: str) -> Column:
 def _skipped(stream: Stream) -> Column:
     """A record that was read, and that the stream leaves out."""
     left_out = ~F.coalesce(F.expr(safe_condition(stream.where)), F.lit(False)) if stream.where else F.lit(False)
-    if isinstance(stream, StatusStream) and stream.skips_stateless:
+    if stream.skips_stateless:
         said_wrong = F.lower(F.trim(F.expr(safe(stream.columns.get("invalid", "false"))).cast("string"))).isin(*_TRUE)
         left_out = left_out | (_is_stateless(stream.columns["status"]) & ~F.coalesce(said_wrong, F.lit(False)))
     return left_out & F.col("`cic.fault`").isNull()
@@ -227,10 +228,14 @@ def _is_longer(name: str, signs: int) -> Column:
     return F.coalesce(F.length(F.col(name).cast("string")) > signs, F.lit(False))
 
 
-def _bounded_text(name: str, fits: Column, cut_to: int) -> Column:
+def _bounded_text(name: str, stream: Stream, fits: Column, cut_to: int) -> Column:
     """The text where it fits; else nothing, so that it is unreadable, or of words and names the beginning."""
     cut = F.concat(F.substring(name, 1, cut_to), F.lit("\u2026"))
-    return F.when(fits, F.col(name)).otherwise(cut if name.removeprefix("given_") in CUT_TEXTS else F.lit(None))
+    return F.when(fits, F.col(name)).otherwise(cut if _column_of(name, stream).is_cut else F.lit(None))
+
+
+def _column_of(given_name: str, stream: Stream) -> ModelColumn:
+    return stream.COLUMNS[given_name.removeprefix("given_")]
 
 
 def text_of(name: str) -> Column:
@@ -293,27 +298,27 @@ def instant_of(name: str) -> Column:
 def _moment(name: str, kind: T.DataType, stream: Stream) -> tuple[Column, Column]:
     """(instant, wall clock) of a given column by its type; at most one of them is not null."""
     nothing, value = F.lit(None).cast("timestamp"), F.col(f"given_{name}")
-    expression = stream.columns.get(name)
+    expression, is_date = stream.columns.get(name), stream.COLUMNS[name].type == "date"
     if expression is None or isinstance(kind, T.NullType):
         return nothing, nothing
     if isinstance(kind, T.StringType):
-        return _moment_of_text(name)
+        return _moment_of_text(name, is_date=is_date)
     if isinstance(kind, T.DateType):
-        return nothing, value.cast("timestamp") if name in DATED else nothing
+        return nothing, value.cast("timestamp") if is_date else nothing
     if isinstance(kind, T.TimestampNTZType):
         return nothing, value.cast("timestamp")
     if not isinstance(kind, T.TimestampType):
         return nothing, nothing
-    is_wall = name.endswith("_local") or (name in DATED and reads_wall_clock(expression))
+    is_wall = name.endswith("_local") or (is_date and reads_wall_clock(expression))
     return (nothing, value) if is_wall else (value, nothing)
 
 
-def _moment_of_text(name: str) -> tuple[Column, Column]:
+def _moment_of_text(name: str, *, is_date: bool) -> tuple[Column, Column]:
     clock, has_offset = F.col(f"{name}_clock"), F.col(f"{name}_part4") != ""
     east = F.col(f"{name}_east").cast("bigint") * F.lit(60_000_000)
     instant = F.when(has_offset, F.timestamp_micros(F.unix_micros(clock) - east))
     wall = F.when(~has_offset, clock)
-    if name in DATED:
+    if is_date:
         # A registry's date alone says the day's beginning.
         wall = F.coalesce(wall, F.when(text_of(name).rlike(_DATE), text_of(name).try_cast(T.TimestampType())))
     return instant, wall
@@ -350,9 +355,8 @@ def audited_columns(stream: Stream, *, texts: bool = True) -> list[str]:
 
     Charge points have rules of their own (S01, E01, L01), and so has the word for a state (E03).
     """
-    own = {"charge_point", *(["status"] if stream.kind == "status" else [])}
-    left_out = own | CUT_TEXTS & TEXTS | (set() if texts else TEXTS)
-    return [name for name in stream.columns if name not in left_out]
+    mine = ((name, stream.COLUMNS[name]) for name in stream.columns if name not in stream.RULED)
+    return [name for name, column in mine if column.type != "name" and (texts or not column.is_text)]
 
 
 def audited(frame: DataFrame, stream: Stream, values: Mapping[str, str]) -> DataFrame:

@@ -12,15 +12,8 @@ from collections.abc import Iterator, Sequence
 import sqlglot
 from sqlglot import exp
 
-from cic_assets.kinds.columns import SEEN_AT
+from cic_assets.kinds.columns import SEEN_AT, Type
 
-# Columns of instants, without their way (`_local`, `_at`); those of which a date alone says nothing.
-TIMED = ("started", "ended", "changed", "confirmed")
-# Columns of a registry, of which a date alone says the day's beginning, by the zone's wall clock.
-DATED = ("valid_from", "valid_to")
-INSTANTS = frozenset(
-    {*(f"{edge}_{way}" for edge in TIMED for way in ("local", "at")), "covers_until", "last_updated", *DATED}
-)
 _TIME_TYPES = {"TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ", "TIMESTAMPNTZ", "DATETIME", "DATE", "DATE32"}
 _TEXT_TYPES = {"TEXT", "VARCHAR", "CHAR", "NVARCHAR", "NCHAR"}
 # Functions of one text that complete it; with a pattern beside the text they read what the pattern says.
@@ -58,8 +51,14 @@ def parsed(expression: str) -> exp.Expression:
     return tree
 
 
-def instant_faults(name: str, expression: str) -> list[str]:
-    """Why an expression can't give the instants of a column, such as `started_at`; empty where it can."""
+def instant_faults(name: str, expression: str, type_: Type) -> list[str]:
+    """Why an expression can't give the times of a column, such as `started_at`; empty where it can.
+
+    Args:
+        name: of the column.
+        expression: in Spark SQL.
+        type_: of the column: `instant`, `day` or `date`.
+    """
     tree = parsed(expression)
     way = "local" if name.endswith("_local") else "at"
     faults = [
@@ -67,7 +66,7 @@ def instant_faults(name: str, expression: str) -> list[str]:
         for node in _completing(tree)
     ]
     for node, pattern in patterns(tree):
-        faults += [f"{pattern!r} {fault}" for fault in _pattern_faults(name, node, pattern)]
+        faults += [f"{pattern!r} {fault}" for fault in _pattern_faults(name, type_, node, pattern)]
     return faults
 
 
@@ -120,22 +119,22 @@ def pattern_of(node: exp.Expression) -> str | None:
     return str(given.this) if isinstance(given, exp.Literal) else None
 
 
-def _pattern_faults(name: str, node: exp.Expression, pattern: str) -> Iterator[str]:
+def _pattern_faults(name: str, type_: Type, node: exp.Expression, pattern: str) -> Iterator[str]:
     letters = re.sub(r"'[^']*'", "", pattern)
     lacking = [
         what
         for what, signs in (("year", "yu"), ("month", "MLD"), ("day", "dD"), ("hours", "HhkK"), ("minutes", "m"))
-        if not set(signs) & set(letters) and (what in ("year", "month", "day") or name.partition("_")[0] in TIMED)
+        if not set(signs) & set(letters) and (what in ("year", "month", "day") or type_ == "instant")
     ]
     if lacking:
         yield f"has no {', no '.join(lacking)}, which the engine would make up; read them from the feed too"
     if name.endswith("_local") and _OFFSET.search(letters):
         yield f"reads an offset, so the time is an instant: name the column {name.removesuffix('_local')}_at"
     # A registry's dates are the zone's wall clock.
-    if not name.endswith("_local") and name not in DATED and _is_naive(node, pattern):
+    if not name.endswith("_local") and type_ != "date" and _is_naive(node, pattern):
         local = f"name the column {name.removesuffix('_at')}_local if the time is the zone's wall clock, or "
         yield (
-            f"has no offset: {local if name.removesuffix('_at') in TIMED else ''}wrap it in "
+            f"has no offset: {local if type_ == 'instant' else ''}wrap it in "
             "to_utc_timestamp(…, zone); zone 'UTC' if the feed means UTC"
         )
 

@@ -1,49 +1,32 @@
-"""What a stream file may say, and the checks that need no data. Reading the files: `streams/load.py`.
+"""What every stream file may say, and the checks that need no data. A kind's own keys: `kinds/<kind>/stream.py`.
 
-A wrong file fails here, with path, key and reason, before anything runs.
+A wrong file fails here, with path, key and reason, before anything runs (`streams/load.py` reads the files).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlglot
-from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter, field_validator, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, field_validator, model_validator
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from cic_assets.formats.feed import FeedFormat, Part, Text, later, told
-from cic_assets.kinds.columns import (
-    COLUMNS,
-    NO_OWNERS,
-    ONE_OF,
-    OWNERS,
-    PLATFORM_FIELDS,
-    POSITION,
-    SEEN_AT,
-)
-from cic_assets.kinds.expressions import INSTANTS, instant_faults
+from cic_assets.kinds.columns import OWNERS, PLATFORM_FIELDS, POSITION, SEEN_AT, Column
+from cic_assets.kinds.expressions import instant_faults
 from cic_assets.kinds.functions import call_faults
-from cic_assets.kinds.rules import RULES, THRESHOLDS, WITHOUT_LIMIT, Rule
+from cic_assets.kinds.rule import THRESHOLDS, WITHOUT_LIMIT, Rule, in_order
 from cic_assets.kinds.safe import unsafe_faults
-from cic_assets.kinds.vocabulary import (
-    SESSION_STATUSES,
-    STANDARDS,
-    SessionStatus,
-    Standard,
-    State,
-    folded,
-)
 from cic_assets.settings import RULE_SETS
 
 # A hundred years: beyond it a date plus so many days is no date any more.
 MAX_DAYS = 36_525
-NO_ID = "none"
 # `/` parts a provider from the id of its charge point.
 PARTY_ID = r"^[A-Za-z0-9*_.-]+$"
 
@@ -91,42 +74,6 @@ class Numbers(Part):
         return self
 
 
-class DateRepair(Part):
-    """numbers.md 4, S15: which files have day and month exchanged wherever both readings exist."""
-
-    kind: Annotated[
-        Literal["day_month_swap"], told("day and month exchanged wherever both readings exist (S15)", "day_month_swap")
-    ]
-    files: Annotated[
-        tuple[Text, ...], told("patterns of the names of files that hold such dates", ["council_2016-17.*"])
-    ] = ()
-    auto: Annotated[
-        bool, told("each file that shows the swap, whatever its name; `date_repair: auto` says so", True)
-    ] = later(False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _auto_is_a_word(cls, content: Any) -> Any:
-        return {"kind": "day_month_swap", "auto": True} if content == "auto" else content
-
-    @model_validator(mode="after")
-    def _says_which(self) -> DateRepair:
-        if self.auto == bool(self.files):
-            raise ValueError("give files, or say `date_repair: auto`")
-        return self
-
-    @field_validator("files")
-    @classmethod
-    def _patterns_are_plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """The engine's LIKE knows no brackets, so that a pattern with some would repair no file."""
-        wrong = [pattern for pattern in value if not {"[", "]"}.isdisjoint(pattern)]
-        if wrong:
-            raise ValueError(
-                f"{', '.join(wrong)}: only * and ? are patterns here; name each file, or a pattern for each"
-            )
-        return value
-
-
 class Expected(Part):
     """The feed must have arrived for each event date from..to, at most `by` days later."""
 
@@ -167,8 +114,6 @@ FindingName = Literal[
 ]  # fmt: skip
 # What says that figures are wrong rather than unusual.
 HOLDING: tuple[FindingName, ...] = ("dates", "energy", "power", "rejected", "unreadable", "hours")
-# Flags that many rows carry only where a column is read wrongly.
-MAX_FLAGGED_PCT = {"S06": 50.0, "S08": 80.0, "S09": 80.0, "S10": 50.0, "S14": 50.0, "L02": 50.0, "L03": 50.0}
 Pct = Annotated[float, Field(ge=0, le=100)]
 Range = tuple[FiniteFloat, FiniteFloat]
 
@@ -216,21 +161,30 @@ class Delivery(Part):
     ] = 50.0
     max_flagged_pct: Annotated[dict[str, Pct], told("rule or flag → per cent of rows", {"S06": 30.0})] = {}
 
-    def limit_of(self, mark: str) -> float:
-        """Most rows with a flag, in per cent; 100 for flags that may stand on all."""
-        return self.max_flagged_pct.get(mark, MAX_FLAGGED_PCT.get(mark, 100.0))
-
 
 class Stream(Part):
-    """One feed of one kind from one provider for one authority; `parse_stream` makes the class of its kind."""
+    """One feed of one kind from one provider for one authority; `parse_stream` makes the class of its kind.
+
+    Attributes:
+        COLUMNS: of the common model, that a kind's streams may fill.
+        NEEDED: of each group of columns, exactly one.
+        NO_OWNERS: of `OWNERS`, what the kind has not, and why.
+        RULED: columns with rules of their own where they can't be read.
+        RULES: that the kind's rows have, beside those of every kind.
+        HAS_DRIVERS: whether a record may be about a driver, so that a `uid` may be a token's.
+    """
+
+    COLUMNS: ClassVar[Mapping[str, Column]] = {}
+    NEEDED: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    NO_OWNERS: ClassVar[Mapping[str, str]] = {}
+    RULED: ClassVar[tuple[str, ...]] = ("charge_point",)
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+    HAS_DRIVERS: ClassVar[bool] = False
 
     id: Annotated[
         str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$"), told("of the stream, in paths and tables", "ashbourne_sessions")
     ]
-    kind: Annotated[
-        Literal["sessions", "status", "locations"],
-        told("sessions, status or locations: which columns there are", "sessions"),
-    ]
+    kind: Annotated[str, told("which columns there are", "sessions")]
     description: Annotated[Text, told("what the feed is", "Weekly export of charging sessions")]
     provider: Annotated[Party, told("whose charge points they are", {"id": "GB*ASH", "name": "Ashbourne Charging"})]
     authority: Annotated[
@@ -334,7 +288,8 @@ class Stream(Part):
     def _columns_are_expressions(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
             _demand_expression(f"{name}: ", text)
-            faults = (instant_faults(name, text) if name in INSTANTS else []) or unsafe_faults(text)
+            known = cls.COLUMNS.get(name)
+            faults = (instant_faults(name, text, known.type) if known and known.is_time else []) or unsafe_faults(text)
             if faults:
                 raise ValueError("; ".join(f"{name}: {fault}" for fault in faults))
         return value
@@ -350,7 +305,7 @@ class Stream(Part):
 
     @model_validator(mode="after")
     def _limits_are_of_rules(self) -> Stream:
-        known = [rule.id for rule in RULES if self.kind in rule.kinds and rule.id not in WITHOUT_LIMIT]
+        known = [rule.id for rule in in_order(self.RULES) if rule.id not in WITHOUT_LIMIT]
         unknown = sorted(set(self.batch.max_rule_pct) - set(known))
         if unknown:
             raise ValueError(f"batch.max_rule_pct: no limit of {', '.join(unknown)}; there are {', '.join(known)}")
@@ -360,28 +315,33 @@ class Stream(Part):
         """Rows of an arrival on which a rule may fire, in per cent, without a warning; 100 for no limit."""
         if rule.id in WITHOUT_LIMIT:
             return 100.0
-        usual = self.batch.max_rejected_pct if rule.severity == "reject" else self.delivery.limit_of(rule.mark)
+        usual = self.batch.max_rejected_pct if rule.severity == "reject" else self.flagged_pct(rule.mark)
         return self.batch.max_rule_pct.get(rule.id, usual)
+
+    def flagged_pct(self, mark: str) -> float:
+        """Most rows of a delivery with a flag, in per cent; 100 for flags that may stand on all."""
+        usual = {rule.mark: rule.max_flagged_pct for rule in self.RULES if rule.severity == "flag"}
+        return self.delivery.max_flagged_pct.get(mark, usual.get(mark, 100.0))
 
     @model_validator(mode="after")
     def _complete(self) -> Stream:
         for name in OWNERS:
-            if name in self.columns and (reason := NO_OWNERS.get((self.kind, name))):
+            if name in self.columns and (reason := self.NO_OWNERS.get(name)):
                 raise ValueError(f"columns: {name}: {reason}")
         if self.personal_fields and "authority" in self.columns:
             raise ValueError(
                 "columns: authority: hashes of personal_fields have the key of one authority; write one stream file "
                 "for each authority, with `where` for its rows"
             )
-        unknown = sorted(set(self.columns) - set(COLUMNS[self.kind]))
+        unknown = sorted(set(self.columns) - set(self.COLUMNS))
         if unknown:
-            has = ", ".join(COLUMNS[self.kind])
+            has = ", ".join(self.COLUMNS)
             raise ValueError(
                 f"columns: no column {', '.join(unknown)} in the common model of {self.kind}; it has {has}"
             )
         missing = [
             f"exactly one of {' and '.join(ways)}" if len(ways) > 1 else ways[0]
-            for ways in ONE_OF[self.kind]
+            for ways in self.NEEDED
             if sum(way in self.columns for way in ways) != 1 and not self._can_do_without(ways)
         ]
         if missing:
@@ -403,8 +363,8 @@ class Stream(Part):
         return self
 
     def _can_do_without(self, ways: tuple[str, ...]) -> bool:
-        """The end follows from start and duration."""
-        return "duration" in self.columns and set(ways).isdisjoint(self.columns) and "ended_at" in ways
+        """Whether none of a needed group has to be there, as it follows from other columns."""
+        return False
 
     @cached_property
     def _referenced(self) -> tuple[str, ...]:
@@ -428,7 +388,7 @@ class Stream(Part):
     @cached_property
     def record_level(self) -> int:
         """How many of `format.each`, outer to inner, a record needs: as deep as what its kind requires is read."""
-        ways = [way for group in ONE_OF[self.kind] for way in group if way in self.columns]
+        ways = [way for group in self.NEEDED for way in group if way in self.columns]
         names = [name for way in ways for name in referenced_fields(self.columns[way])]
         if POSITION in names:
             return len(self.format.each)
@@ -441,8 +401,18 @@ class Stream(Part):
         """Fields that name the same charge point as the field that `charge_point` is; none where the file says one."""
         if "charge_point_alias" in self.columns:
             return ()
-        found = siblings(self.columns.get("charge_point", ""), is_person_near=self.kind == "sessions")
+        found = siblings(self.columns.get("charge_point", ""), is_person_near=self.HAS_DRIVERS)
         return tuple(name for name in found if name not in self.personal_fields)
+
+    @property
+    def evse_fields(self) -> tuple[str, ...]:
+        """Fields of the charge point's id whose 0 means the station itself, which is no EVSE."""
+        return ()
+
+    @property
+    def skips_stateless(self) -> bool:
+        """Whether a record without a `status` is left out."""
+        return False
 
     @property
     def is_hub(self) -> bool:
@@ -484,197 +454,6 @@ class Stream(Part):
     def fingerprint(self) -> str:
         """Changes when anything in the file changed."""
         return _digest("1", self.model_dump_json())
-
-
-class SessionWords(Part):
-    """The feed's words for the status of a session, beside OCPI's own. Case does not matter."""
-
-    words: Annotated[
-        dict[str, SessionStatus],
-        told(
-            "the feed's words for the status of a session, beside OCPI's own; case does not matter",
-            {"Beendet": "COMPLETED"},
-        ),
-    ] = {}
-
-    @property
-    def statuses(self) -> dict[str, str]:
-        """Folded word → OCPI SessionStatus."""
-        return {**{word: word for word in SESSION_STATUSES}, **{folded(w): word for w, word in self.words.items()}}
-
-
-class SessionsStream(Stream):
-    """Charging sessions or CDRs (numbers.md 3)."""
-
-    kind: Literal["sessions"]
-    vocabulary: Annotated[
-        SessionWords, told("the feed's words for the status of a session", {"words": {"Beendet": "COMPLETED"}})
-    ] = SessionWords()
-    units: Annotated[
-        Units, told("of the feed's figures; the common model is in kWh, kW and seconds", {"energy": "Wh"})
-    ] = Units()
-    numbers: Numbers | None = later(
-        None,
-        description="how the feed writes numbers, if not as 1234.5",
-        examples=[{"decimal": ",", "thousands": ".", "signs": ["€", "kWh"]}],
-    )
-    date_repair: Annotated[DateRepair | None, told("which files have day and month exchanged", "auto")] = None
-    vat_basis: Annotated[
-        Literal["excluded", "included", "unknown"],
-        told("whether `cost` has VAT in it: excluded, included or unknown", "included"),
-    ]
-    vat_rate: Annotated[Annotated[float, Field(ge=0, lt=1)] | None, told("of included VAT", 0.2)] = None
-    session_id: Annotated[
-        Literal["none"] | None,
-        told("`none`: ids of the feed are none; charge point, connector and start identify", "none"),
-    ] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_id_is_said_once(cls, content: Any) -> Any:
-        columns = content.get("columns") if isinstance(content, dict) else None
-        said = columns.get("session_id") if isinstance(columns, dict) else None
-        if not isinstance(columns, dict) or not isinstance(said, str):
-            return content
-        if said.strip().lower() == NO_ID:
-            rest = {name: text for name, text in columns.items() if name != "session_id"}
-            return {**content, "columns": rest, "session_id": NO_ID}
-        if content.get("session_id") == NO_ID:
-            raise ValueError("session_id: none, or columns.session_id, not both")
-        return content
-
-    @model_validator(mode="after")
-    def _rate_is_said(self) -> SessionsStream:
-        if self.vat_basis == "included" and self.vat_rate is None:
-            raise ValueError("vat_rate: vat_basis 'included' needs the rate, such as 0.2")
-        return self
-
-
-class Vocabulary(Part):
-    """The feed's words: a standard's, a list of its own, or a standard's with additions. Case does not matter."""
-
-    standard: Annotated[Standard | None, told("a standard whose words the feed uses", "OCPP 1.6")] = None
-    words: Annotated[
-        dict[str, State],
-        told("the feed's own words, or additions to the standard's; case does not matter", {"Kaputt": "OUTOFORDER"}),
-    ] = {}
-
-    @property
-    def states(self) -> dict[str, State]:
-        """Folded word → state."""
-        standard = STANDARDS[self.standard] if self.standard else {}
-        return {folded(word): state for word, state in {**standard, **self.words}.items()}
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Vocabulary:
-        if not self.states:
-            raise ValueError("give a standard or words; without either, every status is UNKNOWN")
-        return self
-
-
-# numbers.md 2, Silence.
-ON_CHANGE_SILENCE = dt.timedelta(days=7)
-PERIODS_OF_SILENCE = 3
-
-
-class StatusStream(Stream):
-    """States of charge points (numbers.md 2)."""
-
-    kind: Literal["status"]
-    vocabulary: Annotated[Vocabulary, told("the feed's words for states", {"standard": "OCPI 2.2.1"})]
-    reports_use: Annotated[
-        bool, told("false where the feed only says whether a point works: its charging share is null, not 0", False)
-    ] = True
-    period: Annotated[
-        dt.timedelta | None,
-        told(
-            "how often a polled feed lists all charge points (ISO 8601); none for feeds that report on change", "PT10M"
-        ),
-    ] = None
-    max_silence: Annotated[
-        dt.timedelta | Literal["none"] | None,
-        told(
-            "so long after the last word a state is believed (ISO 8601); 7 days, or three "
-            "periods, if not said; `none`: until the next event",
-            "P7D",
-        ),
-    ] = None
-    ends: Annotated[dt.date | None, told("the last local day of a feed that has ended", "2026-06-30")] = None
-
-    @property
-    def is_polled(self) -> bool:
-        """Whether a delivery lists what there is at one moment, in place of telling what has changed."""
-        confirms = any(f"confirmed_{way}" in self.columns for way in ("local", "at"))
-        return confirms or self.reads_sightings or self.period is not None
-
-    @property
-    def silence(self) -> dt.timedelta | None:
-        """How long a state is believed after the last event or confirmation; None for ever."""
-        if isinstance(self.max_silence, str):
-            return None
-        default = PERIODS_OF_SILENCE * self.period if self.period else ON_CHANGE_SILENCE
-        return self.max_silence or default
-
-    @property
-    def skips_stateless(self) -> bool:
-        """Whether a record without a status is no state: a message of a feed that reports on change.
-
-        A PATCH of a floor level or a MeterValues line says nothing of the state; an empty cell of a table does.
-        """
-        polls = (
-            self.period is not None or self.reads_sightings or {"confirmed_local", "confirmed_at"} & set(self.columns)
-        )
-        return not polls and self.format.type in ("json", "jsonl")
-
-    @property
-    def evse_fields(self) -> tuple[str, ...]:
-        """Fields of the charge point's id whose 0 means the station itself (OCPP), which is no EVSE."""
-        if not (self.vocabulary.standard or "").startswith("OCPP"):
-            return ()
-        fields = referenced_fields(self.columns["charge_point"])
-        return tuple(name for name in fields if name.rpartition(".")[2].lower() in ("evseid", "evse_id", "connectorid"))
-
-    @model_validator(mode="after")
-    def _times_are_spans(self) -> StatusStream:
-        for name in ("period", "max_silence"):
-            value = getattr(self, name)
-            if isinstance(value, dt.timedelta) and value <= dt.timedelta():
-                raise ValueError(f"{name}: {value} is no span of time; write PT30M or P7D")
-            if isinstance(value, dt.timedelta) and value > dt.timedelta(days=MAX_DAYS):
-                raise ValueError(f"{name}: longer than a hundred years; write `max_silence: none`")
-        if {"confirmed_local", "confirmed_at"} <= set(self.columns):
-            raise ValueError("columns: confirmed_local or confirmed_at, not both")
-        return self
-
-
-class LocationsStream(Stream):
-    """Which charge points there are, where, and how strong: what the registry is built from."""
-
-    kind: Literal["locations"]
-    units: Annotated[Units, told("of the feed's figures; the common model is in kW", {"power": "W"})] = Units()
-    vocabulary: Vocabulary | None = later(
-        None,
-        description="the feed's words for `status`, where they are not OCPI's own",
-        examples=[{"words": {"Außer Betrieb": "OUTOFORDER", "abgebaut": "REMOVED"}}],
-    )
-    numbers: Numbers | None = later(
-        None,
-        description="how the feed writes numbers, if not as 1234.5",
-        examples=[{"decimal": ",", "thousands": ".", "signs": ["€", "kWh"]}],
-    )
-
-
-AnyStream = Annotated[SessionsStream | StatusStream | LocationsStream, Field(discriminator="kind")]
-_PARSER: TypeAdapter[SessionsStream | StatusStream | LocationsStream] = TypeAdapter(AnyStream)
-
-
-def parse_stream(content: object) -> Stream:
-    """The stream of a stream file's content.
-
-    Raises:
-        pydantic.ValidationError: it is against the model; all reasons at once.
-    """
-    return _PARSER.validate_python(content)
 
 
 def today_of(streams: Iterable[Stream], now: dt.datetime) -> dt.date:

@@ -8,7 +8,11 @@ stream file to map. Who occupies a charge point is plugged in: CHARGING.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import model_validator
+
+from cic_assets.formats.feed import Part, told
 
 State = Literal[
     "AVAILABLE", "BLOCKED", "CHARGING", "INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED", "RESERVED", "UNKNOWN",
@@ -16,9 +20,6 @@ State = Literal[
 STATES: tuple[State, ...] = (
     "AVAILABLE", "BLOCKED", "CHARGING", "INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED", "RESERVED", "UNKNOWN",
 )  # fmt: skip
-# OCPI 2.2.1 SessionStatus.
-SessionStatus = Literal["ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION"]
-SESSION_STATUSES: tuple[SessionStatus, ...] = ("ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION")
 Standard = Literal["OCPI 2.1.1", "OCPI 2.2.1", "OCPI 2.3.0", "OCPP 1.6", "OCPP 2.0.1", "OICP 2.3", "DATEX II"]
 _OCPI: dict[str, State] = {state: state for state in STATES}
 STANDARDS: dict[Standard, dict[str, State]] = {
@@ -83,3 +84,25 @@ WORST_FIRST: tuple[State, ...] = (
 def folded(word: str) -> str:
     """How words are compared: without case and surrounding space, as one status is spelt AVAILABLE and Available."""
     return word.strip().upper()
+
+
+class Vocabulary(Part):
+    """The feed's words: a standard's, a list of its own, or a standard's with additions. Case does not matter."""
+
+    standard: Annotated[Standard | None, told("a standard whose words the feed uses", "OCPP 1.6")] = None
+    words: Annotated[
+        dict[str, State],
+        told("the feed's own words, or additions to the standard's; case does not matter", {"Kaputt": "OUTOFORDER"}),
+    ] = {}
+
+    @property
+    def states(self) -> dict[str, State]:
+        """Folded word → state."""
+        standard = STANDARDS[self.standard] if self.standard else {}
+        return {folded(word): state for word, state in {**standard, **self.words}.items()}
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Vocabulary:
+        if not self.states:
+            raise ValueError("give a standard or words; without either, every status is UNKNOWN")
+        return self

@@ -1,4 +1,7 @@
-"""The lake's Delta tables: accepted rows, by kind. Replaced per stream and arrival, read by event date."""
+"""The lake's Delta tables: accepted rows, by kind. Replaced per stream and arrival, read by event date.
+
+Schemas of accepted rows: `kinds/<kind>/schema.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,89 +24,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-_AMOUNT = pa.decimal128(12, 4)
-_INSTANT = pa.timestamp("us", tz="UTC")
-# Where a row comes from, and under which date it is kept.
-_ORIGIN = [
-    ("stream_id", pa.string()),
-    ("arrival_date", pa.date32()),
-    ("event_date", pa.date32()),
-    ("source_file", pa.string()),
-    ("source_line", pa.int64()),
-    ("arrived_at", _INSTANT),
-]
-# What `facts/sessions.py` reads: the common model with its provenance (numbers.md 1 and 3).
-ACCEPTED_SESSIONS = pa.schema(
-    [
-        *_ORIGIN,
-        ("session_id", pa.string()),
-        ("record_kind", pa.string()),
-        ("status", pa.string()),
-        ("is_open", pa.bool_()),
-        ("cdr_session_id", pa.string()),
-        ("credit", pa.bool_()),
-        ("credit_reference_id", pa.string()),
-        ("provider_id", pa.string()),
-        ("authority_id", pa.string()),
-        ("charge_point_id", pa.string()),
-        ("charge_point_alias", pa.string()),
-        ("connector_id", pa.string()),
-        ("started_at", _INSTANT),
-        ("ended_at", _INSTANT),
-        ("start_date", pa.date32()),
-        ("duration_seconds", pa.decimal128(18, 6)),
-        ("energy_kwh", _AMOUNT),
-        ("revenue", _AMOUNT),
-        ("currency", pa.string()),
-        ("rated_power_kw", _AMOUNT),
-        ("last_updated", _INSTANT),
-        ("flags", pa.list_(pa.string())),
-        ("content_hash", pa.string()),
-    ]
-)
-# What `facts/status.py` reads: entries of timelines (`kinds/status/harmonise.py:entries`), by the date of `at`.
-ACCEPTED_STATUS = pa.schema(
-    [
-        *_ORIGIN,
-        ("provider_id", pa.string()),
-        ("authority_id", pa.string()),
-        ("charge_point_id", pa.string()),
-        ("charge_point_alias", pa.string()),
-        ("connector_id", pa.string()),
-        ("entry", pa.string()),
-        ("at", _INSTANT),
-        # Of a poll: since when the feed says that the state holds.
-        ("since_at", _INSTANT),
-        ("state", pa.string()),
-        ("source_status", pa.string()),
-        ("status_date", pa.date32()),
-        ("covers_until", _INSTANT),
-        ("flags", pa.list_(pa.string())),
-    ]
-)
-# What `facts/charge_points.py` builds the registry from.
-ACCEPTED_LOCATIONS = pa.schema(
-    [
-        *_ORIGIN,
-        ("provider_id", pa.string()),
-        ("authority_id", pa.string()),
-        ("charge_point_id", pa.string()),
-        ("charge_point_alias", pa.string()),
-        ("connector_id", pa.string()),
-        ("location_id", pa.string()),
-        ("location_name", pa.string()),
-        ("device_id", pa.string()),
-        ("rated_power_kw", _AMOUNT),
-        ("latitude", pa.decimal128(9, 6)),
-        ("longitude", pa.decimal128(9, 6)),
-        ("valid_from", _INSTANT),
-        # From when on the row itself says that the charge point is no more.
-        ("valid_to", _INSTANT),
-        ("status", pa.string()),
-        ("flags", pa.list_(pa.string())),
-    ]
-)
-ACCEPTED = {"sessions": ACCEPTED_SESSIONS, "status": ACCEPTED_STATUS, "locations": ACCEPTED_LOCATIONS}
 QUARANTINE = pa.schema(
     [
         ("stream_id", pa.string()),
@@ -220,9 +140,16 @@ def version(lake: Lake, kind: str) -> int:
     return DeltaTable(uri).version() if DeltaTable.is_deltatable(uri) else -1
 
 
-def arrival_rows(lake: Lake, kind: str, stream_id: str, arrivals: Iterable[dt.date]) -> Rows:
-    """Accepted rows of one stream's arrivals, as they are now; empty where the table does not exist yet."""
-    schema = ACCEPTED[kind]
+def arrival_rows(lake: Lake, kind: str, schema: pa.Schema, stream_id: str, arrivals: Iterable[dt.date]) -> Rows:
+    """Accepted rows of one stream's arrivals, as they are now; empty where the table does not exist yet.
+
+    Args:
+        lake: where the table is.
+        kind: whose table.
+        schema: of the kind's accepted rows.
+        stream_id: whose rows.
+        arrivals: which.
+    """
     try:
         existing = DeltaTable(lake.uri(f"accepted/{kind}"))
     except TableNotFoundError:
@@ -320,7 +247,13 @@ def _in_plan(spark: SparkSession, rows: pa.Table) -> DataFrame:
 
 
 def read_accepted(
-    spark: SparkSession, engine: str, lake: Lake, kind: str, start: dt.date | None = None, end: dt.date | None = None
+    spark: SparkSession,
+    engine: str,
+    lake: Lake,
+    kind: str,
+    schema: pa.Schema,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
 ) -> DataFrame:
     """The accepted rows of a kind with start <= event date < end, all streams and arrivals, lazily.
 
@@ -329,7 +262,7 @@ def read_accepted(
     """
     from pyspark.sql import functions as F
 
-    uri, schema = lake.uri(f"accepted/{kind}"), ACCEPTED[kind]
+    uri = lake.uri(f"accepted/{kind}")
     if not DeltaTable.is_deltatable(uri):
         return hand_over(spark, schema.empty_table())
     first, last = start or dt.date.min, end or dt.date.max

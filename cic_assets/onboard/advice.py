@@ -16,7 +16,6 @@ from cic_assets.formats.inflate import workbook_bytes
 from cic_assets.formats.read import Reading, read_records
 from cic_assets.formats.xlsx import sheets
 from cic_assets.ingest.personal import MASKED, Guard
-from cic_assets.kinds.columns import NUMBERS
 from cic_assets.kinds.personal import looks_personal
 from cic_assets.kinds.stream import Stream
 
@@ -146,7 +145,7 @@ def of_values(stream: Stream, column: str, values: str) -> str:
         column: of the stream file.
         values: fields and texts as `name='text'`.
     """
-    if column not in NUMBERS:
+    if stream.COLUMNS[column].type != "number":
         return ""
     said = []
     if _DECIMAL_COMMA.search(values) and not _THOUSANDS.search(values):

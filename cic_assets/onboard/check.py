@@ -10,8 +10,9 @@ import datetime as dt
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
@@ -31,32 +32,13 @@ from cic_assets.ingest.judge import (
 from cic_assets.ingest.personal import Guard, Keys, absent_fields
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rules import rules_of
-from cic_assets.kinds.stream import SessionsStream, Stream
+from cic_assets.kinds.sessions.stream import SessionsStream
+from cic_assets.kinds.stream import Stream
 from cic_assets.onboard import advice
 from cic_assets.onboard.problems import hints, problems
 from cic_assets.onboard.sample import HIDDEN, Trial, hides, is_table, judged_sample, staging_of
 from cic_assets.parts import Parts
 
-if TYPE_CHECKING:
-    pass
-
-
-SHOWN = {
-    "sessions": (
-        "session_id", "charge_point_id", "connector_id", "started_at", "ended_at", "start_date", "energy_kwh",
-        "revenue", "currency", "rated_power_kw", "flags",
-    ),
-    "status": ("charge_point_id", "connector_id", "source_status", "state", "event_at", "confirmed_at", "flags"),
-    "locations": (
-        "charge_point_id", "connector_id", "location_id", "location_name", "device_id", "rated_power_kw", "latitude",
-        "longitude", "valid_from", "flags",
-    ),
-}  # fmt: skip
-# Columns of the common model → columns of the stream file that they are made of.
-_MADE_OF = {
-    "charge_point_id": ("charge_point", "charge_point_alias"), "rated_power_kw": ("rated_power",),
-    "energy_kwh": ("energy",), "revenue": ("cost",), "source_status": ("status",), "state": ("status",),
-}  # fmt: skip
 # Least, 5 %, median, 95 %, most.
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 _EXAMPLE_CHARS = 160
@@ -179,9 +161,10 @@ def _count(trial: Trial, rows_in: int, day: dt.date) -> IngestCount:
 
 def _first_rows(trial: Trial, shown: int) -> list[tuple[int, dict[str, Any]]]:
     """The first accepted rows; what a field that looks personal stands in is not shown."""
-    names = SHOWN[trial.stream.kind]
+    kind = KINDS[trial.stream.kind]
+    names = kind.shown
     first = trial.judged.where(is_accepted()).orderBy("source_line").select("source_line", *names).limit(shown)
-    hidden = {name for name in names if any(hides(trial.stream, made) for made in _MADE_OF.get(name, (name,)))}
+    hidden = {name for name in names if any(hides(trial.stream, made) for made in kind.made_of.get(name, (name,)))}
     rows = first.toArrow().to_pylist()
     return [
         (row["source_line"], {name: HIDDEN if name in hidden and row[name] else row[name] for name in names})
@@ -214,23 +197,14 @@ def _examples(trial: Trial) -> dict[str, dict[str, Example]]:
 
 
 def _quantiles(trial: Trial) -> dict[str, list[float]]:
-    """Of what makes a wrong unit plain: energy, mean power and rating."""
-    if trial.stream.kind == "locations":
-        return _some_quantiles({"rating, kW": _numbers(trial, "rated_power_kw")})
-    if trial.stream.kind != "sessions":
-        return {}
-    energy, rated, lasted = (_numbers(trial, name) for name in ("energy_kwh", "rated_power_kw", "duration_micros"))
-    hours = pc.divide(pc.if_else(pc.greater(lasted, 0), lasted, None), 3.6e9)
-    return _some_quantiles({"energy, kWh": energy, "mean power, kW": pc.divide(energy, hours), "rating, kW": rated})
+    """Of what makes a wrong unit plain, such as energy, mean power and rating."""
+    figures = KINDS[trial.stream.kind].work.sizes(partial(_numbers, trial))
+    known = {name: pc.drop_null(values) for name, values in figures.items()}
+    return {name: pc.quantile(values, list(QUANTILES)).to_pylist() for name, values in known.items() if len(values)}
 
 
 def _numbers(trial: Trial, column: str) -> Any:
     return pc.cast(trial.rows.to_table([column])[column], "double", safe=False)
-
-
-def _some_quantiles(figures: Mapping[str, Any]) -> dict[str, list[float]]:
-    known = {name: pc.drop_null(values) for name, values in figures.items()}
-    return {name: pc.quantile(values, list(QUANTILES)).to_pylist() for name, values in known.items() if len(values)}
 
 
 def _dates(trial: Trial) -> tuple[dt.date, dt.date, dt.date, dt.date] | None:

@@ -15,9 +15,11 @@ from cic_assets.ingest.expectations import broken
 from cic_assets.ingest.ingest import IngestCount
 from cic_assets.ingest.judge import is_accepted
 from cic_assets.ingest.personal import Guard, held_reason
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.personal import undecided, undecided_hint
 from cic_assets.kinds.rules import rules_of
-from cic_assets.kinds.stream import SessionsStream, referenced_fields
+from cic_assets.kinds.sessions.stream import SessionsStream
+from cic_assets.kinds.stream import referenced_fields
 from cic_assets.onboard import advice
 from cic_assets.onboard.sample import HIDDEN, Trial, hides, is_table
 
@@ -40,7 +42,7 @@ def problems(trial: Trial, handle: BinaryIO, count: IngestCount, profile: Profil
     if _undecoded_pct(count) > stream.batch.max_rejected_pct:
         yield _undecoded(trial, handle, count)
     yield from _unreadable_problems(trial, count)
-    if stream.kind == "status":
+    if KINDS[stream.kind].has_words:
         yield from _unmapped_problems(trial)
     if isinstance(stream, SessionsStream):
         yield from reused_problems(trial.judged.where(is_accepted()), is_hidden=hides(stream, "session_id"))
@@ -164,5 +166,5 @@ def hints(trial: Trial, handle: BinaryIO, sample: Path, count: IngestCount, prof
             f"fewest sessions start at daytime, from {first} to {last} o'clock of {stream.zone}: is zone right, and "
             "has the feed instants (*_at) or the zone's clock (*_local)?"
         )
-    if stream.kind != "locations" and profile.charge_points >= profile.rows > 0:
+    if not KINDS[stream.kind].is_list and profile.charge_points >= profile.rows > 0:
         yield "every row has a charge point of its own: does `charge_point` read the right field?"

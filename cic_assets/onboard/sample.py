@@ -98,7 +98,7 @@ def judged_sample(
     )
     rules = rules_of(parts.rule_set_of(stream), stream.kind)
     try:
-        judged = judge(KINDS[stream.kind].harmonise(records, stream), rules, stream.overrides)
+        judged = judge(KINDS[stream.kind].work.harmonise(records, stream), rules, stream.overrides)
         judged = write_and_read(parts.spark, judged, staging.uri("judged"))
     except PySparkException as error:
         raise StreamFileError(engine_failure(stream, error, records)) from error

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cic_assets.ingest.delivery import figures_of
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rules import RULES
 from cic_assets.kinds.stream import Stream
 from cic_assets.onboard.check import SampleReport
@@ -55,7 +56,7 @@ def _figures(report: SampleReport, stream: Stream) -> Iterator[str]:
     if profile.repaired:
         yield f"day and month were exchanged back in {profile.repaired} rows (date_repair)"
     yield f"charge points: {profile.charge_points}"
-    if stream.kind == "sessions":
+    if KINDS[stream.kind].work.repeated:
         yield f"ids: {profile.reused_ids} rows have ids of other sessions, {profile.repeats} repeat another row exactly"
     if profile.words:
         yield f"words for states: {_most_frequent(profile.words)}"

@@ -14,11 +14,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cic_assets.formats.feed import Part
-from cic_assets.kinds.columns import COLUMNS, EXPRESSIONS, ONE_OF, PLATFORM_FIELDS
-from cic_assets.kinds.stream import LocationsStream, SessionsStream, StatusStream, Stream
+from cic_assets.kinds.columns import PLATFORM_FIELDS
+from cic_assets.kinds.every import KINDS
+from cic_assets.kinds.stream import Stream
 from cic_assets.kinds.vocabulary import STANDARDS
 
-KINDS: dict[str, type[Stream]] = {"sessions": SessionsStream, "status": StatusStream, "locations": LocationsStream}
 _JSON, _SWAP = {"type": "json"}, {"kind": "day_month_swap"}
 BESIDE: dict[str, dict[str, Any]] = {
     "format.records": _JSON,
@@ -97,11 +97,11 @@ def _beside(names: list[str]) -> dict[str, Any]:
 def tables() -> Iterator[tuple[str, str, list[tuple[str, FieldInfo]]]]:
     """(heading, what it is, (path, key) of each row) of the tables of keys."""
     yield "Every stream", "", [(name, info) for name, info in keys_of(Stream)]
-    for kind, stream in KINDS.items():
-        own = [(name, info) for name, info in keys_of(stream) if name != "kind" and name not in Stream.model_fields]
-        yield f"Streams of {kind}", "", own
+    for kind in KINDS.values():
+        own = [(name, info) for name, info in keys_of(kind.stream) if name not in Stream.model_fields]
+        yield f"Streams of {kind.name}", "", own
     seen: set[tuple[str, type[Part]]] = set()
-    streams: list[type[Stream]] = [Stream, *KINDS.values()]
+    streams: list[type[Stream]] = [Stream, *(kind.stream for kind in KINDS.values())]
     todo = [(name, part) for stream in streams for name, part in _within("", stream)]
     for path, part in todo:
         if (path, part) not in seen:
@@ -131,19 +131,25 @@ def _lines() -> Iterator[str]:
             example = example_of(path, info)
             name = f"`{path.rpartition('.')[2]}`"
             shown = ", ".join(_code(_yaml({key: value})) for key, value in example.items())
-            yield _row(name, _default(info), info.description or "", shown)
+            said = f"{_kinds()}: {info.description}" if path == "kind" else info.description or ""
+            yield _row(name, _default(info), said, shown)
         yield ""
     yield _EXPRESSIONS
     for name, what in PLATFORM_FIELDS.items():
         yield f"- `` `{name}` ``: {what}"
-    for kind, columns in COLUMNS.items():
-        needed = "; ".join(" or ".join(f"`{way}`" for way in ways) for ways in ONE_OF[kind])
-        yield f"\n## Columns of {kind}\n\nNeeded: {needed}.\n\n| column | what it is | example |\n|---|---|---|"
-        for name, what in columns.items():
-            yield _row(f"`{name}`", what, _code(_yaml({name: EXPRESSIONS[name]})))
+    for kind in KINDS.values():
+        needed = "; ".join(" or ".join(f"`{way}`" for way in ways) for ways in kind.stream.NEEDED)
+        yield f"\n## Columns of {kind.name}\n\nNeeded: {needed}.\n\n| column | what it is | example |\n|---|---|---|"
+        for name, column in kind.stream.COLUMNS.items():
+            yield _row(f"`{name}`", column.what, _code(_yaml({name: column.example})))
     yield "\n## Words of standards\n\n| standard | words |\n|---|---|"
     for standard, words in STANDARDS.items():
         yield _row(standard, ", ".join(word if word == state else f"{word} → {state}" for word, state in words.items()))
+
+
+def _kinds() -> str:
+    *names, last = KINDS
+    return f"{', '.join(names)} or {last}"
 
 
 def _default(info: FieldInfo) -> str:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from cic_assets.errors import PlatformError
-from cic_assets.kinds.columns import COLUMNS
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import KINDS, parse_stream
+from cic_assets.kinds.stream import Stream
 
 # What a fresh installation has, and what to do about it.
 NO_STREAMS = (
@@ -58,7 +58,7 @@ def load_stream(path: Path) -> Stream:
 
 def _where(keys: tuple[int | str, ...]) -> str:
     # The first one is the kind, by which the model was chosen.
-    return ".".join(str(key) for key in keys if key not in COLUMNS) or "file"
+    return ".".join(str(key) for key in keys if key not in KINDS) or "file"
 
 
 def _reason(message: str) -> str:

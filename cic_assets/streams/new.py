@@ -1,4 +1,4 @@
-"""`cic streams new`: a stream file to start from, for each kind. What a file may say: `kinds/stream.py`."""
+"""`cic streams new`: a stream file to start from; each kind has a template of its own keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import KINDS, parse_stream
 from cic_assets.streams.load import StreamFileError, load_stream
 
 _HEAD = """\
@@ -29,49 +29,7 @@ _EXPRESSIONS = """\
 columns:
   # One Spark SQL expression per column (`cic streams functions`); fields of the feed by name, in backticks where they
   # have spaces. *_local: the wall clock of `zone`; *_at: an instant with its offset, `concat(x, 'Z')` if it is UTC."""
-_KINDS = {
-    "sessions": """\
-format: {type: csv}
-claims: ["{id}_*.csv"]
-{expressions}
-  session_id: "`Session ID`"
-  charge_point: "`Charge Point`"
-  connector_id: Connector
-  started_local: try_to_timestamp(`Start`, 'dd/MM/yyyy HH:mm')
-  ended_local: try_to_timestamp(`End`, 'dd/MM/yyyy HH:mm')
-  energy: "`Energy kWh`"
-  cost: Cost
-  currency: "'GBP'"
-units: {energy: kWh, power: kW}
-vat_basis: unknown
-""",
-    "status": """\
-# A log of changes, one JSON object per line. A feed that lists all charge points at each poll says `period: PT10M`.
-format: {type: jsonl}
-claims: ["{id}_*.jsonl"]
-{expressions}
-  charge_point: evse_id
-  status: status
-  changed_at: last_updated
-# Its words: a standard's (OCPI 2.2.1, OCPP 1.6, OCPP 2.0.1), and those of its own.
-vocabulary: {standard: OCPI 2.2.1, words: {In use: CHARGING, Broken: OUTOFORDER}}
-""",
-    "locations": """\
-# OCPI: the sites under `data`, in each its EVSEs and in each its connectors; a record per connector.
-format: {type: json, records: data, each: [evses, connectors]}
-claims: ["{id}_*.json"]
-{expressions}
-  charge_point: "`evses.evse_id`"
-  connector_id: "`evses.connectors.id`"
-  location_id: id
-  location_name: name
-  rated_power: "`evses.connectors.max_electric_power`"
-  latitude: "`coordinates.latitude`"
-  longitude: "`coordinates.longitude`"
-units: {power: W}
-""",
-}
-NEW_KINDS = tuple(_KINDS)
+NEW_KINDS = tuple(KINDS)
 
 
 def write_new(folder: Path, stream_id: str, kind: str) -> Path:
@@ -86,7 +44,7 @@ def write_new(folder: Path, stream_id: str, kind: str) -> Path:
         StreamFileError: the id can't be one, or the file is there already.
         OSError: the folder takes none.
     """
-    text = _HEAD + _KINDS[kind] + _TAIL
+    text = _HEAD + KINDS[kind].template + _TAIL
     for name, value in {"expressions": _EXPRESSIONS, "kind": kind, "id": stream_id}.items():
         text = text.replace(f"{{{name}}}", value)
     try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cic_assets.kinds.rules import CROSS_RULES, RULES
-from cic_assets.kinds.stream import SessionsStream, StatusStream, Stream
+from cic_assets.kinds.sessions.stream import SessionsStream
+from cic_assets.kinds.status.stream import StatusStream
+from cic_assets.kinds.stream import Stream
 from cic_assets.warehouse.connect import Connection
 
 

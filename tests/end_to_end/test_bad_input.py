@@ -30,8 +30,8 @@ from cic_assets.cli import app as cli
 from cic_assets.ingest.expectations import validate
 from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.ingest.landing import land, shown_name
+from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.rules import rules_of
-from cic_assets.kinds.stream import parse_stream
 from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.resources.spark import SparkResource
 from cic_assets.orchestrate.runner import Runner

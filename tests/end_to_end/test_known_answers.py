@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.stream import Delivery, Stream, parse_stream
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import Delivery, Stream
 from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants, load_streams

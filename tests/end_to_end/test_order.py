@@ -22,7 +22,8 @@ from dagster import DagsterInstance
 
 from cic_assets.calendar import next_month
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import Stream
 from cic_assets.kinds.vocabulary import STATES
 from cic_assets.orchestrate.doors import parts_of, set_up
 from cic_assets.orchestrate.runner import Runner

@@ -18,7 +18,8 @@ from dagster import DagsterInstance
 from cic_assets.cli import rebuild
 from cic_assets.cli.rebuild import RebuildError
 from cic_assets.ingest.landing import adopt_foreign, land, purge_originals
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import journal
 from cic_assets.orchestrate.doors import lake_of, parts_of, set_up
 from cic_assets.orchestrate.runner import Runner

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import parse_stream
 from cic_assets.onboard.check import check_sample
 from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.resources.spark import SparkResource

@@ -127,7 +127,7 @@ def test_chargy_says_nothing_of_use_and_lists_its_points(settings, data):
 
 def test_ocpis_own_example_is_read_with_its_evses_and_connectors(settings, data):
     """OCPI 2.2.1's Location example: two EVSEs with three connectors, as a document of one."""
-    from cic_assets.kinds.stream import parse_stream
+    from cic_assets.kinds.every import parse_stream
 
     content = load_streams(settings.streams)["brackendale_snapshot"].model_dump(mode="json")
     content |= {"id": "example", "zone": "Europe/Brussels", "provider": {"id": "BE*BEC", "name": "BeCharged"}}

@@ -8,7 +8,8 @@ import random
 import re
 from collections.abc import Iterator
 
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import Stream
 
 _COMMON = {
     "description": "d", "provider": {"id": "GB*FUZ", "name": "Fuzz"}, "authority": {"id": "a", "name": "A"},

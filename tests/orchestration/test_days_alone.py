@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import Stream
 from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings
 from tests.doors import connect

@@ -98,12 +98,12 @@ def test_dimensions_are_upstream_of_no_mart(definitions):
 
 
 def test_each_rule_has_a_check_of_its_own_on_each_stream(definitions):
-    from cic_assets.kinds.rules import RULES, check_name
+    from cic_assets.kinds.rules import RULES
 
     keys = definitions.resolve_asset_graph().asset_check_keys
     for stream in load_streams((EXAMPLE_STREAMS,)).values():
         names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", stream.kind, stream.id])}
-        assert {check_name(rule) for rule in RULES if stream.kind in rule.kinds} <= names
+        assert {rule.check_name for rule in RULES if stream.kind in rule.kinds} <= names
     assert {kind for rule in RULES for kind in rule.kinds} == {"sessions", "status", "locations"}
 
 

@@ -7,7 +7,8 @@ import datetime as dt
 from dagster import AssetCheckKey, DagsterInstance
 
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import Stream
 from cic_assets.orchestrate.assets.accepted import ingest_keys
 from cic_assets.orchestrate.assets.keys import accepted_key
 from cic_assets.orchestrate.assets.stream_checks import check_specs

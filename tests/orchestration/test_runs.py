@@ -24,7 +24,6 @@ from dagster import (
 
 from cic_assets.ingest.landing import land
 from cic_assets.kinds import rules
-from cic_assets.kinds.rules import check_name
 from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.jobs import REPOSITORY
 from cic_assets.orchestrate.resources.platform import Platform
@@ -111,7 +110,7 @@ def test_a_broken_predicate_turns_its_check_red_and_replaces_nothing(settings, i
     assert green.metadata["rows_in"].value == truth.rows
     # "Execute" on a check of the UI: no partition, and nothing but the check.
     for key in (
-        AssetCheckKey(ACCEPTED, check_name(S03)),
+        AssetCheckKey(ACCEPTED, S03.check_name),
         AssetCheckKey(AssetKey(["accepted", "sessions"]), "no_stream_is_missing"),
     ):
         job = runner._definitions.resolve_job_def("ingest")
@@ -124,11 +123,11 @@ def test_a_broken_predicate_turns_its_check_red_and_replaces_nothing(settings, i
     (report, *_) = runner.ingest()
     assert len(report.troubles) > 1 and all(re.search(r"S02 on \d+ rows", line) for line in report.troubles)
     planted = truth.fired["S02"]
-    red = evaluation_of(instance, check_name(S02))
+    red = evaluation_of(instance, S02.check_name)
     assert (red.passed, red.severity) == (False, AssetCheckSeverity.ERROR)
     assert (red.metadata["contradictions"].value, red.metadata["rows"].value) == (planted, 0)
     assert f"the rule contradicts itself on {planted} rows" in red.description
-    assert evaluation_of(instance, check_name(S03)).passed
+    assert evaluation_of(instance, S03.check_name).passed
     assert checksum(settings) == before
 
 

@@ -17,7 +17,8 @@ from cic_assets.facts.status_edges import EDGES, early_entries
 from cic_assets.facts.touch import STATUS
 from cic_assets.facts.unfinished import nothing_unresolved
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.consent import give_up, orphans
 from cic_assets.ledger.periods import mark_stale, touches
 from cic_assets.orchestrate.doors import parts_of, warehouse_of

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from cic_assets.facts.charge_points import charge_point_month, registry
 from cic_assets.facts.restatement import affected_spans
-from cic_assets.lake.tables import ACCEPTED_LOCATIONS, hand_over
+from cic_assets.kinds.locations.schema import ACCEPTED
+from cic_assets.lake.tables import hand_over
 from tests.builders import entries_frame, entry, poll
 
 D = dt.date
@@ -32,7 +33,7 @@ def listed(day: int, kw: str | None = "7", **values: Any) -> dict[str, Any]:
 
 
 def versions(spark, *rows):
-    table = pa.Table.from_pylist(list(rows), schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_LOCATIONS]))
+    table = pa.Table.from_pylist(list(rows), schema=pa.schema([f.with_nullable(True) for f in ACCEPTED]))
     found = registry(hand_over(spark, table)).toArrow().to_pylist()
     return sorted(found, key=lambda row: (row["charge_point_id"], row["valid_from"]))
 

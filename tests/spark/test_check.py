@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import parse_stream
 from cic_assets.onboard.check import SampleReport, check_sample
 from cic_assets.onboard.summary import lines
 from cic_assets.orchestrate.doors import parts_of

@@ -19,9 +19,10 @@ from cic_assets.ingest.delivery import (
     reference,
 )
 from cic_assets.ingest.judge import judge
+from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.status import harmonise as status
-from cic_assets.kinds.stream import Delivery, parse_stream
+from cic_assets.kinds.stream import Delivery
 from cic_assets.kinds.swap import SwapEvidence
 from cic_assets.lake.tables import hand_over
 from tests.spark import test_judge_status as status_rows
@@ -196,7 +197,7 @@ def test_a_stream_file_says_limits_and_auto():
     content = {**STREAM.model_dump(by_alias=True), "date_repair": "auto", "delivery": {"max_flagged_pct": {"S08": 99}}}
     stream = parse_stream(content)
     assert stream.date_repair.auto
-    assert (stream.delivery.limit_of("S08"), stream.delivery.limit_of("S09"), stream.delivery.limit_of("dst")) == (
+    assert (stream.flagged_pct("S08"), stream.flagged_pct("S09"), stream.flagged_pct("dst")) == (
         99, 80, 100,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql import functions as F
 
 from cic_assets.ingest.engine_errors import engine_failure, engine_said
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import parse_stream
 from tests.spark.test_judge_status import COMMON, records
 
 ROWS = [

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cic_assets.facts.restatement import affected_spans
+from cic_assets.kinds.sessions.schema import ACCEPTED as ACCEPTED_SESSIONS
+from cic_assets.kinds.status.schema import ACCEPTED as ACCEPTED_STATUS
 from cic_assets.lake import tables
 from cic_assets.lake.rows import bring_back, pieces
-from cic_assets.lake.tables import ACCEPTED_SESSIONS, ACCEPTED_STATUS, hand_over
+from cic_assets.lake.tables import hand_over
 from cic_assets.lake.zones import Lake
 from tests.builders import accepted, entry
 
@@ -65,7 +67,7 @@ def test_rows_come_back_as_they_are(spark, tmp_path):
         assert back.schema.equals(ACCEPTED_STATUS)
         assert in_order(back.to_table()) == in_order(given)
         tables.replace_arrivals(staging, "status", "s", days, back, lambda: None)
-        there = tables.arrival_rows(staging, "status", "s", days)
+        there = tables.arrival_rows(staging, "status", ACCEPTED_STATUS, "s", days)
         assert in_order(there.to_table()) == in_order(given)
     nothing = bring_back(hand_over(spark, given).where("state = 'NOWHERE'"), staging, ACCEPTED_STATUS)
     assert (nothing.count_rows(), list(pieces(nothing))) == (0, [])

@@ -10,9 +10,9 @@ from pyspark.sql import functions as F
 
 from cic_assets.ingest.judge import count_by_rule, judge
 from cic_assets.kinds.common import cleaned, number_of
+from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.sessions.harmonise import harmonise
-from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.tables import hand_over
 
 ARRIVED = dt.datetime(2026, 2, 1, 6, tzinfo=dt.UTC)

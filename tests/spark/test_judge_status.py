@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from cic_assets.ingest.judge import count_by_rule, judge
+from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.locations import harmonise as locations
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.status import harmonise as status
-from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.tables import hand_over
 
 ARRIVED = dt.datetime(2026, 11, 2, 6, tzinfo=dt.UTC)

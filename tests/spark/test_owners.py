@@ -8,8 +8,8 @@ import pytest
 
 from cic_assets.facts.status import Feed, days_table, feeds_table, status_facts
 from cic_assets.kinds.common import _zones
+from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.sessions import harmonise as sessions
-from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.tables import hand_over
 from tests.builders import entries_frame, entry, registry
 from tests.spark.test_judge_status import COMMON, STATUS, records

@@ -17,11 +17,11 @@ from cic_assets.ingest.judge import (
     is_accepted,
     judge,
 )
+from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.locations import harmonise as locations
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.sessions import harmonise as sessions
 from cic_assets.kinds.status import harmonise as status
-from cic_assets.kinds.stream import parse_stream
 from cic_assets.lake.tables import hand_over
 from tests.spark.test_judge_status import COMMON, STATUS, records
 

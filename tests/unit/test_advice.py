@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import parse_stream
 from cic_assets.onboard.advice import is_row, of_values, quiet_at_daytime
 from tests.spark.test_check import STREAM
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from cic_assets.kinds.every import KINDS
 from cic_assets.lake import tables
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import Lake
@@ -19,7 +20,7 @@ COVER = dt.datetime(2026, 1, 6, tzinfo=dt.UTC)
 def test_a_table_of_an_earlier_release_gets_the_new_column(tmp_path, monkeypatch, whole):
     monkeypatch.setattr(tables, "WHOLE_ROWS", whole)
     day = dt.date(2026, 1, 5)
-    lake, schema = Lake(str(tmp_path)), tables.ACCEPTED_STATUS
+    lake, schema = Lake(str(tmp_path)), KINDS["status"].schema
     old = schema.remove(schema.get_field_index("covers_until"))
     row = {"stream_id": "s", "arrival_date": day, "event_date": day, "source_file": "f", "source_line": 1}
     tables.replace_arrivals(lake, "status", "s", [day], rows_of(pa.Table.from_pylist([row], old)), lambda: None)

@@ -12,7 +12,7 @@ import pytest
 from cic_assets.formats.read import Reading, read_records
 from cic_assets.ingest.decode import content_of, decoded_row, names_twice
 from cic_assets.ingest.personal import Guard, Keys
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import parse_stream
 from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import load_streams
 

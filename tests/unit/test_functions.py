@@ -7,8 +7,8 @@ import yaml
 from pydantic import ValidationError
 from sqlglot.errors import SqlglotError
 
+from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.functions import FUNCTIONS, OPERATORS, call_faults
-from cic_assets.kinds.stream import parse_stream
 from cic_assets.settings import EXAMPLE_STREAMS
 
 REFUSED = [

@@ -13,8 +13,9 @@ from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.read import Reading, Record, read_records
 from cic_assets.ingest.decode import decoded_row
 from cic_assets.ingest.personal import Guard, Keys
+from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.personal import looks_personal
-from cic_assets.kinds.stream import parse_stream, referenced_fields
+from cic_assets.kinds.stream import referenced_fields
 from cic_assets.settings import EXAMPLE_STREAMS
 
 CSV = parse_stream(yaml.safe_load(Path(EXAMPLE_STREAMS, "ashbourne_sessions.yml").read_text()))

@@ -7,7 +7,8 @@ from string import Formatter
 import pytest
 import sqlglot
 
-from cic_assets.kinds.rules import RULES, SETS, THRESHOLDS, check_name, rules_of, with_thresholds
+from cic_assets.kinds.rule import THRESHOLDS, with_thresholds
+from cic_assets.kinds.rules import RULES, SETS, rules_of
 from cic_assets.settings import RULE_SETS
 
 TEXTS = [
@@ -39,7 +40,7 @@ def test_each_rule_belongs_to_a_set():
 
 
 def test_each_rule_has_a_check_name_of_its_own_that_begins_with_its_id():
-    names = [check_name(rule) for rule in RULES]
+    names = [rule.check_name for rule in RULES]
     assert len(set(names)) == len(names) and all(re.fullmatch("[A-Z0-9]+(_[a-z0-9]+)+", name) for name in names)
     assert max(map(len, names)) <= 28
     assert [name.partition("_")[0] for name in names] == [rule.id for rule in RULES]

@@ -10,7 +10,8 @@ from sqlglot.errors import SqlglotError
 from cic_assets.formats.read import Reading, Record, read_records
 from cic_assets.ingest.decode import decoded_row
 from cic_assets.ingest.personal import Guard, Keys
-from cic_assets.kinds.stream import parse_stream, referenced_fields
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import referenced_fields
 from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import StreamFileError, claimants, load_stream, load_streams
 

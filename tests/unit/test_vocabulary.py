@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cic_assets.kinds.stream import Vocabulary
-from cic_assets.kinds.vocabulary import STANDARDS, STATES
+from cic_assets.kinds.vocabulary import STANDARDS, STATES, Vocabulary
 
 
 def test_every_standard_maps_its_words_to_the_nine_states():

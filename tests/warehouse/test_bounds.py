@@ -17,7 +17,8 @@ import pytest
 
 from cic_assets.ingest import ingest
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import parse_stream
+from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
 from cic_assets.orchestrate.doors import parts_of
 from cic_assets.settings import Settings

@@ -15,7 +15,8 @@ from cic_assets.ingest.attempt import attempt_all
 from cic_assets.ingest.change import Loss, loss
 from cic_assets.ingest.ingest import IngestCount, ingest
 from cic_assets.ingest.landing import adopt_foreign, land
-from cic_assets.kinds.stream import Stream, parse_stream
+from cic_assets.kinds.every import KINDS, parse_stream
+from cic_assets.kinds.stream import Stream
 from cic_assets.lake.tables import arrival_rows
 from cic_assets.ledger.consent import accept_change
 from cic_assets.ledger.failures import MAX_ATTEMPTS, IngestFailure, failures
@@ -87,7 +88,7 @@ def run(settings: Settings, edited: Stream) -> Sequence[IngestCount]:
 def accepted(settings: Settings, counts: Sequence[IngestCount] = ()) -> int:
     """How many rows there are."""
     days = {count.arrival_date for count in counts} | {CAME.date()}
-    return arrival_rows(lake_of(settings), "sessions", RIGHT.id, days).count_rows()
+    return arrival_rows(lake_of(settings), "sessions", KINDS["sessions"].schema, RIGHT.id, days).count_rows()
 
 
 TAKES_AWAY = {

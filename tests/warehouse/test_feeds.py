@@ -11,7 +11,7 @@ from dagster import AssetCheckKey, DagsterInstance, build_sensor_context
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from cic_assets.ingest.feeds import ALIVE, ARRIVING, KNOWN, feed_states
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import parse_stream
 from cic_assets.orchestrate.assets.keys import accepted_key
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.sensors import build_sensors

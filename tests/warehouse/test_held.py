@@ -16,7 +16,7 @@ from cic_assets.cli.app import app
 from cic_assets.ingest import deliveries
 from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import KINDS, parse_stream
 from cic_assets.ledger import catalogue, journal
 from cic_assets.orchestrate.doors import parts_of
 from cic_assets.orchestrate.resources.spark import SparkResource
@@ -88,7 +88,11 @@ def accepted(settings):
     from cic_assets.lake.tables import arrival_rows
 
     days = [day for (day,) in query(settings, "select distinct arrival_date from catalogue.object")]
-    rows = arrival_rows(parts_of(settings).lake, "sessions", "council", days).to_table().to_pylist()
+    rows = (
+        arrival_rows(parts_of(settings).lake, "sessions", KINDS["sessions"].schema, "council", days)
+        .to_table()
+        .to_pylist()
+    )
     months = Counter(row["start_date"].replace(day=1) for row in rows)
     return months, sum((row["energy_kwh"] for row in rows), Decimal())
 

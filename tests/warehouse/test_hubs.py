@@ -8,7 +8,7 @@ import pytest
 
 from cic_assets.facts.charge_point_months import _KNOWN
 from cic_assets.facts.touch import _longest_silence
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import parse_stream
 from cic_assets.streams.register import register_streams
 from tests.doors import connect
 

@@ -14,8 +14,8 @@ from cic_assets.ingest import decode, ingest, judge
 from cic_assets.ingest.decode import DecodeError
 from cic_assets.ingest.ingest import IngestError
 from cic_assets.ingest.landing import land
-from cic_assets.kinds.every import KINDS
-from cic_assets.kinds.stream import SessionsStream, parse_stream
+from cic_assets.kinds.every import KINDS, parse_stream
+from cic_assets.kinds.sessions.stream import SessionsStream
 from cic_assets.lake import tables
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.zones import Lake
@@ -68,7 +68,12 @@ def written(settings):
         ).fetchall()
         quarantined = connection.execute("select count(*) from quality.quarantine").fetchone()
         done = ingested(connection)
-    return count, tables.arrival_rows(lake, "status", STREAM.id, [DAY.date()]).count_rows(), quarantined[0], len(done)
+    return (
+        count,
+        tables.arrival_rows(lake, "status", KINDS["status"].schema, STREAM.id, [DAY.date()]).count_rows(),
+        quarantined[0],
+        len(done),
+    )
 
 
 def test_what_is_decoded_is_accepted_quarantined_or_skipped(settings, pending):
@@ -83,7 +88,7 @@ def test_what_is_decoded_is_accepted_quarantined_or_skipped(settings, pending):
 
 def test_a_stream_whose_ids_become_none_changes_its_sessions(tmp_path):
     old, new = (
-        rows_of(pa.Table.from_pylist([{**accepted("1"), "session_id": name}], schema=tables.ACCEPTED_SESSIONS))
+        rows_of(pa.Table.from_pylist([{**accepted("1"), "session_id": name}], schema=KINDS["sessions"].schema))
         for name in ("1", "by start")
     )
     stream, lake = STREAM.model_construct(kind="sessions"), Lake(str(tmp_path))
@@ -126,7 +131,7 @@ def test_months_are_others_since_the_provider_fell_silent(spoken, first, expecte
 def test_a_session_after_a_silence_changes_the_months_of_the_silence(spoken, comes):
     """Without a registry, points are known until the provider's last word: June's makes May's row, or takes it."""
     rows = pa.Table.from_pylist(
-        [accepted("6", start=dt.datetime(2026, 6, 5, tzinfo=dt.UTC))], schema=tables.ACCEPTED_SESSIONS
+        [accepted("6", start=dt.datetime(2026, 6, 5, tzinfo=dt.UTC))], schema=KINDS["sessions"].schema
     )
     nothing, some = rows_of(rows.slice(1)), rows_of(rows)
     removed, added = (nothing, some) if comes else (some, nothing)
@@ -186,10 +191,14 @@ def lossy_decode(monkeypatch):
     monkeypatch.setattr(decode, "_batches", lambda *args: (batch.slice(1) for batch in batches(*args)))
 
 
+def replace_work(monkeypatch, **functions):
+    work = replace(KINDS["status"].work, **functions)
+    monkeypatch.setitem(KINDS, "status", replace(KINDS["status"], load=lambda: work))
+
+
 def lossy_join(monkeypatch):
-    kind = KINDS["status"]
-    lost = replace(kind, harmonise=lambda frame, stream: kind.harmonise(frame.where("`cic.line` <> 2"), stream))
-    monkeypatch.setitem(KINDS, "status", lost)
+    work = KINDS["status"].work
+    replace_work(monkeypatch, harmonise=lambda frame, stream: work.harmonise(frame.where("`cic.line` <> 2"), stream))
 
 
 def lossy_judge(monkeypatch):
@@ -197,8 +206,7 @@ def lossy_judge(monkeypatch):
 
 
 def lossy_entries(monkeypatch):
-    kind = KINDS["status"]
-    monkeypatch.setitem(KINDS, "status", replace(kind, entries=without_one_line(kind.entries)))
+    replace_work(monkeypatch, entries=without_one_line(KINDS["status"].work.entries))
 
 
 def lossy_quarantine(monkeypatch):

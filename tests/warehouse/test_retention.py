@@ -9,7 +9,7 @@ import pytest
 
 from cic_assets.ingest.decode import GONE
 from cic_assets.ingest.landing import land, purge_originals
-from cic_assets.kinds.stream import parse_stream
+from cic_assets.kinds.every import parse_stream
 from cic_assets.ledger import arrivals as ledger
 from cic_assets.ledger import catalogue
 from cic_assets.orchestrate.doors import lake_of, parts_of

@@ -25,10 +25,10 @@ from cic_assets.kinds.common import (
     said_owners,
     text_of,
 )
-from cic_assets.kinds.expressions import DATED
 from cic_assets.kinds.locations.countries import ANYWHERE, box_of
-from cic_assets.kinds.rules import THRESHOLDS
-from cic_assets.kinds.stream import LocationsStream, referenced_fields
+from cic_assets.kinds.locations.stream import LocationsStream
+from cic_assets.kinds.rule import THRESHOLDS
+from cic_assets.kinds.stream import referenced_fields
 from cic_assets.kinds.vocabulary import STATES
 
 # `Subtotal North`, `North total`: a sum of something, where the row says no more than numbers.
@@ -95,7 +95,7 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
         Provenance and the common model; what makes a row no charge point (`is_header`, `is_remark`, `is_alone`,
         `is_unplaced`); `is_misplaced`, its coordinates can't be meant; a value that can't be read is null.
     """
-    since, until = (F.to_utc_timestamp(F.col(f"{name}_wall"), stream.zone) for name in DATED)
+    since, until = (F.to_utc_timestamp(F.col(f"{name}_wall"), stream.zone) for name in ("valid_from", "valid_to"))
     frame = given(records, stream, _is_header(stream).alias("is_header")).select(
         *PROVENANCE,
         (F.col("is_header") | _is_words(stream)).alias("is_header"),

@@ -30,7 +30,7 @@ from cic_assets.kinds.common import (
     zone_of,
 )
 from cic_assets.kinds.identity import EMI3, SEPARATORS
-from cic_assets.kinds.stream import NO_ID, SessionsStream
+from cic_assets.kinds.sessions.stream import NO_ID, SessionsStream
 
 OPEN_STATUSES = ("ACTIVE", "PENDING")
 AMOUNT = "decimal(12,4)"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from cic_assets.kinds.profile import total
-from cic_assets.kinds.stream import SessionsStream
+from cic_assets.kinds.sessions.stream import SessionsStream
 from cic_assets.kinds.swap import LAST_AMBIGUOUS_DAY
 
 if TYPE_CHECKING:
@@ -96,3 +98,10 @@ def repeated(rows: DataFrame) -> DataFrame:
         F.min(F.when(is_reused, F.col("session_id"))).alias("first_reused"),
         F.sum(F.col("n_rows") - F.col("contents")).alias("repeats"),
     )
+
+
+def sizes(numbers: Callable[[str], Any]) -> dict[str, Any]:
+    """Energy, mean power and rating."""
+    energy, rated, lasted = (numbers(name) for name in ("energy_kwh", "rated_power_kw", "duration_micros"))
+    hours = pc.divide(pc.if_else(pc.greater(lasted, 0), lasted, None), 3.6e9)
+    return {"energy, kWh": energy, "mean power, kW": pc.divide(energy, hours), "rating, kW": rated}

@@ -25,7 +25,7 @@ from cic_assets.kinds.common import (
     text_of,
     timed,
 )
-from cic_assets.kinds.stream import StatusStream
+from cic_assets.kinds.status.stream import StatusStream
 
 # The word of a record that has none; no map may know it, so it is flagged like any other unknown word.
 NO_WORD = "(none)"
@@ -125,7 +125,7 @@ def _timed(frame: DataFrame, edge: str, stream: StatusStream) -> DataFrame:
 
 
 def entries(judged: DataFrame, stream: StatusStream) -> DataFrame:
-    """What accepted records say, as entries of a charge point's timeline; columns of `lake.tables.ACCEPTED_STATUS`.
+    """What accepted records say, as entries of a charge point's timeline; columns of `kinds/status/schema.py`.
 
     A record of a poll is a `poll` at the poll's time, which says since when the state holds; any other is an `event` at
     its instant. Which events polls give is decided on read, over all of them (`facts/status.py`).

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from cic_assets.kinds.profile import total
-from cic_assets.kinds.stream import StatusStream
+from cic_assets.kinds.status.stream import StatusStream
 
 if TYPE_CHECKING:
     from pyspark.sql import Column

@@ -16,7 +16,8 @@ from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, Metada
 from cic_assets.ingest.expectations import BATCH_CHECKS, BLOCKING_BATCH_CHECKS, CheckOutcome, fired_pct, validate
 from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.every import KINDS
-from cic_assets.kinds.rules import RULES, WITHOUT_LIMIT, Rule, check_name, rules_of
+from cic_assets.kinds.rule import WITHOUT_LIMIT, Rule
+from cic_assets.kinds.rules import RULES, rules_of
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.failures import IngestFailure
 from cic_assets.orchestrate.assets.delivery_checks import DELIVERY_CHECKS
@@ -39,7 +40,7 @@ def check_specs(stream: Stream) -> list[AssetCheckSpec]:
     """
     texts = {
         INGESTED: "ingest could take every arrival; what it could not is named, and the stream keeps what it had",
-        **{check_name(each): _description(stream, each) for each in RULES if stream.kind in each.kinds},
+        **{each.check_name: _description(stream, each) for each in RULES if stream.kind in each.kinds},
         **BATCH_CHECKS,
         **DELIVERY_CHECKS,
         **feed_checks_of(stream),
@@ -101,7 +102,7 @@ def _rule_results(
     for rule in (each for each in RULES if stream.kind in each.kinds):
         if rule.id not in in_force:
             yield AssetCheckResult(
-                check_name=check_name(rule),
+                check_name=rule.check_name,
                 asset_key=accepted_key(stream),
                 passed=True,
                 description=f"not in the rule set {rule_set}",
@@ -136,7 +137,7 @@ def _rule_result(
     elif wrong:
         said += f"; {wrong}"
     return AssetCheckResult(
-        check_name=check_name(rule),
+        check_name=rule.check_name,
         asset_key=accepted_key(stream),
         passed=not defects and not wrong,
         severity=AssetCheckSeverity.ERROR if defects else AssetCheckSeverity.WARN,
