@@ -1,7 +1,8 @@
-"""Which facts an ingest makes stale, and how that is remembered (numbers.md 2, Restatement).
+"""Which facts a change of sessions, of states or of the registry makes stale (numbers.md 2, Restatement).
 
-A fact's period is stale while its newest touch is newer than the touch up to which it was computed. What reaches how
-far is in `facts/restatement.py`; here are the facts' names, the catalogue, and the registry, which other facts look at.
+A fact's period is stale while its newest touch is newer than the touch up to which it was computed. Which kind of
+stream reaches which facts: `facts/reach.py`; how far, in pure Spark: `facts/restatement.py`. Here are the facts' names,
+the catalogue, and the registry, which other facts look at.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ from cic_assets.facts.status_edges import (
     Entries,
     edges_before,
     entries_of,
-    mark_all_edges,
-    mark_edges,
     opening,
 )
 from cic_assets.kinds.every import KINDS
@@ -41,7 +40,7 @@ from cic_assets.lake.zones import Lake
 from cic_assets.ledger import arrivals
 from cic_assets.ledger.accepted_files import demand_whole
 from cic_assets.ledger.arrivals import Cover
-from cic_assets.ledger.periods import computed, ever_known, last_computed, mark_stale, touches
+from cic_assets.ledger.periods import computed, last_computed, mark_stale, touches
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import insert_staged, stage_rows
@@ -61,25 +60,7 @@ BYTES_PER_LOCATION = 40_000
 BYTES_PER_CHANGE = 7_000
 
 
-def makes_registry(stream: Stream) -> bool:
-    """Whether the registry is made of its rows."""
-    return stream.kind == "locations"
-
-
-def mark(
-    warehouse: Warehouse, stream: Stream, touched: Touched, dates: Iterable[dt.date], *, are_all_known: bool
-) -> None:
-    """Remembers that facts' periods are stale; a period computed before this moment is stale again.
-
-    `dates` (UTC) are those of the changed rows, of which a status stream's edges are old; all are if others may be.
-    """
-    with warehouse.transaction() as connection:
-        mark_stale(connection, stream.id, touched)
-    if isinstance(stream, StatusStream):
-        (mark_edges if are_all_known else mark_all_edges)(warehouse, dates)
-
-
-def touched_by(
+def touched_by_sessions(
     parts: Parts,
     stream: Stream,
     removed: Rows,
@@ -87,7 +68,41 @@ def touched_by(
     covers: Mapping[dt.date, Cover],
     entries: Mapping[dt.date, Sequence[Entries]],
 ) -> Touched:
-    """What a change of accepted rows makes stale, before it happens.
+    """What a change of accepted sessions makes stale: months of sessions, and of the charge points that they name.
+
+    Args:
+        parts: lake, warehouse and engine.
+        stream: whose rows they are.
+        removed: accepted rows that will go.
+        added: accepted rows that will come.
+        covers: of no use here.
+        entries: of no use here.
+    """
+    if not removed.count_rows() + added.count_rows():
+        return set()
+    with parts.staging() as staging:
+        names = aliases_of(parts.warehouse, parts.spark, staging)
+        known = identified(parts.accepted(stream.kind), names)
+        gone, come = (tables.hand_over(parts.spark, rows, staging) for rows in (removed, added))
+        rows = gone.unionByName(come)
+        mine = {month_of(date) for each in (removed, added) for date in values_of(each, "start_date") if date}
+        months = affected_months(identified(rows, names), known, mine)
+    with parts.warehouse.transaction() as connection:
+        providers = {name for each in (removed, added) for name in values_of(each, "provider_id")}
+        first = silent_since(connection, providers, min(months)) if months else dt.date.max
+        counted = counted_since(connection, first)
+    return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
+
+
+def touched_by_states(
+    parts: Parts,
+    stream: Stream,
+    removed: Rows,
+    added: Rows,
+    covers: Mapping[dt.date, Cover],
+    entries: Mapping[dt.date, Sequence[Entries]],
+) -> Touched:
+    """What a change of accepted states makes stale: local days of charge points.
 
     Args:
         parts: lake, warehouse and engine.
@@ -95,38 +110,15 @@ def touched_by(
         removed: accepted rows that will go.
         added: accepted rows that will come.
         covers: arrival date → from when and up to when the arrival covers time, as it will be.
-        entries: arrival date → the entries of a status stream's arrival by date, as they will be.
+        entries: arrival date → the entries of the arrival by date, as they will be.
     """
-    if isinstance(stream, StatusStream):
-        return {(STATUS, day) for day in _status_days(parts, stream, removed, added, covers, entries)}
-    if stream.kind == "sessions" and removed.count_rows() + added.count_rows():
-        with parts.staging() as staging:
-            names = aliases_of(parts.warehouse, parts.spark, staging)
-            known = identified(parts.accepted("sessions"), names)
-            gone, come = (tables.hand_over(parts.spark, rows, staging) for rows in (removed, added))
-            rows = gone.unionByName(come)
-            mine = {date.replace(day=1) for each in (removed, added) for date in _values(each, "start_date") if date}
-            months = affected_months(identified(rows, names), known, mine)
-        with parts.warehouse.transaction() as connection:
-            providers = {name for each in (removed, added) for name in _values(each, "provider_id")}
-            first = silent_since(connection, providers, min(months)) if months else dt.date.max
-            counted = counted_since(connection, first)
-        return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
-    return set()
+    assert isinstance(stream, StatusStream)
+    return {(STATUS, day) for day in _status_days(parts, stream, removed, added, covers, entries)}
 
 
-def touched_by_damage(warehouse: Warehouse, stream: Stream, added: Rows) -> Touched:
-    """What a change of accepted rows makes stale where nobody knows the rows before: all that was ever computed."""
-    facts = {"status": (STATUS,), "sessions": (SESSIONS, CHARGE_POINTS)}.get(stream.kind, ())
-    with warehouse.transaction() as connection:
-        touched: Touched = ever_known(connection, facts)
-    if stream.kind == "status":
-        days = set(_values(added, "status_date"))
-        return touched | {(STATUS, day) for day in days}
-    if stream.kind == "sessions":
-        months = {date.replace(day=1) for date in _values(added, "start_date")}
-        return touched | {(fact, month) for fact in facts for month in months}
-    return touched
+def month_of(date: dt.date) -> dt.date:
+    """Its first day."""
+    return date.replace(day=1)
 
 
 def _status_days(
@@ -151,7 +143,7 @@ def _status_days(
     if horizon is None:
         return set()
     # What became of a record is counted on its day, also if it only says again what is known.
-    told: set[dt.date] = {day for rows in (removed, added) for day in _values(rows, "status_date")}
+    told: set[dt.date] = {day for rows in (removed, added) for day in values_of(rows, "status_date")}
     days = told.copy()
     for edges in ((before, after), opened):
         moved = [moment.astimezone(zone).date() for moment in edges if moment is not None]
@@ -194,7 +186,7 @@ def _compared(
             what all goes.
         horizon: nothing after it has been computed or can be said yet.
     """
-    changed = {point for rows in (removed, added) for point in _values(rows, "charge_point_id")}
+    changed = {point for rows in (removed, added) for point in values_of(rows, "charge_point_id")}
     days: set[dt.date] = set()
     with parts.staging() as staging:
         with parts.warehouse.transaction() as connection:
@@ -241,7 +233,8 @@ def _entries_since(parts: Parts, changed_at: dt.datetime, removed: Rows, added: 
     return there + int(removed.count_rows()) + int(added.count_rows())
 
 
-def _values(rows: Rows, column: str) -> list[Any]:
+def values_of(rows: Rows, column: str) -> list[Any]:
+    """The different values of a column."""
     return list(distinct(rows, [column])[column].to_pylist())
 
 

@@ -1,7 +1,7 @@
 """Ingest: one stream's arrivals, from landed objects to accepted and quarantined rows, every kind the same way.
 
 Write, audit, swap: rows are judged into a staging folder, counted and audited there, and replace each arrival's old
-rows only then. What depends on them is marked before the swap and again after it (`facts/touch.py`), so that neither a
+rows only then. What depends on them is marked before the swap and again after it (`facts/reach.py`), so that neither a
 crash between the two nor a fact computed meanwhile loses a restatement. No Dagster here.
 """
 
@@ -23,8 +23,9 @@ from pyspark.sql import functions as F
 
 from cic_assets.errors import PlatformError
 from cic_assets.facts import rated as identity
-from cic_assets.facts import touch
+from cic_assets.facts import reach
 from cic_assets.facts.status_edges import Entries
+from cic_assets.facts.touch import renew_registry
 from cic_assets.ingest import accounted, deliveries
 from cic_assets.ingest.change import Loss, losses
 from cic_assets.ingest.decode import DecodeError, decode, decoded_schema, other_decodings
@@ -493,8 +494,8 @@ def _replace(
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
         is_renamed = identity.renew_names(connection, stream.id, days, names)
         published.touch_published(connection, stream.id, days, shown)
-    if is_renamed or touch.makes_registry(stream):
-        touch.renew_registry(parts)
+    if is_renamed or reach.makes_registry(stream):
+        renew_registry(parts)
     mark()
     _forget(parts.warehouse, stream, lake, arrivals, claim)
     # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.
@@ -529,20 +530,20 @@ def _reach(
         with parts.warehouse.transaction() as connection:
             strange = accounted.strangers(connection, stream.id, days, found)
         removed, added = _changed(_without(old, strange), stream, new, staging)
-        touched = touch.touched_by(parts, stream, removed, added, covers, _entries(new))
+        touched = reach.touched_by(parts, stream, removed, added, covers, _entries(new))
         if strange:
-            touched |= touch.touched_by_damage(parts.warehouse, stream, added)
+            touched |= reach.touched_by_damage(parts.warehouse, stream, added)
         else:
             is_known = True
     except LakeDamagedError as damage:
         LOG.warning("all that was computed is computed again once the table is whole: %s", damage)
-        touched = touch.touched_by_damage(parts.warehouse, stream, added)
+        touched = reach.touched_by_damage(parts.warehouse, stream, added)
     dates = {
         date for changed in (removed, added) for date in distinct(changed, ["event_date"])["event_date"].to_pylist()
     }
 
     def mark() -> None:
-        touch.mark(parts.warehouse, stream, touched, dates, are_all_known=is_known)
+        reach.mark(parts.warehouse, stream, touched, dates, are_all_known=is_known)
 
     return mark, found
 

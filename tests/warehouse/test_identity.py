@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from cic_assets.facts import rated as identity
-from cic_assets.facts import touch
+from cic_assets.facts import reach, touch
 from cic_assets.ingest import decode, ingest, judge
 from cic_assets.ingest.decode import DecodeError
 from cic_assets.ingest.ingest import IngestError
@@ -138,7 +138,7 @@ def test_a_session_after_a_silence_changes_the_months_of_the_silence(spoken, com
     session = SparkResource(engine="embedded").session
     stream = STREAM.model_construct(**{**dict(STREAM), "kind": "sessions"})
     stream = SessionsStream.model_construct(**dict(stream))
-    found = touch.touched_by(parts_of(spoken, session=lambda: session), stream, removed, added, {}, {})
+    found = reach.touched_by(parts_of(spoken, session=lambda: session), stream, removed, added, {}, {})
     assert {month.month for fact, month in found if fact == touch.SESSIONS} == {6}
     assert {month.month for fact, month in found if fact == touch.CHARGE_POINTS} == {5, 6}
 
