@@ -162,10 +162,11 @@ def profiles(judged: DataFrame, stream: Stream) -> dict[Key, Profile]:
 def _figures(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, Any]]:
     """One row of sums and medians per delivery."""
     audited = [name for name in rows.columns if name.startswith("present_")]
+    points = F.col("charge_point_id") if KINDS[stream.kind].has_points else F.lit(None).cast("string")
     columns = [
         F.count(F.lit(1)).alias("n_rows"),
         total(is_quarantined(), "rejected"),
-        F.countDistinct("charge_point_id").alias("points"),
+        F.countDistinct(points).alias("points"),
         *(total(F.col(name), name) for name in audited),
     ]
     columns += KINDS[stream.kind].work.figures(stream)

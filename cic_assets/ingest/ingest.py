@@ -374,13 +374,13 @@ def _judged(
     objects = tables.hand_over(parts.spark, origin, staging)
     named = records.withColumn("object", F.col("`cic.sha256`")).join(objects, "object").drop("object")
     rules = rules_of(parts.rule_set_of(stream), stream.kind)
-    # What is judged beside other rows is judged beside those of its charge point.
+    # What is judged beside other rows is judged beside those about the same thing.
     groups = 1 + sum(count for _, count in decoded.values()) * BYTES_PER_RECORD // parts.memory_bytes
     folders = [f"{'repaired' if swapped else 'judged'}/{number}" for number in range(groups)]
     try:
         judged = judge(KINDS[stream.kind].work.harmonise(named, stream), rules, stream.overrides)
         for number, folder in enumerate(folders):
-            mine = judged.where(in_group(number, groups, "charge_point"))
+            mine = judged.where(in_group(number, groups, KINDS[stream.kind].grain))
             mine.write.mode("overwrite").parquet(staging.uri(folder))
         return parts.spark.read.schema(judged.schema).parquet(*(staging.uri(folder) for folder in folders))
     except PySparkException as error:
@@ -485,14 +485,14 @@ def _replace(
     arrivals = [arrival for arrival in batch if arrival.arrival_date in covers]
     with parts.warehouse.transaction() as connection:
         staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
-        names = identity.stage_names(connection, rows.accepted)
+        names = identity.stage_names(connection, rows.accepted) if KINDS[stream.kind].has_points else None
         ledger.demand_claim(connection, stream.id, days, claim)
         shown = published.shown(connection)
         _record(connection, parts, stream, kept, staged)
         accepted_files.keep(connection, stream.kind, stream.id, days, noted)
         ledger.note_taken(connection, stream.id, covers)
         _demand_taken(stream, "quality.quarantine", rows.quarantined, _quarantined(connection, stream, days))
-        is_renamed = identity.renew_names(connection, stream.id, days, names)
+        is_renamed = names is not None and identity.renew_names(connection, stream.id, days, names)
         published.touch_published(connection, stream.id, days, shown)
     if is_renamed or reach.makes_registry(stream):
         renew_registry(parts)

@@ -57,6 +57,7 @@ class Kind:
         identity: columns by which a rerun knows a row again; a row that changed elsewhere changed here too.
         shown: the judged columns that `cic streams check` shows of the first rows.
         made_of: of these, columns of the stream file that they are made of, where those have other names.
+        grain: the judged column that says what a row is about; rows about one are judged beside each other.
         dated: the column of accepted rows that says in which day or month of facts a row is; None without facts.
         has_words: whether its rows say a state in words, which a vocabulary may not know.
         has_content: whether records are told apart by a hash of all that they say.
@@ -73,6 +74,7 @@ class Kind:
     identity: tuple[str, ...]
     shown: tuple[str, ...]
     made_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    grain: str = "charge_point"
     dated: str | None = None
     has_words: bool = False
     has_content: bool = False
@@ -83,6 +85,11 @@ class Kind:
     def work(self) -> Work:
         """What is done with its rows."""
         return self.load()
+
+    @property
+    def has_points(self) -> bool:
+        """Whether its rows are about charge points: they have `charge_point_id`, and are counted and named by it."""
+        return self.grain == "charge_point"
 
     @property
     def schema(self) -> pa.Schema:

@@ -166,5 +166,6 @@ def hints(trial: Trial, handle: BinaryIO, sample: Path, count: IngestCount, prof
             f"fewest sessions start at daytime, from {first} to {last} o'clock of {stream.zone}: is zone right, and "
             "has the feed instants (*_at) or the zone's clock (*_local)?"
         )
-    if not KINDS[stream.kind].is_list and profile.charge_points >= profile.rows > 0:
+    kind = KINDS[stream.kind]
+    if kind.has_points and not kind.is_list and profile.charge_points >= profile.rows > 0:
         yield "every row has a charge point of its own: does `charge_point` read the right field?"

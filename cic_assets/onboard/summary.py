@@ -55,7 +55,8 @@ def _figures(report: SampleReport, stream: Stream) -> Iterator[str]:
         yield f"day and month: {figures_of(profile.swap)}"
     if profile.repaired:
         yield f"day and month were exchanged back in {profile.repaired} rows (date_repair)"
-    yield f"charge points: {profile.charge_points}"
+    if KINDS[stream.kind].has_points:
+        yield f"charge points: {profile.charge_points}"
     if KINDS[stream.kind].work.repeated:
         yield f"ids: {profile.reused_ids} rows have ids of other sessions, {profile.repeats} repeat another row exactly"
     if profile.words:
