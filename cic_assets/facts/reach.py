@@ -9,13 +9,13 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cic_assets.calendar import month_of
 from cic_assets.facts.status_edges import Entries, mark_all_edges, mark_edges
 from cic_assets.facts.touch import (
     CHARGE_POINTS,
     SESSIONS,
     STATUS,
     Touched,
-    month_of,
     touched_by_sessions,
     touched_by_states,
     values_of,

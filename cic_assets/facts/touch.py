@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
+from cic_assets.calendar import month_of
 from cic_assets.facts.charge_points import registry
 from cic_assets.facts.rated import alias_frame, aliases, aliases_of, with_aliases
 from cic_assets.facts.ratings import renew_ratings
@@ -114,11 +115,6 @@ def touched_by_states(
     """
     assert isinstance(stream, StatusStream)
     return {(STATUS, day) for day in _status_days(parts, stream, removed, added, covers, entries)}
-
-
-def month_of(date: dt.date) -> dt.date:
-    """Its first day."""
-    return date.replace(day=1)
 
 
 def _status_days(

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cic_assets.calendar import month_of, nearest
+from cic_assets.facts.every import FACTS
 from cic_assets.facts.status_edges import feeds_of
 from cic_assets.facts.touch import CHARGE_POINTS, SESSIONS, STATUS
 from cic_assets.kinds.stream import Stream
@@ -28,6 +29,7 @@ from cic_assets.warehouse.connect import Warehouse
 
 # Arrivals up to a month apart share a run: weekly files of a year are one range, archives do not fill decades.
 MAX_GAP_DAYS = 31
+_MONTHLY, _DAILY = (tuple(fact.name for fact in FACTS if fact.is_monthly == monthly) for monthly in (True, False))
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def stale_months(parts: Parts, today: dt.date, *, asked_for: bool = False) -> tu
     """
     touch_elapsed_months(parts.warehouse, today)
     oldest = None if asked_for else month_of(today - dt.timedelta(days=parts.restatement_horizon_days))
-    return _stale(parts.warehouse, (SESSIONS, CHARGE_POINTS), oldest)
+    return _stale(parts.warehouse, _MONTHLY, oldest)
 
 
 def touch_elapsed_months(warehouse: Warehouse, today: dt.date) -> None:
@@ -156,9 +158,9 @@ def touch_elapsed_months(warehouse: Warehouse, today: dt.date) -> None:
 
 
 def stale_days(parts: Parts, today: dt.date, *, asked_for: bool = False) -> tuple[Stale, list[dt.date]]:
-    """The same for days of status; unless somebody asks, only days that have ended everywhere (`today_of`)."""
+    """The same for days; unless somebody asks, only days that have ended everywhere (`today_of`)."""
     oldest = None if asked_for else today - dt.timedelta(days=parts.restatement_horizon_days)
-    now, waiting = _stale(parts.warehouse, (STATUS,), oldest)
+    now, waiting = _stale(parts.warehouse, _DAILY, oldest)
     return [(day, touch) for day, touch in now if asked_for or day < today], waiting
 
 

@@ -18,7 +18,6 @@ BASE = {
 OWN = {
     "sessions": {"vat_basis": "unknown", "vat_rate": 0.19},
     "status": {"vocabulary": {"words": {"x": "AVAILABLE"}}},
-    "locations": {},
 }
 COLUMNS = [(kind, name, column) for kind, each in KINDS.items() for name, column in each.stream.COLUMNS.items()]
 ROWS = [(path, info) for _, _, rows in tables() for path, info in rows]
@@ -26,7 +25,7 @@ ROWS = [(path, info) for _, _, rows in tables() for path, info in rows]
 
 def content_of(kind, **columns):
     ways = {group[0]: "x" for group in KINDS[kind].stream.NEEDED if not set(group) & set(columns)}
-    return {**BASE, **OWN[kind], "kind": kind, "columns": {**ways, **columns}}
+    return {**BASE, **OWN.get(kind, {}), "kind": kind, "columns": {**ways, **columns}}
 
 
 def test_the_committed_page_is_the_models():
