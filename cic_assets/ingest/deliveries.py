@@ -26,7 +26,6 @@ from cic_assets.ingest.delivery import (
 )
 from cic_assets.ingest.judge import is_accepted
 from cic_assets.kinds.profile import Key
-from cic_assets.kinds.sessions.stream import SessionsStream
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import catalogue, journal
 from cic_assets.ledger.catalogue import Arrival, Incomplete, Release
@@ -120,16 +119,12 @@ def judged_with(
     """
     frame = judge(())
     found = profiles(frame, stream)
-    swapped = {key for key, profile in found.items() if profile.shows_swap} if _repairs_by_evidence(stream) else set()
+    swapped = {key for key, profile in found.items() if profile.shows_swap} if stream.repairs_swaps else set()
     if swapped:
         frame = judge(swapped)
         found = profiles(frame, stream)
     looked = _looked(warehouse, stream, batch, found, keys(stream, batch, records))
     return _without_held(frame, looked), looked
-
-
-def _repairs_by_evidence(stream: Stream) -> bool:
-    return isinstance(stream, SessionsStream) and stream.date_repair is not None and stream.date_repair.auto
 
 
 def _looked(

@@ -415,6 +415,11 @@ class Stream(Part):
         return False
 
     @property
+    def repairs_swaps(self) -> bool:
+        """Whether each delivery that shows day and month exchanged is repaired (S15)."""
+        return False
+
+    @property
     def is_hub(self) -> bool:
         """Whether its rows are of several providers."""
         return "provider" in self.columns

@@ -32,7 +32,6 @@ from cic_assets.ingest.judge import (
 from cic_assets.ingest.personal import Guard, Keys, absent_fields
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rules import rules_of
-from cic_assets.kinds.sessions.stream import SessionsStream
 from cic_assets.kinds.stream import Stream
 from cic_assets.onboard import advice
 from cic_assets.onboard.problems import hints, problems
@@ -114,7 +113,7 @@ def check_sample(
             rows_in = write_decoded(guard, "", target)
         trial = judged_sample(parts, guard, staging, sample.name, moment)
         profile = _profile(trial)
-        if isinstance(stream, SessionsStream) and stream.date_repair and stream.date_repair.auto and profile.shows_swap:
+        if stream.repairs_swaps and profile.shows_swap:
             trial = judged_sample(parts, guard, staging, sample.name, moment, shows_swap=True)
             profile = _profile(trial)
         count = _count(trial, rows_in, moment.date())
@@ -208,7 +207,7 @@ def _numbers(trial: Trial, column: str) -> Any:
 
 
 def _dates(trial: Trial) -> tuple[dt.date, dt.date, dt.date, dt.date] | None:
-    if not isinstance(trial.stream, SessionsStream) or "started_local" not in trial.stream.columns:
+    if "date" not in KINDS[trial.stream.kind].work.counted(trial.stream):
         return None
     from cic_assets.kinds.swap import swapped_date
 

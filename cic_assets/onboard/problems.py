@@ -18,7 +18,6 @@ from cic_assets.ingest.personal import Guard, held_reason
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.personal import undecided, undecided_hint
 from cic_assets.kinds.rules import rules_of
-from cic_assets.kinds.sessions.stream import SessionsStream
 from cic_assets.kinds.stream import referenced_fields
 from cic_assets.onboard import advice
 from cic_assets.onboard.sample import HIDDEN, Trial, hides, is_table
@@ -44,7 +43,7 @@ def problems(trial: Trial, handle: BinaryIO, count: IngestCount, profile: Profil
     yield from _unreadable_problems(trial, count)
     if KINDS[stream.kind].has_words:
         yield from _unmapped_problems(trial)
-    if isinstance(stream, SessionsStream):
+    if KINDS[stream.kind].work.repeated:
         yield from reused_problems(trial.judged.where(is_accepted()), is_hidden=hides(stream, "session_id"))
     for each in findings(profile, stream):
         would = "hold the file" if each.name in stream.delivery.hold else "warn"

@@ -126,6 +126,11 @@ class SessionsStream(Stream):
             raise ValueError("vat_rate: vat_basis 'included' needs the rate, such as 0.2")
         return self
 
+    @property
+    def repairs_swaps(self) -> bool:
+        """Whether each delivery that shows day and month exchanged is repaired (S15)."""
+        return self.date_repair is not None and self.date_repair.auto
+
     def _can_do_without(self, ways: tuple[str, ...]) -> bool:
         """The end follows from start and duration."""
         return "duration" in self.columns and set(ways).isdisjoint(self.columns) and "ended_at" in ways
