@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cic_assets.orchestrate.doors import lake_of, parts_of
+from cic_assets.lake.staging import staging_folder
+from cic_assets.orchestrate.doors import lake_of
 from cic_assets.settings import PROJECT, load_settings
 
 
@@ -18,7 +19,7 @@ def test_what_killed_steps_left_goes_after_two_days_and_nothing_else(tmp_path):
     for name in (*names.values(), "notes"):
         (staging / name / "killed").mkdir(parents=True)
         (staging / name / "killed" / "part-0.parquet").write_bytes(b"x")
-    with pytest.raises(RuntimeError, match="the step failed"), parts_of(settings).staging() as mine:
+    with pytest.raises(RuntimeError, match="the step failed"), staging_folder(lake_of(settings)) as mine:
         Path(mine.root).mkdir(parents=True)
         Path(mine.uri("part-0.parquet")).write_bytes(b"x")
         raise RuntimeError("the step failed")
