@@ -72,7 +72,7 @@ def test_the_account_sees_a_row_that_is_lost_and_one_that_is_twice(chain, round_
     with chain.copy(number) as settings:
         uri = lake_of(settings).uri("accepted/status")
         write_deltalake(uri, DeltaTable(uri).to_pyarrow_table(), mode="append")
-        assert "('north_status', 'north_status_1.jsonl', 1) is 2 times in the lake" in account.faults_of_a_half(
+        assert "('north_status', 'north_status_1.jsonl', 1) is there 2 times" in account.faults_of_a_half(
             settings, round_
         )
         state = chain.states[number]
