@@ -57,6 +57,6 @@ def statements(calls: Sequence[Call], *words: str) -> list[Call]:
 def holding_points(calls: Sequence[Call]) -> list[Call]:
     """Where a worker can stand still: before a version of a Delta table, in a COPY, before and after it has a lock."""
     versions = [call for call in calls if call.name.startswith("link") and call.is_known_by_path]
-    asking = statements(calls, "select period_date, owner", "order by event_date for", "lock table facts")
+    asking = statements(calls, "select period_date, owner", "order by period_date for", "lock table facts")
     copying = statements(calls, '"d\\0')
     return versions + copying + asking + statements(calls, "create temporary table changed", 'insert into \\"facts')

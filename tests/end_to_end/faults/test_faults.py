@@ -188,7 +188,7 @@ HELD = {
     "ingest, states": ("ingest", r"^link\w* accepted/status/_delta_log/0+1\.json", "ArrivalLostError"),
     # In a transaction, though without a lock: if the retry takes long, Postgres has given up on it.
     "ingest, registry": ("ingest", r"lock table facts\.charge_point", "ArrivalLostError|WarehouseError"),
-    "edges": ("days", r"select event_date, touch_id .* where", "WindowLostError|WarehouseError"),
+    "edges": ("days", r"select period_date, touch_id from catalogue\.touched_period", "WindowLostError|WarehouseError"),
     "days": ("days", r"select period_date, owner", "WindowLostError|WarehouseError"),
     "months": ("months", r"select period_date, owner", "WindowLostError|WarehouseError"),
     # In a COPY Postgres counts no idle time: whoever stands still there must hold no lock.
