@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -25,9 +24,6 @@ from cic_assets.lake.zones import Lake
 from cic_assets.ledger.periods import Window, due_periods
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection
-
-if TYPE_CHECKING:
-    pass
 
 MONTH = "facts.charge_point_month"
 _POINT = [

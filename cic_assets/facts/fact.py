@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -21,9 +20,6 @@ from cic_assets.lake.zones import Lake
 from cic_assets.ledger.periods import Window, claim_window, swap_window
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection, Warehouse
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

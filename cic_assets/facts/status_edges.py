@@ -139,7 +139,7 @@ def feeds_of(warehouse: Warehouse, streams: Iterable[Stream]) -> list[Feed]:
     streams = list(streams)
     with warehouse.transaction() as connection:
         orphans = _orphans(connection, [stream.id for stream in streams])
-        spans = {stream_id: arrivals.span(each.values()) for stream_id, each in arrivals.covers(connection).items()}
+        spans = arrivals.spans(connection)
         entries = entries_of(connection, spans)
     opens = {stream_id: opening(chain.from_iterable(each.values()))[0] for stream_id, each in entries.items()}
     return [
@@ -338,7 +338,7 @@ def edges_before(connection: Connection, before: dt.date, points: list[str] | No
 
     Each connector's last event, its last poll (which shows no change of its own), each feed's last word.
     """
-    firsts = {stream_id: arrivals.span(each.values())[0] for stream_id, each in arrivals.covers(connection).items()}
+    firsts = {stream_id: first_at for stream_id, (first_at, _) in arrivals.spans(connection).items()}
     values = {"date": before, "points": points, "streams": [*firsts], "firsts": [*firsts.values()]}
     rows = [
         *_as_entries("event", _WORD, connection.execute(_EVENTS_BEFORE, values).fetchall()),

@@ -320,13 +320,13 @@ def _read_otherwise(connection: Connection, stream: StatusStream) -> dt.date | N
         " is distinct from (%s::interval, %s::boolean, %s::text, %s::text)",
         [stream.id, stream.silence, stream.reports_use, stream.zone, stream.authority.id],
     ).fetchone()
-    first_at, _ = arrivals.span(arrivals.covers(connection, [stream.id]).get(stream.id, {}).values())
+    first_at, _ = arrivals.spans(connection).get(stream.id, (None, None))
     return first_at.astimezone(dt.UTC).date() - dt.timedelta(days=1) if row is not None and first_at else None
 
 
 def _firsts(connection: Connection, stream: StatusStream, mine: list[dt.datetime]) -> pa.Table:
     """From when each feed covers time; of the stream itself, before or after the change, whichever is earlier."""
-    others = {name: arrivals.span(each.values())[0] for name, each in arrivals.covers(connection).items()}
+    others = {name: first_at for name, (first_at, _) in arrivals.spans(connection).items()}
     found = [*(others | {stream.id: min(mine, default=None)}).items()]
     schema = pa.schema([("stream_id", pa.string()), ("first_at", pa.timestamp("us", tz="UTC"))])
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in found], schema=schema)

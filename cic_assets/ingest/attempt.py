@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 from pyspark.errors import PySparkException
@@ -34,9 +33,6 @@ from cic_assets.ledger.lake_id import OtherLakeError, open_lake
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import WarehouseError
 from cic_assets.warehouse.embedded import WarehouseDownError
-
-if TYPE_CHECKING:
-    pass
 
 # Of arrivals that are tried alone, so many in a row that fail are enough to say that all of them would.
 _ALIKE = 3

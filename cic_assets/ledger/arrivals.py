@@ -148,17 +148,25 @@ def known_digests(
     return {day: (accepted, intended, is_counted) for day, accepted, intended, is_counted in rows}
 
 
-def covers(connection: Connection, stream_ids: Iterable[str] | None = None) -> dict[str, dict[dt.date, Cover]]:
-    """From when and up to when arrivals cover time, by stream; of some streams or of all."""
+def covers(connection: Connection, stream_ids: Iterable[str]) -> dict[str, dict[dt.date, Cover]]:
+    """From when and up to when arrivals of some streams cover time, by stream."""
     rows = connection.execute(
         "select stream_id, arrival_date, first_at, cover_at from catalogue.arrival"
-        " where cover_at is not null and (%(streams)s::text[] is null or stream_id = any(%(streams)s::text[]))",
-        {"streams": None if stream_ids is None else list(stream_ids)},
+        " where cover_at is not null and stream_id = any(%s)",
+        [list(stream_ids)],
     ).fetchall()
     found: dict[str, dict[dt.date, Cover]] = {}
     for stream_id, day, first_at, cover_at in rows:
         found.setdefault(stream_id, {})[day] = (first_at, cover_at)
     return found
+
+
+def spans(connection: Connection) -> dict[str, Cover]:
+    """From when and up to when each stream covers time."""
+    rows = connection.execute(
+        "select stream_id, min(first_at), max(cover_at) from catalogue.arrival where cover_at is not null group by 1"
+    ).fetchall()
+    return {stream_id: (first_at, cover_at) for stream_id, first_at, cover_at in rows}
 
 
 def span(covers: Iterable[Cover]) -> Cover:
