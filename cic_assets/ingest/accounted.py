@@ -43,6 +43,18 @@ def digests(rows: Rows, columns: Sequence[str]) -> dict[dt.date, str]:
     return {day: f"{_version(columns)}-{count}-{total:x}" for day, (count, total) in sums.items()}
 
 
+def added(one: Mapping[dt.date, str], other: Mapping[dt.date, str]) -> dict[dt.date, str]:
+    """Digests of the rows of both together."""
+    both = dict(one)
+    for day, digest in other.items():
+        version, count, total = digest.split("-")
+        if day in both:
+            _, counted, summed = both[day].split("-")
+            digest = f"{version}-{int(count) + int(counted)}-{(int(total, 16) + int(summed, 16)) % 2**64:x}"
+        both[day] = digest
+    return both
+
+
 class Fingerprints:
     """Which rows there are, by some columns, in 16 bytes each: two hashes, so that chance makes none equal."""
 

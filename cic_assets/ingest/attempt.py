@@ -19,9 +19,10 @@ from pyspark.errors import PySparkException
 
 from cic_assets.calendar import is_in_calendar
 from cic_assets.errors import PlatformError
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.decode import DecodeError
 from cic_assets.ingest.engine_errors import engine_said
-from cic_assets.ingest.ingest import IngestCount, ingest
+from cic_assets.ingest.ingest import ingest
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.lake.engine import EngineError

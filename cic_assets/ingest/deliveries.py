@@ -1,14 +1,15 @@
 """Deliveries that are held: judged as a whole at ingest, and released by a person or by a mended stream file.
 
-A delivery is one object of an arrival; objects with few rows are looked at together. Rows of a held one go to the
-quarantine with the reason D04, so that every identity counts them. What was found stands in `quality.delivery`; a
-release stands in the lake's journal and in `catalogue.release`, which only grow. What is wrong: `ingest/delivery.py`.
+A delivery is one object of an arrival; those with few rows are looked at together, as far as they are in one portion
+(`ingest/portions.py`). Rows of a held one go to the quarantine with the reason D04, so that every identity counts them.
+What was found stands in `quality.delivery`; a release stands in the lake's journal and in `catalogue.release`, which
+only grow. What is wrong: `ingest/delivery.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,18 +20,20 @@ from cic_assets.ingest.delivery import (
     LOOK_BACK,
     Finding,
     Profile,
+    Reference,
     findings,
     held_by,
     profiles,
     reference,
 )
 from cic_assets.ingest.judge import is_accepted
+from cic_assets.ingest.portions import Portion, Renewal
 from cic_assets.kinds.profile import Key
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import catalogue, journal
-from cic_assets.ledger.catalogue import Arrival, Incomplete, Release
+from cic_assets.ledger.catalogue import Incomplete, LandedObject, Release
 from cic_assets.parts import Parts
-from cic_assets.warehouse.connect import Connection, Warehouse
+from cic_assets.warehouse.connect import Connection
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -49,7 +52,8 @@ class Looked:
     """A delivery as it was judged.
 
     Attributes:
-        key: arrival date, and SHA-256 of the object, or "" for all small ones of the arrival.
+        portion: of which it is a part.
+        key: arrival date, and SHA-256 of the object, or the portion for all small ones of it.
         objects: SHA-256 of each.
         names: of its files, the first few.
         profile: what it is like.
@@ -58,6 +62,7 @@ class Looked:
     """
 
     stream_id: str
+    portion: str
     key: Key
     objects: tuple[str, ...]
     names: tuple[str, ...]
@@ -81,41 +86,30 @@ class Looked:
         return Incomplete(self.stream_id, self.key[0], ", ".join(self.names), (), None, texts)
 
 
-def keys(stream: Stream, batch: Sequence[Arrival], records: Mapping[str, int]) -> dict[tuple[dt.date, str], Key]:
-    """(arrival date, SHA-256) → the delivery as which it is judged.
-
-    Args:
-        stream: whose arrivals.
-        batch: these.
-        records: of each object.
-    """
-    found: dict[tuple[dt.date, str], Key] = {}
-    for arrival in batch:
-        for landed in arrival.objects:
-            # A released small one is not judged again with others that nobody has seen.
-            is_alone = records[landed.sha256] >= stream.delivery.min_rows or landed.sha256 in arrival.released
-            found[arrival.arrival_date, landed.sha256] = (arrival.arrival_date, landed.sha256 if is_alone else "")
-    return found
+# Arrival date and SHA-256 of an object → the delivery as which it is judged.
+Delivered = Mapping[tuple[dt.date, str], Key]
 
 
 def judged_with(
     judge: Callable[[Collection[Key]], DataFrame],
-    warehouse: Warehouse,
     stream: Stream,
-    batch: Sequence[Arrival],
-    records: Mapping[str, int],
+    renewals: Sequence[Renewal],
+    delivered: Delivered,
+    recorded: Sequence[Looked],
+    past: Sequence[tuple[dt.date, Profile]],
 ) -> tuple[DataFrame, list[Looked]]:
-    """Judges the rows of some arrivals, and each delivery as a whole.
+    """Judges the rows of some arrivals' portions, and each delivery as a whole.
 
     Args:
         judge: gives the judged rows, materialised, with day and month of some deliveries exchanged back.
-        warehouse: where it is kept.
         stream: whose arrivals.
-        batch: these, all of the stream's earlier ones being recorded already.
-        records: of each object.
+        renewals: these, all of the stream's earlier ones being recorded already.
+        delivered: their objects' deliveries.
+        recorded: deliveries of the same arrivals whose rows stay.
+        past: accepted deliveries of other arrivals (`past`).
 
     Returns:
-        (the rows, those of held deliveries rejected; the deliveries).
+        (the rows, those of held deliveries rejected; their deliveries).
     """
     frame = judge(())
     found = profiles(frame, stream)
@@ -123,38 +117,77 @@ def judged_with(
     if swapped:
         frame = judge(swapped)
         found = profiles(frame, stream)
-    looked = _looked(warehouse, stream, batch, found, keys(stream, batch, records))
+    looked = _looked(stream, renewals, found, delivered, recorded, past)
     return _without_held(frame, looked), looked
 
 
 def _looked(
-    warehouse: Warehouse,
     stream: Stream,
-    batch: Sequence[Arrival],
+    renewals: Sequence[Renewal],
     found: Mapping[Key, Profile],
-    delivered: Mapping[tuple[dt.date, str], Key],
+    delivered: Delivered,
+    recorded: Sequence[Looked],
+    past: Sequence[tuple[dt.date, Profile]],
 ) -> list[Looked]:
     """In the order of arrivals, each by what was accepted before it; within an arrival, none by another."""
-    arrivals = {arrival.arrival_date: arrival for arrival in batch}
-    with warehouse.transaction() as connection:
-        past = _past(connection, stream.id, sorted(arrivals))
+    before = list(past)
     looked: list[Looked] = []
-    for day, arrival in sorted(arrivals.items()):
-        usual = reference(past, day)
-        mine = sorted((key[1], profile) for key, profile in found.items() if key[0] == day)
-        for which, profile in mine:
-            wrong = findings(profile, stream, usual)
-            held = held_by(wrong, stream, arrival.released.get(which, ()))
-            objects = [each for each in arrival.objects if delivered[day, each.sha256] == (day, which)]
-            names = sorted({each.original_name for each in objects})[:_NAMES_KEPT]
-            hashes = tuple(sorted(each.sha256 for each in objects))
-            looked.append(Looked(stream.id, (day, which), hashes, tuple(names), profile, tuple(wrong), tuple(held)))
-        past += [(day, each.profile) for each in looked if each.key[0] == day and not each.held]
+    for renewal in sorted(renewals, key=lambda each: each.day):
+        usual = reference(before, renewal.day)
+        mine = [_one(stream, renewal, portion, found, delivered, usual) for portion in renewal.portions]
+        looked += [each for some in mine for each in some]
+        of_day = [each for each in (*looked, *recorded) if each.key[0] == renewal.day and not each.held]
+        before += [(renewal.day, each.profile) for each in of_day]
     return looked
 
 
-def _past(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> list[tuple[dt.date, Profile]]:
-    """Accepted deliveries of a stream as they were recorded: those between some days, and of the newest days before."""
+def _one(
+    stream: Stream,
+    renewal: Renewal,
+    portion: Portion,
+    found: Mapping[Key, Profile],
+    delivered: Delivered,
+    usual: Reference,
+) -> Iterator[Looked]:
+    """The deliveries of one portion that have rows."""
+    objects: dict[Key, list[LandedObject]] = {}
+    for landed in portion.objects:
+        objects.setdefault(delivered[renewal.day, landed.sha256], []).append(landed)
+    for key, some in sorted(objects.items()):
+        if key not in found:
+            continue
+        wrong = findings(found[key], stream, usual)
+        held = held_by(wrong, stream, renewal.arrival.released.get(key[1], ()))
+        names = sorted({each.original_name for each in some})[:_NAMES_KEPT]
+        hashes = tuple(sorted(each.sha256 for each in some))
+        yield Looked(stream.id, portion.id, key, hashes, tuple(names), found[key], tuple(wrong), tuple(held))
+
+
+def recorded(connection: Connection, stream_id: str, portions: Collection[str]) -> list[Looked]:
+    """The deliveries of some portions as they were recorded, with what is kept of their profiles."""
+    rows = connection.execute(
+        "select portion, arrival_date, delivery, objects, file_names, row_count, charge_point_count, median_kwh,"
+        " median_kw, hours, held_by, findings, finding_texts from quality.delivery"
+        " where stream_id = %s and portion = any(%s) order by arrival_date, delivery",
+        [stream_id, sorted(portions)],
+    ).fetchall()
+    looked = []
+    for portion, day, delivery, objects, files, count, points, kwh, kw, hours, by, names, texts in rows:
+        profile = Profile(rows=count, charge_points=points, median_kwh=kwh, median_kw=kw, hours=tuple(hours))
+        found = tuple(Finding(name, text) for name, text in zip(names, texts, strict=True))
+        held = tuple(each for each in found if each.name in by)
+        looked.append(Looked(stream_id, portion, (day, delivery), tuple(objects), tuple(files), profile, found, held))
+    return looked
+
+
+def past(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> list[tuple[dt.date, Profile]]:
+    """Accepted deliveries of a stream as they were recorded: those between some days, and of the newest days before.
+
+    Args:
+        connection: to the warehouse.
+        stream_id: whose deliveries.
+        days: arrivals, in order, whose own ones are left out.
+    """
     rows = connection.execute(
         "select arrival_date, charge_point_count, median_kwh, median_kw, hours from quality.delivery"
         " where stream_id = %(stream)s and not is_held and arrival_date < %(last)s and arrival_date <> all(%(days)s)"
@@ -184,25 +217,36 @@ def _without_held(judged: DataFrame, looked: Sequence[Looked]) -> DataFrame:
     )
 
 
-def record(connection: Connection, stream_id: str, days: Sequence[dt.date], looked: Sequence[Looked]) -> None:
-    """Keeps what was found in some arrivals' deliveries, in place of what was found before."""
+def record(
+    connection: Connection, stream_id: str, days: Sequence[dt.date], staying: Collection[str], looked: Sequence[Looked]
+) -> None:
+    """Keeps what was found in some arrivals' deliveries, in place of what was found before.
+
+    Args:
+        connection: in whose transaction.
+        stream_id: whose arrivals.
+        days: which.
+        staying: portions of them whose deliveries stay as they are.
+        looked: the others.
+    """
     connection.execute(
-        "delete from quality.delivery where stream_id = %s and arrival_date = any(%s)", [stream_id, list(days)]
+        "delete from quality.delivery where stream_id = %s and arrival_date = any(%s)"
+        " and (portion is null or portion <> all(%s))",
+        [stream_id, list(days), sorted(staying)],
     )
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into quality.delivery (stream_id, arrival_date, delivery, objects, file_names, row_count,"
+            "insert into quality.delivery (stream_id, portion, arrival_date, delivery, objects, file_names, row_count,"
             " charge_point_count, median_kwh, median_kw, hours, is_held, held_by, findings, finding_texts)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 [
-                    stream_id, *each.key, list(each.objects), list(each.names), each.profile.rows,
+                    stream_id, each.portion, *each.key, list(each.objects), list(each.names), each.profile.rows,
                     each.profile.charge_points, each.profile.median_kwh, each.profile.median_kw,
                     list(each.profile.hours), bool(each.held), [found.name for found in each.held],
                     [found.name for found in each.found], [found.text for found in each.found],
                 ]
                 for each in looked
-                if each.key[0] in set(days)
             ],
         )  # fmt: skip
 

@@ -18,7 +18,7 @@ from cic_assets.kinds.rule import Rule
 from cic_assets.kinds.stream import Stream
 
 if TYPE_CHECKING:
-    from cic_assets.ingest.ingest import IngestCount
+    from cic_assets.ingest.count import IngestCount
 
 # Checks that are not a rule's: name → what holds.
 BATCH_CHECKS = {

@@ -86,7 +86,7 @@ def count_unreadable(judged: DataFrame) -> dict[Any, dict[str, tuple[int, int]]]
     """What there was to read and what was not read (U01), over all decoded rows that are not left out.
 
     Returns:
-        arrival date → column of the stream file → (values present, of these unreadable); only columns that are audited.
+        portion → column of the stream file → (values present, of these unreadable); only columns that are audited.
     """
     names = [name.removeprefix("present_") for name in judged.columns if name.startswith("present_")]
     looked_at = F.col("decode_fault").isNull() & ~F.col("skipped")
@@ -94,18 +94,18 @@ def count_unreadable(judged: DataFrame) -> dict[Any, dict[str, tuple[int, int]]]
     for name in names:
         columns.append(F.sum(F.col(f"present_{name}").cast("bigint")).alias(f"present_{name}"))
         columns.append(F.sum(F.array_contains("unreadable", name).cast("bigint")).alias(f"unreadable_{name}"))
-    rows = judged.where(looked_at).groupBy("arrival_date").agg(F.count(F.lit(1)).alias("n_rows"), *columns)
+    rows = judged.where(looked_at).groupBy("portion").agg(F.count(F.lit(1)).alias("n_rows"), *columns)
     return {
-        row["arrival_date"]: {name: (int(row[f"present_{name}"]), int(row[f"unreadable_{name}"])) for name in names}
+        row["portion"]: {name: (int(row[f"present_{name}"]), int(row[f"unreadable_{name}"])) for name in names}
         for row in rows.toArrow().to_pylist()
     }
 
 
 def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[Any, dict[str, tuple[int, int]]]:
-    """How often each rule fired and how often it contradicted itself, by `arrival_date`, in one pass.
+    """How often each rule fired and how often it contradicted itself, by `portion`, in one pass.
 
     Returns:
-        arrival date → rule id → (fired, disagreements); `EVERY` → (all rows, rejected ones), `SKIPPED` → (rows, 0).
+        portion → rule id → (fired, disagreements); `EVERY` → (all rows, rejected ones), `SKIPPED` → (rows, 0).
     """
 
     def total(condition: Column) -> Column:
@@ -121,8 +121,8 @@ def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[Any, dict[st
         columns.append(total(fired).alias(f"fired_{rule.id}"))
         columns.append(total(F.array_contains("disagreements", rule.id)).alias(f"wrong_{rule.id}"))
     found = {}
-    for row in judged.groupBy("arrival_date").agg(*columns).toArrow().to_pylist():
+    for row in judged.groupBy("portion").agg(*columns).toArrow().to_pylist():
         counts = {rule.id: (int(row[f"fired_{rule.id}"]), int(row[f"wrong_{rule.id}"])) for rule in rules}
         others = {EVERY: (int(row["n_rows"]), int(row["n_rejected"])), SKIPPED: (int(row["n_skipped"]), 0)}
-        found[row["arrival_date"]] = {**others, **counts}
+        found[row["portion"]] = {**others, **counts}
     return found

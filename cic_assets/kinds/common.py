@@ -22,7 +22,7 @@ from cic_assets.kinds.stream import PARTY_ID, Numbers, Stream, referenced_fields
 # What a decoded record brings with it, and the file it came from.
 PROVENANCE = (
     "arrival_date", "source_file", "source_line", "raw", "arrived_at", "decode_fault", "detail", "content", "skipped",
-    "delivery", "shows_swap",
+    "portion", "delivery", "shows_swap",
 )  # fmt: skip
 HOUR_MICROS = 3_600_000_000
 # A text of the common model, in bytes of UTF-8. OCPI's ids have 36 or 48 signs; an entry of a Postgres index takes
@@ -76,13 +76,15 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
 
     Args:
         records: the decoded columns `cic.*`, `source_file`, `arrival_date`, `arrived_at` and the stream's fields
-            as text. `cic.delivery` says which delivery of the arrival a row is of, and `cic.shows_swap` whether it
-            shows day and month exchanged (`ingest/delivery.py`); without them, all is one delivery that does not.
+            as text. `cic.portion` says with what a row is replaced (`ingest/portions.py`), `cic.delivery` which
+            delivery it is of, and `cic.shows_swap` whether that shows day and month exchanged (`ingest/delivery.py`);
+            without them, all is one delivery that does not.
         stream: whose expressions.
         beside: more columns, over the feed's fields.
     """
     known = records.withColumns({"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")})
-    for name, value in (("cic.delivery", F.lit("")), ("cic.shows_swap", F.lit(False))):
+    absent = {"cic.portion": F.lit(""), "cic.delivery": F.lit(""), "cic.shows_swap": F.lit(False)}
+    for name, value in absent.items():
         known = known if name in known.columns else known.withColumn(name, value)
     frame = known.select(
         "arrival_date",
@@ -94,6 +96,7 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
         F.col("`cic.fault_text`").alias("detail"),
         F.col("`cic.content`").alias("content"),
         _skipped(stream).alias("skipped"),
+        F.col("`cic.portion`").alias("portion"),
         F.col("`cic.delivery`").alias("delivery"),
         F.col("`cic.shows_swap`").alias("shows_swap"),
         *beside,

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-# Arrival date and which delivery of it; "" for all small ones of the arrival together.
+# Arrival date and which delivery of it: an object's SHA-256, or the portion of small ones that are looked at together.
 Key = tuple[dt.date, str]
 
 

@@ -14,4 +14,6 @@ ORIGIN = [
     ("source_file", pa.string()),
     ("source_line", pa.int64()),
     ("arrived_at", INSTANT),
+    # What of the arrival is replaced together (`ingest/portions.py`).
+    ("portion", pa.string()),
 ]

@@ -133,7 +133,7 @@ class Delivery(Part):
         int,
         Field(ge=1),
         told(
-            "smaller deliveries of an arrival are looked at together, and not at all where "
+            "smaller deliveries of one portion of an arrival are looked at together, and not at all where "
             "they have fewer rows together",
             50,
         ),
@@ -428,6 +428,11 @@ class Stream(Part):
     def reads_sightings(self) -> bool:
         """Whether each sighting of equal bytes is a delivery of its own: the bytes don't say when they were true."""
         return SEEN_AT in self._referenced
+
+    @property
+    def looks_at_moment(self) -> bool:
+        """Whether rows are judged beside all that arrived at the same moment: the pages of a response."""
+        return False
 
     @cached_property
     def required_fields(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ QUARANTINE = pa.schema(
         ("raw", pa.string()),
         # Of what could not be decoded: why.
         ("detail", pa.string()),
+        ("portion", pa.string()),
     ]
 )
 _PARTITIONS = ["stream_id", "arrival_date", "event_date"]
@@ -58,6 +59,7 @@ def replace_arrivals(
     arrivals: Iterable[dt.date],
     rows: Rows,
     demand_claim: Callable[[], None],
+    portions: Mapping[dt.date, Collection[str]] | None = None,
 ) -> None:
     """Swaps the rows of one stream's arrivals in one commit; readers see the old rows or the new ones.
 
@@ -72,14 +74,13 @@ def replace_arrivals(
         arrivals: which are replaced.
         rows: what replaces them.
         demand_claim: raises if another run has claimed the arrivals since.
+        portions: of an arrival that keeps rows, the portions whose rows go or come; its others stay.
 
     Raises:
         CommitFailedError: other writers were faster eight times.
         LakeError: the folder takes nothing (full, read-only, broken).
     """
-    # Not user text: a stream id is [a-z0-9_-] by the model of stream files.
-    days = ", ".join(f"'{day.isoformat()}'" for day in sorted(arrivals))
-    predicate = f"stream_id = '{stream_id}' AND arrival_date IN ({days})"
+    predicate = _replaced(stream_id, sorted(arrivals), portions or {})
     uri = lake.uri(f"accepted/{kind}")
     for attempt in range(_COMMIT_ATTEMPTS):
         try:
@@ -98,6 +99,20 @@ def replace_arrivals(
         except (OSError, DeltaError) as error:
             # delta-rs names no path; what a disk refuses while it writes Parquet, it calls a DeltaError.
             raise LakeError(f"{uri} can't be written: {error}; mend it and run again") from error
+
+
+def _replaced(stream_id: str, arrivals: Sequence[dt.date], portions: Mapping[dt.date, Collection[str]]) -> str:
+    """Which rows a swap replaces. No user text: a stream id is [a-z0-9_-] by the model of stream files."""
+
+    def among(column: str, values: Iterable[str]) -> str:
+        return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+    text = f"stream_id = '{stream_id}' AND {among('arrival_date', [day.isoformat() for day in arrivals])}"
+    if not portions:
+        return text
+    some = among("portion", sorted(portion for day in arrivals for portion in portions.get(day, ())))
+    whole = [day.isoformat() for day in arrivals if day not in portions]
+    return f"{text} AND ({among('arrival_date', whole)} OR {some})" if whole else f"{text} AND {some}"
 
 
 def _to_write(rows: Rows) -> pa.Table | pa.RecordBatchReader:

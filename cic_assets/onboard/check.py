@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from cic_assets.formats.read import read_records
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.decode import write_decoded
 from cic_assets.ingest.delivery import Profile, profiles
-from cic_assets.ingest.ingest import IngestCount
 from cic_assets.ingest.judge import (
     EVERY,
     SKIPPED,
@@ -140,21 +140,21 @@ def _profile(trial: Trial) -> Profile:
 def _count(trial: Trial, rows_in: int, day: dt.date) -> IngestCount:
     stream = trial.stream
     rules = rules_of(trial.rule_set, stream.kind)
-    found = dict(count_by_rule(trial.judged, rules).get(day, {}))
+    found = dict(count_by_rule(trial.judged, rules).get("", {}))
     every, quarantined = found.pop(EVERY, (0, 0))
     skipped, _ = found.pop(SKIPPED, (0, 0))
     (newest,) = trial.judged.where(is_accepted()).agg(F.max(KINDS[stream.kind].newest).alias("n")).toArrow().to_pylist()
     return IngestCount(
         stream.id,
         day,
-        rows_in,
-        every - quarantined - skipped,
-        quarantined,
-        {rule: fired for rule, (fired, _) in found.items()},
-        {rule.id: found.get(rule.id, (0, 0))[1] for rule in rules},
-        newest["n"],
+        rows_in=rows_in,
+        accepted=every - quarantined - skipped,
+        quarantined=quarantined,
+        fired={rule: fired for rule, (fired, _) in found.items()},
+        disagreements={rule.id: found.get(rule.id, (0, 0))[1] for rule in rules},
+        newest=newest["n"],
         skipped=skipped,
-        unreadable=count_unreadable(trial.judged).get(day, {}),
+        unreadable=count_unreadable(trial.judged).get("", {}),
     )
 
 

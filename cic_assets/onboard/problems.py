@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from pyspark.sql import functions as F
 
 from cic_assets.facts.sessions import named_ids, told_apart
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.decode import names_twice
 from cic_assets.ingest.delivery import Profile, findings
 from cic_assets.ingest.expectations import broken
-from cic_assets.ingest.ingest import IngestCount
 from cic_assets.ingest.judge import is_accepted
 from cic_assets.ingest.personal import Guard, held_reason
 from cic_assets.kinds.every import KINDS

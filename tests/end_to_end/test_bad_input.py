@@ -27,8 +27,9 @@ from dagster import DagsterInstance
 from typer.testing import CliRunner
 
 from cic_assets.cli import app as cli
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.expectations import validate
-from cic_assets.ingest.ingest import IngestCount, ingest
+from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import land, shown_name
 from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.rules import rules_of

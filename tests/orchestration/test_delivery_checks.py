@@ -6,9 +6,9 @@ import datetime as dt
 
 from dagster import AssetCheckSeverity, AssetKey
 
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.deliveries import Looked
 from cic_assets.ingest.delivery import Finding, Profile
-from cic_assets.ingest.ingest import IngestCount
 from cic_assets.ledger.catalogue import Incomplete
 from cic_assets.orchestrate.assets.delivery_checks import DELIVERY_CHECKS, delivery_results
 

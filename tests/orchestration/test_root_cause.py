@@ -8,7 +8,7 @@ from dagster import Failure, GraphDefinition, op
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 
-from cic_assets.ingest.ingest import IngestError
+from cic_assets.ingest.replace import IngestError
 from cic_assets.orchestrate.runner import root_cause
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from dagster import AssetCheckSeverity
 
-from cic_assets.ingest.ingest import IngestCount
+from cic_assets.ingest.count import IngestCount
 from cic_assets.kinds.rules import RULES, rules_of
 from cic_assets.orchestrate.assets.stream_checks import check_specs, count_checks
 from cic_assets.settings import EXAMPLE_STREAMS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.expectations import broken, validate
-from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.rules import rules_of
 from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import load_stream

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cic_assets.ingest import ingest
+from cic_assets.ingest import count
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.stream import Stream
@@ -138,7 +138,7 @@ def test_no_message_grows_with_the_feeds(settings: Settings, messages, tmp_path,
             " (select sum(row_count) from quality.unmapped_status), (select count(*) from quality.unmapped_status)"
         ).fetchone()
     assert counts == (
-        POINTS * (DAYS + 1), POINTS * DAYS * 3, 2_000, POINTS * DAYS * A_DAY // 2, ingest.WORDS_KEPT + 1,
+        POINTS * (DAYS + 1), POINTS * DAYS * 3, 2_000, POINTS * DAYS * A_DAY // 2, count.WORDS_KEPT + 1,
     )  # fmt: skip
     found = checksum(settings)
     assert FACTS.setdefault("all", repr(found)) == repr(found)

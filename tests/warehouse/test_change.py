@@ -13,7 +13,8 @@ from cic_assets.cli import app as cli
 from cic_assets.cli import streams as cli_streams
 from cic_assets.ingest.attempt import attempt_all
 from cic_assets.ingest.change import Loss, loss
-from cic_assets.ingest.ingest import IngestCount, ingest
+from cic_assets.ingest.count import IngestCount
+from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import adopt_foreign, land
 from cic_assets.kinds.every import KINDS, parse_stream
 from cic_assets.kinds.stream import Stream

@@ -11,9 +11,10 @@ import pytest
 from cic_assets.facts import rated as identity
 from cic_assets.facts import reach, touch
 from cic_assets.ingest import decode, ingest, judge
+from cic_assets.ingest import replace as replacing
 from cic_assets.ingest.decode import DecodeError
-from cic_assets.ingest.ingest import IngestError
 from cic_assets.ingest.landing import land
+from cic_assets.ingest.replace import IngestError
 from cic_assets.kinds.every import KINDS, parse_stream
 from cic_assets.kinds.sessions.stream import SessionsStream
 from cic_assets.lake import tables
@@ -92,9 +93,9 @@ def test_a_stream_whose_ids_become_none_changes_its_sessions(tmp_path):
         for name in ("1", "by start")
     )
     stream, lake = STREAM.model_construct(kind="sessions"), Lake(str(tmp_path))
-    changed = ingest._changed(old, stream, new, lake)
+    changed = replacing._changed(old, stream, new, lake)
     assert [rows.to_table()["session_id"].to_pylist() for rows in changed] == [["1"], ["by start"]]
-    assert [rows.count_rows() for rows in ingest._changed(old, stream, old, lake)] == [0, 0]
+    assert [rows.count_rows() for rows in replacing._changed(old, stream, old, lake)] == [0, 0]
 
 
 @pytest.fixture

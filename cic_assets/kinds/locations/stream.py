@@ -33,3 +33,8 @@ class LocationsStream(Stream):
         description="how the feed writes numbers, if not as 1234.5",
         examples=[{"decimal": ",", "thousands": ".", "signs": ["€", "kWh"]}],
     )
+
+    @property
+    def looks_at_moment(self) -> bool:
+        """True: a charge point may stand at two sites (E08)."""
+        return True

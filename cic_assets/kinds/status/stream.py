@@ -61,6 +61,11 @@ class StatusStream(Stream):
         return confirms or self.reads_sightings or self.period is not None
 
     @property
+    def looks_at_moment(self) -> bool:
+        """Of a polled feed, where a connector may stand in two places (E08)."""
+        return self.is_polled
+
+    @property
     def silence(self) -> dt.timedelta | None:
         """How long a state is believed after the last event or confirmation; None for ever."""
         if isinstance(self.max_silence, str):

@@ -26,8 +26,8 @@ from cic_assets.calendar import is_in_calendar
 from cic_assets.facts.unfinished import missing_check, no_stream_is_missing
 from cic_assets.ingest import deliveries
 from cic_assets.ingest.attempt import Attempt, attempt_all, fail
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.feeds import feed_states
-from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey
 
-from cic_assets.ingest.ingest import IngestCount
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ledger.catalogue import Incomplete
 
 DELIVERY_CHECKS = {

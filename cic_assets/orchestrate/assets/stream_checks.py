@@ -13,8 +13,8 @@ from pathlib import Path
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
+from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.expectations import BATCH_CHECKS, BLOCKING_BATCH_CHECKS, CheckOutcome, fired_pct, validate
-from cic_assets.ingest.ingest import IngestCount
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rule import WITHOUT_LIMIT, Rule
 from cic_assets.kinds.rules import RULES, rules_of
