@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cic_assets.calendar import days_of, month_of
+from cic_assets.facts import outcome
 from cic_assets.facts.expected import expected_check
 from cic_assets.facts.fact import Computed, Fact, Table
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.rated import registered
-from cic_assets.facts.status import DISPOSITIONS, SECONDS, Feed, StatusFacts, days_table, feeds_table, status_facts
+from cic_assets.facts.status import SECONDS, Feed, StatusFacts, days_table, feeds_table, status_facts
 from cic_assets.facts.status_edges import (
     charge_point_count,
     early_entries,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 KIND = "status"
 STATUS_DAY = "facts.charge_point_status_day"
-STATUS_DISPOSITION = "quality.status_disposition"
 TABLES = (
     Table(
         STATUS_DAY,
@@ -49,11 +49,6 @@ TABLES = (
         "Per charge point and local day, from its feed's first cover to yesterday or its end: seconds in each of "
         "OCPI's nine states, unreported and unobserved, to the microsecond; they add up to the day of 23, 24 or 25 "
         "hours.",
-    ),
-    Table(
-        STATUS_DISPOSITION,
-        "status_date",
-        "Per stream, arrival and local day: how many accepted records are in facts, duplicates, superseded.",
     ),
 )
 _FLAG_CHECKS = ("E04", "E05", "E07")
@@ -64,16 +59,19 @@ def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
     renew_edges(parts)
     feeds = feeds_of(parts.warehouse, parts.streams)
     now = dt.datetime.now(dt.UTC)
-    found: dict[str, list[Rows]] = {table.name: [] for table in TABLES}
+    found: list[Rows] = []
+    placed: list[Rows] = []
     read = 0
     weight = charge_point_count(parts.warehouse)
     for dates in in_passes(parts, window.periods, weight) if feeds else ():
         with parts.staging() as scratch:
             facts, records = _pass(parts, feeds, now, dates, scratch)
-            found[STATUS_DAY].append(bring_back(facts.day, staging))
-            found[STATUS_DISPOSITION].append(bring_back(facts.disposition, staging))
+            found.append(bring_back(facts.day, staging))
+            placed.append(outcome.bring_back_counts(facts.outcomes, STATUS, staging))
             read += records.count()
-    return Computed({table.name: _joined(table, found[table.name]) for table in TABLES}, read)
+    nothing = pa.schema([("stream_id", pa.string()), ("status_date", pa.date32())])
+    days = union(found, found[0].schema if found else nothing)
+    return Computed({STATUS_DAY: days}, read, union(placed, outcome.SCHEMA))
 
 
 def _pass(
@@ -107,11 +105,6 @@ def _pass(
     return facts, records
 
 
-def _joined(table: Table, parts: list[Rows]) -> Rows:
-    nothing = pa.schema([("stream_id", pa.string()), (table.date_column, pa.date32())])
-    return union(parts, parts[0].schema if parts else nothing)
-
-
 def _makes_stale(parts: Parts, window: Window, computed: Computed) -> set[tuple[str, dt.date]]:
     """The months that count the window's charge points."""
     months = {(CHARGE_POINTS, month_of(day)) for day in days_of(window.start, window.end)}
@@ -138,9 +131,9 @@ def _providers(connection: Connection, window: Window) -> set[str]:
 
 def audit(computed: Computed) -> list[Finding]:
     """The identities of numbers.md 2, on the rows that are about to replace others, and the flags that look around."""
-    day, disposition = computed.rows[STATUS_DAY], computed.rows[STATUS_DISPOSITION]
+    day = computed.rows[STATUS_DAY]
     days, wrong = day.count_rows(), [each for piece in pieces(day) for each in _not_adding_up(piece)]
-    placed = sum(total(disposition, name) for name in DISPOSITIONS)
+    placed = total(computed.outcomes, "row_count")
     return [
         Finding(
             check="seconds_add_up",
@@ -151,7 +144,7 @@ def audit(computed: Computed) -> list[Finding]:
         ),
         Finding(
             check="records_add_up",
-            table=STATUS_DISPOSITION,
+            table=STATUS_DAY,
             passed=placed == computed.rows_read,
             text=f"{computed.rows_read} records read, {placed} placed",
             figures={"records read": computed.rows_read, "placed": placed},
@@ -257,7 +250,7 @@ CHARGE_POINT_STATUS = Fact(
         ),
         Check(
             "records_add_up",
-            STATUS_DISPOSITION,
+            STATUS_DAY,
             "records read = in facts + duplicates + superseded, before the swap",
             is_blocking=True,
         ),
@@ -267,7 +260,7 @@ CHARGE_POINT_STATUS = Fact(
             "no feed has few entries a year or more before all others: they open no days",
         ),
         *(Check(rule, STATUS_DAY, f"flag: {CROSS_RULES[rule].message}") for rule in _FLAG_CHECKS),
-        resolved_check(STATUS_DISPOSITION),
+        resolved_check(STATUS_DAY),
         pending_check(STATUS_DAY),
         expected_check(STATUS_DAY),
         missing_check(STATUS_DAY, KIND),

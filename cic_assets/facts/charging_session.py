@@ -9,12 +9,13 @@ from itertools import count
 import pyarrow.compute as pc
 
 from cic_assets.calendar import months_of
+from cic_assets.facts import outcome
 from cic_assets.facts.expected import expected_check
 from cic_assets.facts.fact import Computed, Fact, Table
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.rated import aliases_of, registered
 from cic_assets.facts.ratings import renew_ratings
-from cic_assets.facts.sessions import DISPOSITIONS, named_ids, session_facts
+from cic_assets.facts.sessions import named_ids, session_facts
 from cic_assets.facts.touch import SESSIONS
 from cic_assets.facts.unfinished import missing_check, pending_check, resolved_check
 from cic_assets.kinds.identity import identified
@@ -31,24 +32,18 @@ KIND = "sessions"
 BYTES_PER_SESSION = 4_000
 SESSION = "facts.charging_session"
 SESSION_DAY = "facts.charging_session_day"
-DISPOSITION = "quality.disposition"
 TABLES = (
     Table(
         SESSION,
         "start_date",
         "One row per charging session, by local start date. Duplicates, superseded versions and open ones are left out "
-        "and counted in quality.disposition.",
+        "and counted in quality.outcome.",
     ),
     Table(
         SESSION_DAY,
         "start_date",
         "Per charge point, local start date and currency: count; min, mean, max and total of duration (s), energy "
         "(kWh) and revenue. Credits, credited, invalid and reservation sessions are out.",
-    ),
-    Table(
-        DISPOSITION,
-        "month_date",
-        "Per stream, arrival and month of start: how many accepted rows are in facts, open, duplicates, superseded.",
     ),
 )
 
@@ -60,6 +55,7 @@ def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
     """
     spark, warehouse = parts.spark, parts.warehouse
     pieces_of: dict[str, list[Rows]] = {table.name: [] for table in TABLES}
+    placed: list[Rows] = []
     read = 0
     with parts.staging() as scratch:
         names = aliases_of(warehouse, spark, scratch)
@@ -76,10 +72,12 @@ def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
                         spark, frame, folder.uri(str(next(number)))
                     ),
                 )
-                for table, frame in zip(TABLES, (facts.session, facts.day, facts.disposition), strict=True):
+                for table, frame in zip(TABLES, (facts.session, facts.day), strict=True):
                     pieces_of[table.name].append(bring_back(frame, staging))
+                placed.append(outcome.bring_back_counts(facts.outcomes, SESSIONS, staging))
                 read += facts.rows_read
-    return Computed({name: union(found, found[0].schema) for name, found in pieces_of.items()}, read)
+    rows = {name: union(found, found[0].schema) for name, found in pieces_of.items()}
+    return Computed(rows, read, union(placed, outcome.SCHEMA))
 
 
 def _passes(parts: Parts, start: dt.date, end: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
@@ -100,8 +98,9 @@ def _passes(parts: Parts, start: dt.date, end: dt.date) -> Iterator[tuple[dt.dat
 
 def audit(computed: Computed) -> list[Finding]:
     """The identities of numbers.md 4 and the day's arithmetic, on the rows that are about to replace others."""
-    session, day, disposition = (computed.rows[table.name] for table in TABLES)
-    placed = sum(total(disposition, name) for name in DISPOSITIONS)
+    session, day = (computed.rows[table.name] for table in TABLES)
+    placed = total(computed.outcomes, "row_count")
+    kept = total(computed.outcomes.filter(pc.field("outcome") == "in_facts"), "row_count")
     counted = session.filter(pc.field("is_counted"))
     sessions, energy = counted.count_rows(), total(counted, "energy_kwh")
     rows = session.count_rows()
@@ -109,9 +108,9 @@ def audit(computed: Computed) -> list[Finding]:
         Finding(
             check="rows_add_up",
             table=SESSION,
-            passed=placed == computed.rows_read and total(disposition, "in_facts") == rows,
+            passed=placed == computed.rows_read and kept == rows,
             text=f"{computed.rows_read} rows read, {placed} placed, {rows} sessions",
-            figures={"rows read": computed.rows_read, "placed": int(placed), "sessions": rows},
+            figures={"rows read": computed.rows_read, "placed": placed, "sessions": rows},
         ),
         Finding(
             check="day_adds_up",
@@ -172,7 +171,7 @@ CHARGING_SESSION = Fact(
             is_blocking=True,
         ),
         Check("S16", SESSION, f"flag: {CROSS_RULES['S16'].message}"),
-        resolved_check(DISPOSITION),
+        resolved_check(SESSION),
         pending_check(SESSION),
         expected_check(SESSION),
         missing_check(SESSION, KIND),

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from cic_assets.errors import PlatformError
+from cic_assets.facts import outcome
 from cic_assets.facts.expected import Missing, expected_feeds, missing_feeds, spared
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.unfinished import failed_of, no_stream_is_missing, nothing_unresolved, pending_restatement
 from cic_assets.lake.rows import Rows
 from cic_assets.lake.zones import Lake
-from cic_assets.ledger.periods import Window, claim_window, swap_window
+from cic_assets.ledger.periods import OUTCOME, Window, claim_window, swap_window
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection, Warehouse
 
@@ -33,10 +34,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Computed:
-    """One window's rows by table, which lie in staging; how many rows were read; what the computation itself found."""
+    """One window's rows, which lie in staging.
+
+    Attributes:
+        rows: by table.
+        rows_read: how many accepted rows were read.
+        outcomes: what became of them, as in `quality.outcome`; none of a fact that is made of other facts.
+        findings: what the computation itself found.
+    """
 
     rows: Mapping[str, Rows]
     rows_read: int = 0
+    outcomes: Rows = outcome.NONE
     findings: tuple[Finding, ...] = ()
 
 
@@ -141,6 +150,7 @@ def compute_window(fact: Fact, parts: Parts, window: Window, owner: str) -> Publ
         if failed:
             raise FactRefusedError(found, failed)
         tables = {table.name: (table.date_column, computed.rows[table.name]) for table in fact.tables}
+        tables[OUTCOME] = ("period_date", computed.outcomes)
         stale = fact.makes_stale(parts, window, computed)
         swap_window(warehouse, window, owner, touch_id, tables, stale, fact.then, spared(missing))
         found += [*_unfinished(fact, warehouse, missing), *fact.look(parts, window, computed)]
@@ -152,11 +162,11 @@ def _unfinished(fact: Fact, warehouse: Warehouse, missing: Sequence[Missing]) ->
     """What of the fact's streams is not in its rows, and which of its periods are older than that."""
     if fact.kind is None:
         return []
-    table, last = fact.tables[0].name, fact.tables[-1].name
+    table = fact.tables[0].name
     with warehouse.transaction() as connection:
         return [
             expected_feeds(table, missing),
             no_stream_is_missing(table, failed_of(connection, fact.kind)),
-            nothing_unresolved(connection, fact.name, fact.kind, last, "month" if fact.is_monthly else "day"),
+            nothing_unresolved(connection, fact.name, fact.kind, table, "month" if fact.is_monthly else "day"),
             pending_restatement(connection, fact.name, table, "monthly" if fact.is_monthly else "daily"),
         ]

@@ -14,7 +14,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-DISPOSITIONS = ("in_facts", "open", "duplicates", "superseded")
+from cic_assets.facts.outcome import outcomes
+
 # What an id is unique within, if it is; and what one session's versions share.
 _RECORD = ("provider_id", "record_kind", "session_id")
 _SESSION = (*_RECORD, "told_by")
@@ -34,13 +35,13 @@ class SessionFacts:
     Attributes:
         session: one row per session; columns of `facts.charging_session`.
         day: one row per charge point, start date and currency; columns of `facts.charging_session_day`.
-        disposition: per stream, arrival and month, what became of the accepted rows; columns of `quality.disposition`.
-        rows_read: how many accepted rows start in the window; the dispositions add up to it.
+        outcomes: per stream, arrival and month, what became of the accepted rows (`facts/outcome.py`).
+        rows_read: how many accepted rows start in the window; the outcomes add up to it.
     """
 
     session: DataFrame
     day: DataFrame
-    disposition: DataFrame
+    outcomes: DataFrame
     rows_read: int
 
 
@@ -63,14 +64,11 @@ def session_facts(
     """
     in_window = (F.col("start_date") >= F.lit(start)) & (F.col("start_date") < F.lit(end))
     decided = checkpoint(resolve(checkpoint(_neighbourhood(accepted, in_window)), checkpoint).where(in_window))
-    session = _unlisted(decided.where(F.col("disposition") == "in_facts"), registry)
-    disposition = decided.groupBy("stream_id", "arrival_date", F.trunc("start_date", "MM").alias("month_date")).agg(
-        *(_count(F.col("disposition") == name).alias(name) for name in DISPOSITIONS)
-    )
+    session = _unlisted(decided.where(F.col("outcome") == "in_facts"), registry)
     return SessionFacts(
         session=session.select(*SESSION_FACT_COLUMNS),
         day=session_day(session),
-        disposition=disposition,
+        outcomes=outcomes(decided, F.trunc("start_date", "MM")),
         rows_read=accepted.where(in_window).count(),
     )
 
@@ -114,7 +112,7 @@ def _neighbourhood(accepted: DataFrame, in_window: Column) -> DataFrame:
 
 
 def resolve(rows: DataFrame, checkpoint: Callable[[DataFrame], DataFrame]) -> DataFrame:
-    """Adds `disposition` to accepted rows and completes `flags`. Needs all rows of each id given.
+    """Adds `outcome` to accepted rows and completes `flags`. Needs all rows of each id given.
 
     Billing and credits each look at the rows several times, so what comes before is written down once.
     """
@@ -153,7 +151,7 @@ def _versioned(rows: DataFrame) -> DataFrame:
     # Copies rank behind all firsts, so that the newest first is number 1.
     versions = Window.partitionBy(*_SESSION).orderBy((F.col("copy") > 1).cast("int"), *_newest_first())
     return ranked.withColumn("version", F.row_number().over(versions)).withColumn(
-        "disposition",
+        "outcome",
         F.when(F.col("copy") > 1, "duplicates").when(F.col("version") > 1, "superseded").otherwise("in_facts"),
     )
 
@@ -166,7 +164,7 @@ def _billed(rows: DataFrame) -> DataFrame:
     other has, as some feeds name one point by two ids; else the Session is marked too, and both stay.
     """
     no = F.lit(False)
-    current = F.col("disposition") == "in_facts"
+    current = F.col("outcome") == "in_facts"
     bill = [f"bill_{name}" for name in (*_SESSION, "charge_point_id")]
     bills = rows.where(current & (F.col("record_kind") == "cdr") & F.col("cdr_session_id").isNotNull()).select(
         *(F.col(name.removeprefix("bill_")).alias(name) for name in bill),
@@ -188,10 +186,10 @@ def _billed(rows: DataFrame) -> DataFrame:
     marks = billed.unionByName(bearers.select("*", no.alias("billed"), F.lit(True).alias("linked_apart")))
     joined = rows.join(marks, [*_SESSION], "left").withColumn("linked_apart", F.coalesce("linked_apart", no))
     return joined.withColumn(
-        "disposition",
+        "outcome",
         F.when(current & F.coalesce("billed", no), "superseded")
         .when(current & F.col("is_open"), "open")
-        .otherwise(F.col("disposition")),
+        .otherwise(F.col("outcome")),
     ).drop("billed")
 
 
@@ -208,7 +206,7 @@ def _credited(rows: DataFrame) -> DataFrame:
 
     The two agree on the charge point; where the original's id is reused, on the start within 24 h too.
     """
-    here = rows.where(F.col("disposition") == "in_facts")
+    here = rows.where(F.col("outcome") == "in_facts")
     credits = here.where(F.col("credit")).select(
         *(F.col(name).alias(f"credit_{name}") for name in _SESSION),
         "provider_id", "charge_point_id", F.col("credit_reference_id").alias("session_id"),
@@ -229,7 +227,7 @@ def _flagged(rows: DataFrame) -> DataFrame:
     is_credited = F.coalesce(F.col("is_credited"), no) & ~F.col("credit")
     orphan = F.col("credit") & ~F.coalesce(F.col("has_original"), no)
     counts = (
-        (F.col("disposition") == "in_facts")
+        (F.col("outcome") == "in_facts")
         & ~F.col("credit")
         & ~is_credited
         & ~F.col("status").isin("INVALID", "RESERVATION")

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from cic_assets.facts.outcome import outcomes
 from cic_assets.kinds.rules import CROSS_RULES
 from cic_assets.kinds.vocabulary import FOLD_ORDER, NEVER_EXPIRE, STATES, WORST_FIRST
 
@@ -32,7 +33,6 @@ ENTRY_COLUMNS = (
 )  # fmt: skip
 TWO_PLACES = "two_places"
 STANDS_STILL = CROSS_RULES["E07"].mark
-DISPOSITIONS = ("in_facts", "duplicates", "superseded")
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,11 @@ class StatusFacts:
     Attributes:
         day: one row per charge point and local date that its feeds have (`Feed.days`); columns of
             `facts.charge_point_status_day`.
-        disposition: per stream, arrival and local date, what became of the records; columns of
-            `quality.status_disposition`.
+        outcomes: per stream, arrival and local date, what became of the records (`facts/outcome.py`).
     """
 
     day: DataFrame
-    disposition: DataFrame
+    outcomes: DataFrame
 
 
 def feeds_table(feeds: Iterable[Feed], now: dt.datetime) -> pa.Table:
@@ -162,7 +161,7 @@ def status_facts(
     line = checkpoint(_line(resolve(entries, feeds), points, feeds, days))
     spent = _spent(line, now)
     day = _per_day(spent).join(_flapping(line), ["charge_point_id", "status_date"], "left")
-    return StatusFacts(_finished(day, feeds, registry), _disposition(records))
+    return StatusFacts(_finished(day, feeds, registry), outcomes(_placed(records), F.col("status_date")))
 
 
 def newest_first() -> list[Column]:
@@ -433,8 +432,8 @@ def _finished(day: DataFrame, feeds: DataFrame, registry: DataFrame) -> DataFram
     ).select(*STATUS_DAY_COLUMNS)
 
 
-def _disposition(records: DataFrame) -> DataFrame:
-    """What became of each record: one word per connector and instant is in facts, and one poll of each stream.
+def _placed(records: DataFrame) -> DataFrame:
+    """Adds `outcome` to records: one word per connector and instant is in facts, and one poll of each stream.
 
     The same word again is a duplicate, another word about the same instant that came earlier is superseded.
     """
@@ -443,15 +442,9 @@ def _disposition(records: DataFrame) -> DataFrame:
     copies = Window.partitionBy(*same, "state", "since_at").orderBy(*newest_first())
     ranked = records.withColumn("copy", F.row_number().over(copies))
     words = Window.partitionBy(*same).orderBy((F.col("copy") > 1).cast("int"), *newest_first())
-    placed = ranked.withColumn("word", F.row_number().over(words)).withColumn(
-        "disposition",
+    return ranked.withColumn("word", F.row_number().over(words)).withColumn(
+        "outcome",
         F.when(F.col("copy") > 1, "duplicates").when(F.col("word") > 1, "superseded").otherwise("in_facts"),
-    )
-    return placed.groupBy("stream_id", "arrival_date", "status_date").agg(
-        *(
-            F.sum(F.when(F.col("disposition") == name, 1).otherwise(0)).cast("bigint").alias(name)
-            for name in DISPOSITIONS
-        )
     )
 
 

@@ -87,6 +87,11 @@ class Kind:
         return self.load()
 
     @property
+    def has_facts(self) -> bool:
+        """Whether facts are made of its accepted rows."""
+        return self.dated is not None
+
+    @property
     def has_points(self) -> bool:
         """Whether its rows are about charge points: they have `charge_point_id`, and are counted and named by it."""
         return self.grain == "charge_point"

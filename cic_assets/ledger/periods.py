@@ -19,6 +19,9 @@ from cic_assets.ledger.publication import touch_readers
 from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import EVERY_ROW, insert_staged, stage_rows, table_name
 
+# Has rows of several facts.
+OUTCOME = "quality.outcome"
+
 
 class WindowLostError(PlatformError):
     """Another run has claimed the window since; its rows stay."""
@@ -166,10 +169,10 @@ def swap_window(
         window: what was claimed.
         owner: who claimed it.
         touch_id: what `claim_window` returned.
-        tables: table → (its date column, the window's rows).
+        tables: table → (its date column, the window's rows). Of `quality.outcome`, the fact's own rows are replaced.
         makes_stale: facts and their periods that look at these rows; marked in the same transaction.
         then: what else belongs to the transaction, such as what is made of these rows.
-        spared: (stream, date) whose rows stay as they are; of a table by month, those of the date's month. Their
+        spared: (stream, date) whose rows stay as they are; of outcomes by month, those of the date's month. Their
             periods stay due.
 
     Raises:
@@ -182,10 +185,12 @@ def swap_window(
         _stage_spared(connection, spared)
         changed = []
         for table, (date_column, rows) in tables.items():
-            is_replaced = _is_replaced(date_column) if spared else EVERY_ROW
+            is_by_month = table == OUTCOME and window.monthly
+            is_replaced = _is_replaced(date_column, "month" if is_by_month else "day") if spared else EVERY_ROW
+            is_own = sql.SQL("t.fact = {}").format(sql.Literal(window.fact)) if table == OUTCOME else EVERY_ROW
             gone = connection.execute(
-                sql.SQL("delete from {} as t where {} >= %s and {} < %s and {}").format(
-                    table_name(table), sql.Identifier(date_column), sql.Identifier(date_column), is_replaced
+                sql.SQL("delete from {} as t where {} >= %s and {} < %s and {} and {}").format(
+                    table_name(table), sql.Identifier(date_column), sql.Identifier(date_column), is_own, is_replaced
                 ),
                 [window.start, window.end],
             )
@@ -236,9 +241,8 @@ def _stage_spared(connection: Connection, spared: Collection[tuple[str, dt.date]
         cursor.executemany("insert into spared values (%s, %s)", sorted(spared))
 
 
-def _is_replaced(date_column: str) -> sql.Composable:
-    """Of a row `t`: nobody spares its stream's date or, in a table by month, a date of its month."""
-    unit = "month" if date_column == "month_date" else "day"
+def _is_replaced(date_column: str, unit: str) -> sql.Composable:
+    """Of a row `t`: nobody spares its stream's date or, in a table by month (`unit`), a date of its month."""
     return sql.SQL(
         "not exists (select from spared as s where s.stream_id = t.stream_id and date_trunc({}, s.day)::date = t.{})"
     ).format(sql.Literal(unit), sql.Identifier(date_column))

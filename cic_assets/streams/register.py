@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rules import CROSS_RULES, RULES
 from cic_assets.kinds.sessions.stream import SessionsStream
 from cic_assets.kinds.status.stream import StatusStream
@@ -16,16 +17,18 @@ def register_streams(connection: Connection, streams: Iterable[Stream], rule_set
     for stream in streams:
         connection.execute(
             "insert into catalogue.stream (stream_id, kind, provider_id, provider_name, authority_id, authority_name,"
-            " zone, licence, contact, rule_set, vat_basis, max_silence, reports_use, is_hub, ends, fingerprint)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " zone, licence, contact, rule_set, vat_basis, max_silence, reports_use, is_hub, ends, has_facts,"
+            " fingerprint)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (stream_id) do update set kind = excluded.kind, provider_id = excluded.provider_id,"
             " provider_name = excluded.provider_name, authority_id = excluded.authority_id,"
             " authority_name = excluded.authority_name, zone = excluded.zone, licence = excluded.licence,"
             " contact = excluded.contact, rule_set = excluded.rule_set, vat_basis = excluded.vat_basis,"
             " max_silence = excluded.max_silence, reports_use = excluded.reports_use,"
-            " is_hub = excluded.is_hub, ends = excluded.ends, fingerprint = excluded.fingerprint"
-            " where (stream.fingerprint, stream.rule_set, stream.ends)"
-            " is distinct from (excluded.fingerprint, excluded.rule_set, excluded.ends)",
+            " is_hub = excluded.is_hub, ends = excluded.ends, has_facts = excluded.has_facts,"
+            " fingerprint = excluded.fingerprint"
+            " where (stream.fingerprint, stream.rule_set, stream.ends, stream.has_facts)"
+            " is distinct from (excluded.fingerprint, excluded.rule_set, excluded.ends, excluded.has_facts)",
             [
                 stream.id, stream.kind, stream.provider.id, stream.provider.name, stream.authority.id,
                 stream.authority.name, stream.zone, stream.licence, stream.contact, rule_set or stream.rule_set,
@@ -34,6 +37,7 @@ def register_streams(connection: Connection, streams: Iterable[Stream], rule_set
                 stream.reports_use if isinstance(stream, StatusStream) else None,
                 stream.is_hub,
                 stream.ends if isinstance(stream, StatusStream) else None,
+                KINDS[stream.kind].has_facts,
                 stream.fingerprint(),
             ],
         )  # fmt: skip

@@ -41,12 +41,11 @@ WAREHOUSE_TABLES = (
     "quality.quarantine",
     "quality.ingest_count",
     "quality.rule_count",
-    "quality.disposition",
+    "quality.outcome",
     "facts.charge_point_status_day",
     "facts.charge_point_edge",
     "facts.charge_point",
     "facts.charge_point_rating",
-    "quality.status_disposition",
     "quality.unmapped_status",
     "quality.unreadable_value",
 )
@@ -108,6 +107,7 @@ def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:
     with parts.staging() as staging:
         computed = fact.compute(parts, fact.window(dates[0], end), staging)
         tables = {name: found.to_table().to_pylist() for name, found in computed.rows.items()}
+        tables["quality.outcome"] = computed.outcomes.to_table().to_pylist()
     with connect(settings) as connection:
         edges = connection.execute("select e::text from facts.charge_point_edge as e").fetchall()
     found = {name: [tuple(row.values()) for row in rows] for name, rows in tables.items()} | {"edges": edges}

@@ -57,12 +57,11 @@ contact: nobody@example.org
 DAILY_ASSETS = [
     ["accepted", "sessions"], ["accepted", "status"], ["accepted", "locations"], ["quality", "quarantine"],
     ["quality", "ingest_count"], ["quality", "rule_count"], ["facts", "charge_point_status_day"],
-    ["quality", "status_disposition"], ["marts", "charge_point_health_day"], ["marts", "data_quality_day"],
-    ["marts", "data_quality_rule_day"],
+    ["marts", "charge_point_health_day"], ["marts", "data_quality_day"], ["marts", "data_quality_rule_day"],
 ]  # fmt: skip
 MONTHLY_ASSETS = [
-    ["facts", "charging_session"], ["facts", "charging_session_day"], ["quality", "disposition"],
-    ["facts", "charge_point_month"], ["marts", "session_statistics_day"], ["marts", "network_overview_month"],
+    ["facts", "charging_session"], ["facts", "charging_session_day"], ["facts", "charge_point_month"],
+    ["marts", "session_statistics_day"], ["marts", "network_overview_month"],
     ["marts", "charge_points_month"],
 ]  # fmt: skip
 

@@ -514,12 +514,12 @@ def test_what_became_nothing_is_named_and_what_is_stale_is_not(settings, feed):
 
     def outcome() -> Finding:
         with connect(settings) as connection:
-            return nothing_unresolved(connection, STATUS, "status", "quality.status_disposition", "day")
+            return nothing_unresolved(connection, STATUS, "status", "facts.charge_point_status_day", "day")
 
     assert outcome().passed
     # The facts of a day lose a row, and say nothing; another stream's day, or one elsewhere, is stale.
     with connect(settings) as connection:
-        connection.execute("delete from quality.status_disposition where status_date = '2026-01-09'")
+        connection.execute("delete from quality.outcome where period_date = '2026-01-09'")
         connection.execute("insert into catalogue.touched_period values (%s, 'x', '2026-01-12', 999999)", [STATUS])
     assert not outcome().passed and outcome().text == (
         "accepted rows became nothing: acme_status (1 rows); ingest their arrivals again"

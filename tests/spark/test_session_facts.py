@@ -22,8 +22,7 @@ DAY = dt.timedelta(days=1)
 def facts(spark, *rows, window=JANUARY, listed=None):
     found = session_facts(frame(spark, *rows), listed or registry(spark), *window, written(spark))
     sessions = {row["session_id"]: row for row in found.session.toArrow().to_pylist()}
-    (placed,) = found.disposition.toArrow().to_pylist() or [{}]
-    return sessions, found.day.toArrow().to_pylist(), placed
+    return sessions, found.day.toArrow().to_pylist(), found.outcomes
 
 
 def written(spark):
@@ -31,8 +30,12 @@ def written(spark):
     return lambda found: hand_over(spark, found.toArrow())
 
 
-def counts(placed):
-    return tuple(placed[name] for name in ("in_facts", "open", "duplicates", "superseded"))
+def counts(outcomes):
+    """Of one arrival and month."""
+    found = outcomes.toArrow().to_pylist()
+    assert len({(row["stream_id"], row["arrival_date"], row["period_date"]) for row in found}) == 1
+    rows = {row["outcome"]: row["row_count"] for row in found}
+    return tuple(rows.pop(name, 0) for name in ("in_facts", "open", "duplicates", "superseded"))
 
 
 def test_day_statistics_leave_failed_starts_out_of_energy_but_not_out_of_the_count(spark):
@@ -118,8 +121,7 @@ def test_an_id_that_does_not_identify_keeps_all_its_sessions(spark, reverse):
         ("2", "p/1", NOON, 10, ["id_reused"]), ("2", "p/1", day_on + HOUR, 6, ["id_reused"]),
         ("3", "p/1", NOON + 29 * HOUR, 10, []),
     ]  # fmt: skip
-    (placed,) = found.disposition.toArrow().to_pylist()
-    assert counts(placed) == (5, 1, 1, 2)
+    assert counts(found.outcomes) == (5, 1, 1, 2)
 
 
 def test_a_number_of_which_a_spreadsheet_kept_the_first_digits_is_no_id(spark):
@@ -185,8 +187,7 @@ def test_a_cdr_at_another_charge_point_than_its_session_is_never_counted_beside_
         ("S4", "p/7"): ["id_reused"], ("S4", "p/8"): ["id_reused"], ("C4", "p/9"): ["id_reused"],
         ("C5", "q/1"): ["credited"], ("D5", "q/2"): ["id_reused"], ("R5", "q/1"): ["credit"],
     }  # fmt: skip
-    (placed,) = found.disposition.toArrow().to_pylist()
-    assert counts(placed) == (10, 0, 0, 3)
+    assert counts(found.outcomes) == (10, 0, 0, 3)
 
 
 def test_a_sample_names_ids_that_are_none(spark):

@@ -83,6 +83,9 @@ def test_a_kind_fits_together(kind):
 
 def test_a_kind_without_facts_reaches_nothing():
     assert set(reach.REACH) <= set(KINDS)
+    assert {name for name, kind in KINDS.items() if kind.has_facts} == {
+        name for name, each in reach.REACH.items() if each.facts
+    }
     stream, rows = SimpleNamespace(kind="carbon", id="s"), rows_of(pa.table({"from_at": [dt.date(2026, 1, 1)]}))
     assert reach.touched_by(None, stream, rows, rows, {}, {}) == set() and not reach.makes_registry(stream)
     assert [name for name in KINDS if reach.makes_registry(SimpleNamespace(kind=name))] == ["locations"]

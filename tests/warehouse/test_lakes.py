@@ -38,8 +38,8 @@ from tests.end_to_end.faults import county
 from tests.end_to_end.faults.steps import STEPS
 
 FACTS = (
-    "facts.charging_session", "facts.charging_session_day", "quality.disposition", "facts.charge_point_status_day",
-    "quality.status_disposition", "facts.charge_point_edge", "facts.charge_point", "facts.charge_point_month",
+    "facts.charging_session", "facts.charging_session_day", "quality.outcome", "facts.charge_point_status_day",
+    "facts.charge_point_edge", "facts.charge_point", "facts.charge_point_month",
     "quality.ingest_count", "quality.quarantine",
 )  # fmt: skip
 NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)

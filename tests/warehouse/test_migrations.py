@@ -126,6 +126,17 @@ def rows(settings: Settings, like: dict[str, list[str]] | None = None) -> dict[s
     return found
 
 
+def _placed(fact: str, period: str) -> str:
+    counts = ", ".join(
+        f"coalesce(sum(row_count) filter (where outcome = '{name}'), 0) as {name}"
+        for name in ("in_facts", "open", "duplicates", "superseded")
+    )
+    return (
+        f"(select stream_id, arrival_date, period_date as {period}, {counts} from quality.outcome"
+        f" where fact = '{fact}' group by 1, 2, 3) as placed"
+    )
+
+
 # Tables of 0.3.0 that stand in others now.
 NOW = {
     "catalogue.ingest": "catalogue.arrival where fingerprint is not null",
@@ -134,6 +145,8 @@ NOW = {
     " where fact = 'charge_point_edge') as edges",
     "catalogue.touched_period": "catalogue.touched_period where fact <> 'charge_point_edge'",
     "catalogue.pending_period": "catalogue.pending_period where fact <> 'charge_point_edge'",
+    "quality.disposition": _placed("charging_session", "month_date"),
+    "quality.status_disposition": _placed("charge_point_status", "status_date"),
 }
 
 
@@ -162,6 +175,11 @@ def test_a_warehouse_of_0_3_0_upgrades_and_loses_and_computes_nothing(old):
     with connect(old) as connection:
         connection.execute("insert into catalogue.stale_edge values ('2025-09-30', 7)")
         connection.execute("update facts.charging_session set flags = '{S12,credited}' where session_id = 'S5'")
+        connection.execute("update quality.disposition set in_facts = 0, open = 1 where month_date = '2026-09-01'")
+        connection.execute(
+            "update quality.status_disposition set in_facts = 0, duplicates = 2, superseded = 1"
+            " where status_date = '2026-10-02'"
+        )
     before = rows(old)
     filled = {name for name, (_, texts) in before.items() if texts}
     # The dump has something to lose, in facts of all kinds, their audit, and marts.
@@ -196,6 +214,8 @@ def test_a_fresh_warehouse_and_upgraded_ones_have_the_same_schema(old, settings,
     # As a program of before there were migrations left it.
     with connect(settings) as connection:
         connection.execute("drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival")
+        connection.execute("drop table quality.outcome cascade")
+        connection.execute("alter table catalogue.stream drop column has_facts")
         connection.execute("create table catalogue.set_up (made_of text, gave text, made_at timestamptz)")
         connection.execute("insert into quality.ingest_count values ('s', '2026-01-05', 1, 1, 0)")
     before = rows(settings)

@@ -176,6 +176,8 @@ def test_a_warehouse_of_before_is_filled_once(settings):
         connection.execute(
             "drop table catalogue.mart_period, catalogue.schema_version, catalogue.schema_state, catalogue.arrival"
         )
+        connection.execute("drop table quality.outcome cascade")
+        connection.execute("alter table catalogue.stream drop column has_facts")
         connection.execute("insert into quality.ingest_count values ('s', '2026-01-05', 1, 1, 0)")
         connection.execute(
             "insert into catalogue.fact_window values ('charging_session', '2026-01-01', 'a', 1, now()),"

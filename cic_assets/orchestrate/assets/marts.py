@@ -46,6 +46,7 @@ def catalogue_assets() -> list[AssetSpec]:
         ("quality", "unreadable_value"): "Values that are there and can't be read, by column of the stream file.",
         ("quality", "delivery"): "What each delivery is like as a whole, what is wrong with that, what is held.",
         ("quality", "feed_day"): "A view: what of its charge points nobody knows, and whether a feed is dead.",
+        ("quality", "outcome"): "What became of accepted rows, by fact, stream, arrival and period.",
         ("quality", "rule"): "One row per quality rule, with its message and source.",
         ("quality", "reconciliation"): "A view: rows in against in facts, quarantined, open, duplicates, superseded.",
     }

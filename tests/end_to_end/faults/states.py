@@ -34,11 +34,11 @@ _WAREHOUSE_UNITS: _Units = {
     "facts of month": (
         ("facts.charging_session", "date_trunc('month', start_date)::date", "t.*"),
         ("facts.charging_session_day", "date_trunc('month', start_date)::date", "t.*"),
-        ("quality.disposition", "month_date", "t.*"),
+        ("quality.outcome where fact = 'charging_session'", "period_date", "t.*"),
     ),
     "facts of day": (
         ("facts.charge_point_status_day", "status_date", "t.*"),
-        ("quality.status_disposition", "status_date", "t.*"),
+        ("quality.outcome where fact = 'charge_point_status'", "period_date", "t.*"),
     ),
     "charge points of month": (("facts.charge_point_month", "month_date", "t.*"),),
     "edges of date": (("facts.charge_point_edge", "event_date", "t.*"),),

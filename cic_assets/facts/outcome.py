@@ -1,0 +1,40 @@
+"""What became of accepted rows, counted for every fact that is made of them: `quality.outcome`.
+
+Which outcome a row has is the fact's own: `facts/sessions.py`, `facts/status.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from cic_assets.lake.rows import Rows, bring_back, rows_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+    from cic_assets.lake.zones import Lake
+
+SCHEMA = pa.schema(
+    [
+        ("fact", pa.string()), ("stream_id", pa.string()), ("arrival_date", pa.date32()), ("period_date", pa.date32()),
+        ("outcome", pa.string()), ("row_count", pa.int64()),
+    ]
+)  # fmt: skip
+NONE = rows_of(SCHEMA.empty_table())
+
+
+def outcomes(decided: DataFrame, period: Column) -> DataFrame:
+    """Rows with their `outcome`, counted by stream, arrival, period of the fact and outcome."""
+    from pyspark.sql import functions as F
+
+    keys = ("stream_id", "arrival_date", period.alias("period_date"), "outcome")
+    return decided.groupBy(*keys).agg(F.count(F.lit(1)).alias("row_count"))
+
+
+def bring_back_counts(counts: DataFrame, fact: str, staging: Lake) -> Rows:
+    """The counts as rows of `quality.outcome`, in staging."""
+    from pyspark.sql import functions as F
+
+    return bring_back(counts.withColumn("fact", F.lit(fact)), staging, SCHEMA)
