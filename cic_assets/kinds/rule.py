@@ -34,7 +34,7 @@ THRESHOLDS: dict[str, float] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. What `repr` shows is in the digest of ingest's recipe: another text makes all arrivals due.
+    """One rule. What `repr` shows is in the digest of ingest's recipe: another text makes arrivals of its kinds due.
 
     Attributes:
         id: as in numbers.md 4, or `D…` for records that could not be decoded and `A…` for the academic rule set.
@@ -59,7 +59,7 @@ class Rule:
     predicate: str
     holds: str
     source: str
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = field(default=(), repr=False)
     flag: str = ""
     words: str = ""
     name: str = field(default="", repr=False)

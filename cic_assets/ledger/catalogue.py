@@ -37,7 +37,7 @@ class Recipe:
     Attributes:
         stream_id: whose rows.
         kind: the stream's.
-        parts: digests of the stream file, of the rule set's name and of the rules.
+        parts: the digest of the stream file, the rule set's name, and the digest of its rules for the kind.
         reads_sightings: whether its rows depend on when the bytes were seen.
     """
 

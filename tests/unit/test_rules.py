@@ -1,15 +1,19 @@
 from __future__ import annotations
 
-import hashlib
 import re
+from dataclasses import replace
 from string import Formatter
+from types import SimpleNamespace
 
 import pytest
 import sqlglot
 
+from cic_assets.kinds import rules
+from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rule import THRESHOLDS, with_thresholds
 from cic_assets.kinds.rules import RULES, SETS, rules_of
 from cic_assets.settings import RULE_SETS
+from cic_assets.streams.recipe import recipe_of
 
 TEXTS = [
     pytest.param(text, id=f"{rule.id}-{n}") for rule in RULES for n, text in enumerate((rule.predicate, rule.holds))
@@ -46,9 +50,46 @@ def test_each_rule_has_a_check_name_of_its_own_that_begins_with_its_id():
     assert [name.partition("_")[0] for name in names] == [rule.id for rule in RULES]
 
 
+def digests():
+    """What recipes have of the rules, by rule set and kind."""
+    streams = [SimpleNamespace(id="s", kind=kind, fingerprint=lambda: "f", reads_sightings=False) for kind in KINDS]
+    return {(name, each.kind): recipe_of(each, name).parts[-1][:16] for name in RULE_SETS for each in streams}
+
+
 def test_the_texts_of_rules_are_those_for_which_arrivals_were_ingested():
-    """Another digest makes every arrival due. Change it only together with a rule."""
-    assert hashlib.sha256(repr(RULES).encode()).hexdigest()[:16] == "0eb4f2f3c59cc3e8"
+    """Another digest makes every arrival of the kind due. Change it only together with a rule of the kind."""
+    assert digests() == {
+        ("default", "sessions"): "648d88575cf0e7d7",
+        ("default", "status"): "634fb12ca54ea0e0",
+        ("default", "locations"): "f29f6dd774472076",
+        ("academic", "sessions"): "2f8dca80d157a1d9",
+        ("academic", "status"): "634fb12ca54ea0e0",
+        ("academic", "locations"): "f29f6dd774472076",
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "changed"),
+    [
+        ("S02", {("default", "sessions"), ("academic", "sessions")}),
+        ("S05", {("default", "sessions")}),
+        ("A01", {("academic", "sessions")}),
+        ("E01", {("default", "status"), ("academic", "status")}),
+        ("E08", {(name, kind) for name in RULE_SETS for kind in ("status", "locations")}),
+        ("U01", {(name, kind) for name in RULE_SETS for kind in KINDS}),
+    ],
+)
+def test_a_changed_rule_makes_arrivals_of_its_own_kinds_and_sets_due(monkeypatch, rule_id, changed):
+    before = digests()
+    other = tuple(replace(rule, predicate="false") if rule.id == rule_id else rule for rule in RULES)
+    monkeypatch.setattr(rules, "RULES", other)
+    assert {key for key, digest in digests().items() if digest != before[key]} == changed
+
+
+def test_a_rule_that_another_kind_has_too_is_the_same_rule(monkeypatch):
+    before = digests()
+    monkeypatch.setattr(rules, "RULES", tuple(replace(rule, kinds=(*rule.kinds, "carbon")) for rule in RULES))
+    assert digests() == before and rules_of("default", "carbon")
 
 
 @pytest.mark.parametrize("text", TEXTS)
