@@ -48,6 +48,8 @@ WAREHOUSE_TABLES = (
     "facts.charge_point_rating",
     "quality.unmapped_status",
     "quality.unreadable_value",
+    "quality.delivery",
+    "catalogue.portion",
 )
 
 

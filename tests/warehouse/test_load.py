@@ -128,6 +128,9 @@ def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings
     old = """
         drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival;
         drop table quality.outcome cascade;
+        drop table catalogue.portion;
+        alter table quality.quarantine drop column portion;
+        alter table quality.delivery drop column portion;
         alter table catalogue.stream drop column has_facts;
         drop table catalogue.touched_period, catalogue.fact_window cascade;
         create table catalogue.touched_month (stream_id text, month_date date, touch_id bigint, touched_at timestamptz

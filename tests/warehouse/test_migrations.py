@@ -215,6 +215,9 @@ def test_a_fresh_warehouse_and_upgraded_ones_have_the_same_schema(old, settings,
     with connect(settings) as connection:
         connection.execute("drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival")
         connection.execute("drop table quality.outcome cascade")
+        connection.execute("drop table catalogue.portion")
+        for table in ("quality.quarantine", "quality.delivery"):
+            connection.execute(f"alter table {table} drop column portion")
         connection.execute("alter table catalogue.stream drop column has_facts")
         connection.execute("create table catalogue.set_up (made_of text, gave text, made_at timestamptz)")
         connection.execute("insert into quality.ingest_count values ('s', '2026-01-05', 1, 1, 0)")

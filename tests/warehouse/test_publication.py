@@ -177,6 +177,9 @@ def test_a_warehouse_of_before_is_filled_once(settings):
             "drop table catalogue.mart_period, catalogue.schema_version, catalogue.schema_state, catalogue.arrival"
         )
         connection.execute("drop table quality.outcome cascade")
+        connection.execute("drop table catalogue.portion")
+        for table in ("quality.quarantine", "quality.delivery"):
+            connection.execute(f"alter table {table} drop column portion")
         connection.execute("alter table catalogue.stream drop column has_facts")
         connection.execute("insert into quality.ingest_count values ('s', '2026-01-05', 1, 1, 0)")
         connection.execute(
