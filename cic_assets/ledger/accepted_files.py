@@ -10,6 +10,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from psycopg import sql
+
 from cic_assets.lake import tables
 from cic_assets.lake.digests import LakeDamagedError, digest_of
 from cic_assets.lake.tables import AcceptedFile
@@ -19,6 +21,10 @@ from cic_assets.warehouse.connect import Connection, Warehouse
 Arrival = tuple[str, dt.date]
 # How many arrivals a message names.
 _SHOWN = 5
+_LIMITED = sql.SQL(
+    "(%(stream)s::text is null or stream_id = %(stream)s)"
+    " and (%(days)s::date[] is null or arrival_date = any(%(days)s))"
+)
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,7 @@ def demand_arrivals(warehouse: Warehouse, lake: Lake, kind: str, stream_id: str,
     Raises:
         LakeDamagedError: as `demand_whole`.
     """
-    keys = {(stream_id, day) for day in days}
-    damages = damages_of(warehouse, lake, kind, keys=keys)
+    damages = damages_of(warehouse, lake, kind, some=(stream_id, days))
     if damages:
         raise LakeDamagedError(message_of(lake, kind, damages))
 
@@ -99,23 +104,31 @@ def damages_of(
     kind: str,
     start: dt.date | None = None,
     end: dt.date | None = None,
-    keys: set[Arrival] | None = None,
+    some: tuple[str, Sequence[dt.date]] | None = None,
 ) -> dict[Arrival, str]:
-    """What is wrong with the accepted rows of a kind with start <= event date < end, by arrival; of some or of all."""
-    found = tables.files_of(lake, kind)
+    """What is wrong with the accepted rows of a kind with start <= event date < end, by arrival.
+
+    Args:
+        warehouse: where it is kept what was written.
+        lake: where the table is.
+        kind: whose table.
+        start: the first date; None from the beginning.
+        end: the date after the last; None to the end.
+        some: a stream and arrivals of it, to which it is limited.
+    """
+    found = tables.files_of(lake, kind) if some is None else tables.arrival_files(lake, kind, *some)
     with warehouse.transaction() as connection:
-        state = _state(connection, kind)
+        state = _state(connection, kind, *(some or (None, None)))
     for file in found:
         state.found.setdefault((file.stream_id, file.arrival_date), []).append(file)
     _adopt(warehouse, lake, kind, state)
     damages = {
         key: said
-        for key in (keys or {*state.noted, *state.found, *state.counts})
+        for key in {*state.noted, *state.found, *state.counts}
         if (said := _rows_wrong(state, key)) and _reaches(state, key, start, end)
     }
     read = {file.path for file in found if _is_within(file.event_date, start, end)}
-    named = [files for key, files in state.noted.items() if keys is None or key in keys]
-    noted = [each for files in named for each in files if each.file.path in read]
+    noted = [each for files in state.noted.values() for each in files if each.file.path in read]
     return _bytes_wrong(lake, kind, noted) | damages
 
 
@@ -248,23 +261,29 @@ def keep(connection: Connection, kind: str, stream_id: str, days: Sequence[dt.da
         )  # fmt: skip
 
 
-def _state(connection: Connection, kind: str) -> _State:
-    counts = connection.execute(
-        "select i.stream_id, i.arrival_date, i.accepted, g.fingerprint is not null"
-        " from quality.ingest_count as i join catalogue.stream as s using (stream_id)"
-        " left join catalogue.arrival as g using (stream_id, arrival_date) where s.kind = %s",
-        [kind],
-    ).fetchall()
-    pending = connection.execute("select distinct stream_id, arrival_date from catalogue.object").fetchall()
+_COUNTS = sql.SQL(
+    "select i.stream_id, i.arrival_date, i.accepted, g.fingerprint is not null"
+    " from quality.ingest_count as i join catalogue.stream as s using (stream_id)"
+    " left join catalogue.arrival as g using (stream_id, arrival_date) where s.kind = %(kind)s and {}"
+)
+_OBJECTS = sql.SQL("select distinct stream_id, arrival_date from catalogue.object where {}")
+_FILES = sql.SQL(
+    "select stream_id, arrival_date, event_date, path, row_count, byte_count, modified_at, sha256"
+    " from catalogue.accepted_file where kind = %(kind)s and {}"
+)
+
+
+def _state(connection: Connection, kind: str, stream_id: str | None, days: Sequence[dt.date] | None) -> _State:
+    limits = {"kind": kind, "stream": stream_id, "days": None if days is None else list(days)}
+    counts = connection.execute(_COUNTS.format(_LIMITED), limits).fetchall()
+    pending = connection.execute(_OBJECTS.format(_LIMITED), limits).fetchall()
     state = _State(
         {(stream, day): int(rows) for stream, day, rows, _ in counts},
         {(stream, day) for stream, day, _, is_done in counts if is_done},
         set(pending),
     )
     for stream, day, event_date, path, rows, size, modified_at, sha256 in connection.execute(
-        "select stream_id, arrival_date, event_date, path, row_count, byte_count, modified_at, sha256"
-        " from catalogue.accepted_file where kind = %s",
-        [kind],
+        _FILES.format(_LIMITED), limits
     ):
         file = AcceptedFile(stream, day, event_date, path, int(rows))
         noted = Noted(file, int(size), modified_at.astimezone(dt.UTC), sha256)

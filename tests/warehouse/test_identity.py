@@ -266,12 +266,12 @@ def test_a_row_that_delta_does_not_take_leaves_the_arrival_pending(settings, pen
 
 
 def test_a_row_that_postgres_does_not_take_leaves_the_arrival_pending(settings, pending, monkeypatch):
-    stage = ingest.stage_rows
+    stage = replacing.stage_rows
 
     def lossy(connection, table, rows):
         return stage(connection, table, rows_of(rows.to_table().slice(1)))
 
-    monkeypatch.setattr(ingest, "stage_rows", lossy)
+    monkeypatch.setattr(replacing, "stage_rows", lossy)
     with pytest.raises(IngestError, match=r"quality\.quarantine has arrival 2026-06-12: 1 of 2 rows"):
         run(settings, pending)
     count, _, quarantined, done = written(settings)
