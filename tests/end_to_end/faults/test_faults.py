@@ -161,7 +161,8 @@ ERRORS = {
     "landing": ("land", r"^fsync raw/", "ENOSPC"),
     # Not a write: the main thread's are also wake-ups of libraries' threads, of another number in each run.
     "decoding": ("ingest", r"^fsync decoded/", "ENOSPC"),
-    "Parquet of a Delta table": ("ingest", r"^rename accepted/sessions/stream_id=", "ENOSPC"),
+    # Of a new arrival. Where rows of an arrival stay, delta-rs' threads write, and which one is another in each run.
+    "Parquet of a Delta table": ("ingest", r"^rename accepted/locations/stream_id=", "ENOSPC"),
     "Delta commit": ("ingest", r"^link\w* accepted/sessions/_delta_log", "EIO"),
     "connection in a COPY": ("months", r"^recvfrom .*\"G\\0", "EIO"),
     "connection in a swap": ("days", r"^recvfrom .*INSERT 0 [1-9]", "EIO"),
