@@ -191,6 +191,7 @@ def resolve(entries: DataFrame, feeds: DataFrame) -> DataFrame:
 
     What loses is still a word: its stream was heard at that instant. Entries `heard` are nothing but that.
     """
+    entries = entries.select(*ENTRY_COLUMNS)
     polls = _ranked(entries.where("entry = 'poll'"), "stream_id")
     events = entries.where("entry = 'event'").unionByName(polled_events(polls.where("wins").drop("wins"), feeds))
     heard = entries.where("entry = 'heard'").withColumn("wins", F.lit(False))
@@ -206,7 +207,7 @@ def polled_events(polls: DataFrame, feeds: DataFrame | None) -> DataFrame:
     without `since_at` shows no change; it is there for the one that follows.
 
     Args:
-        polls: `ENTRY_COLUMNS`.
+        polls: `ENTRY_COLUMNS`, and without feeds event_date.
         feeds: stream_id and first_at; without them each date (UTC) is looked at by itself, and its first poll, of
             which the one before is not known, gives nothing.
     """
@@ -239,8 +240,12 @@ def polled_events(polls: DataFrame, feeds: DataFrame | None) -> DataFrame:
         seen.withColumns({"began": began, "marks": F.when(stands_still, F.array(F.lit(STANDS_STILL))).otherwise(none)})
         .where(F.col("began").isNotNull())
         .withColumns({"entry": F.lit("event"), "at": F.col("began"), "flags": F.col("marks")})
-        .select(*polls.columns)
+        .select(*_polled_columns(feeds))
     )
+
+
+def _polled_columns(feeds: DataFrame | None) -> tuple[str, ...]:
+    return (*ENTRY_COLUMNS, "event_date") if feeds is None else ENTRY_COLUMNS
 
 
 _COUNTS = ("event_count", "confirmation_count", "unmapped_count", "standing_count", "places_count")
@@ -463,6 +468,7 @@ def edges(entries: DataFrame) -> DataFrame:
     the first one shows is seen beside the last one of an earlier date (`facts/status_edges.py`).
     """
     key = (*_CONNECTOR, "stream_id", "event_date")
+    entries = entries.select(*ENTRY_COLUMNS, "event_date")
     polls = _ranked(entries.where("entry = 'poll'"), "stream_id").where("wins").drop("wins")
     told = entries.where("entry = 'event'").unionByName(polled_events(polls, None))
     last = Window.partitionBy(*key).orderBy(F.col("at").desc(), *newest_first())

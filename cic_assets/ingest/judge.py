@@ -35,9 +35,9 @@ def judge(harmonised: DataFrame, rules: Sequence[Rule], overrides: Mapping[str, 
     in the rule, never in the data. Rows that could not be decoded have no fields, so only D rules look at them; at rows
     that the stream leaves out (`skipped`), none does.
     """
-    frame = harmonised
-    if "energy_kwh" in harmonised.columns:
-        frame = frame.withColumns({name: F.expr(text) for name, text in _SCALED.items()})
+    compared = [text for rule in rules for text in (rule.predicate, rule.holds)]
+    scaled = {name: F.expr(text) for name, text in _SCALED.items() if any(name in each for each in compared)}
+    frame = harmonised.withColumns(scaled) if scaled else harmonised
     fired, wrong = {}, {}
     for rule in rules:
         fires = F.coalesce(F.expr(with_thresholds(rule.predicate, overrides)), F.lit(False))

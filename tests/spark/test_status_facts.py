@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import functions as F
 
 from cic_assets.facts.status import Feed, days_table, edges, feeds_table, status_facts
 from cic_assets.kinds.vocabulary import FOLD_ORDER, STATES
@@ -53,7 +54,7 @@ def days(spark, rows, first, last, feeds=None, listed=None, now=NOW, older=None)
         [{"charge_point_id": point, "stream_id": stream} for point, stream in sorted(points)]
     )
     end = last + DAY
-    records = entries.where((entries.status_date >= first) & (entries.status_date < end))
+    records = entries.where(F.col("status_date").between(first, last))
     found = status_facts(
         entries, spark.createDataFrame(point_rows), records, spark.createDataFrame(feeds_table(feeds, now)),
         spark.createDataFrame(days_table(["Europe/London"], first, end)), listed or registry(spark), now,
