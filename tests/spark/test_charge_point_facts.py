@@ -56,21 +56,25 @@ def test_the_registry_keeps_versions_and_not_repetitions(spark):
     ]  # fmt: skip
 
 
-def ends(spark, *rows):
-    return [(row["valid_from"].day, row["ended_at"] and row["ended_at"].day) for row in versions(spark, *rows)]
-
-
 def test_a_charge_point_ends_when_its_registry_says_so(spark):
-    # Listed with its end: while both connectors end, and until a newer word lists it without one.
-    assert ends(spark, listed(1, valid_to=noon(20))) == [(1, 20)]
-    assert ends(spark, listed(1, valid_to=noon(20)), listed(1, connector_id="2")) == [(1, None)]
-    assert ends(spark, listed(1, valid_to=noon(20)), listed(1, connector_id="2", valid_to=noon(22))) == [(1, 22)]
-    assert ends(spark, listed(1), listed(5, valid_to=noon(3))) == [(1, 3), (5, 3)]
-    assert ends(spark, listed(1, valid_to=noon(3)), listed(5)) == [(1, 3), (5, None)]
-    # REMOVED since the first word that says so; a word after it opens it again.
     gone = [listed(day, status="REMOVED") for day in (5, 6, 7)]
-    assert ends(spark, listed(1), *gone) == [(1, 5), (5, 5)]
-    assert ends(spark, listed(1), *gone, listed(9)) == [(1, None), (5, 5), (9, None)]
+    # Rows of one charge point each → (day of valid_from, day of ended_at) of its versions.
+    cases = [
+        # Listed with its end: while both connectors end, and until a newer word lists it without one.
+        ([listed(1, valid_to=noon(20))], [(1, 20)]),
+        ([listed(1, valid_to=noon(20)), listed(1, connector_id="2")], [(1, None)]),
+        ([listed(1, valid_to=noon(20)), listed(1, connector_id="2", valid_to=noon(22))], [(1, 22)]),
+        ([listed(1), listed(5, valid_to=noon(3))], [(1, 3), (5, 3)]),
+        ([listed(1, valid_to=noon(3)), listed(5)], [(1, 3), (5, None)]),
+        # REMOVED since the first word that says so; a word after it opens it again.
+        ([listed(1), *gone], [(1, 5), (5, 5)]),
+        ([listed(1), *gone, listed(9)], [(1, None), (5, 5), (9, None)]),
+    ]
+    rows = [{**row, "charge_point_id": f"p/{n}"} for n, (said, _) in enumerate(cases) for row in said]
+    found = versions(spark, *rows)
+    for n, (_, expected) in enumerate(cases):
+        mine = [row for row in found if row["charge_point_id"] == f"p/{n}"]
+        assert [(row["valid_from"].day, row["ended_at"] and row["ended_at"].day) for row in mine] == expected, n
 
 
 def test_of_two_sites_in_one_delivery_one_holds_as_a_whole_and_both_are_shown(spark):
