@@ -82,9 +82,14 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
         stream: whose expressions.
         beside: more columns, over the feed's fields.
     """
-    known = records.withColumns({"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")})
     whole = {"cic.portion": F.lit(""), "cic.delivery": F.lit(""), "cic.shows_swap": F.lit(False)}
-    known = known.withColumns({name: value for name, value in whole.items() if name not in records.columns})
+    known = records.withColumns(
+        {
+            "cic.seen_at": F.col("arrived_at"),
+            "cic.file_name": F.col("source_file"),
+            **{name: value for name, value in whole.items() if name not in records.columns},
+        }
+    )
     frame = known.select(
         "arrival_date",
         "source_file",

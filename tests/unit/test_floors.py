@@ -161,7 +161,7 @@ def test_nothing_below_the_edge_takes_settings(house):
 
 
 # The ledger's tables: who may write a thing, and whether it is stale.
-LEDGER = ("arrival", "touched_period", "pending_period", "fact_window", "feed_span", "mart_period")
+LEDGER = ("arrival", "portion", "touched_period", "pending_period", "fact_window", "feed_span", "mart_period")
 
 
 def ledger_named(package: Path) -> list[str]:

@@ -178,21 +178,27 @@ def test_one_more_file_is_judged_with_its_portion_alone(settings, tmp_path, monk
     assert changes == [(0, 1)]
 
 
-def test_a_page_that_contradicts_one_that_was_there_flags_both(settings, tmp_path, decoded):
+PAGE = [
+    {"cp": f"E{n}", "word": "AVAILABLE", "since": "2026-04-30T12:00:00Z", "seen": FIRST.isoformat(), "site": "here"}
+    for n in range(6)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "other"), [("polls", {"word": "CHARGING"}), ("registry", {"site": "there"})])
+def test_a_page_that_contradicts_one_that_was_there_flags_both(settings, tmp_path, decoded, name, other):
     """Pages of one response that came in two ingests; each would fill a portion (E08)."""
-    stream, moment = STREAMS["polls"], FIRST.isoformat()
-    page = [{"cp": f"E{n}", "word": "AVAILABLE", "since": "2026-04-30T12:00:00Z", "seen": moment} for n in range(6)]
+    stream = STREAMS[name]
     with opened(settings) as parts:
-        deliver(parts, stream, tmp_path, 1, None, FIRST, page)
-        deliver(parts, stream, tmp_path, 2, None, FIRST + dt.timedelta(hours=1), page[:5] + page[:1])
+        deliver(parts, stream, tmp_path, 1, None, FIRST, PAGE)
+        deliver(parts, stream, tmp_path, 2, None, FIRST + dt.timedelta(hours=1), PAGE[:5] + PAGE[:1])
     run(settings, stream)
     assert not any("two_places" in row for row in state(settings, stream)["accepted"])
     with opened(settings) as parts:
-        deliver(parts, stream, tmp_path, 3, None, FIRST, [line | {"word": "CHARGING"} for line in page])
+        deliver(parts, stream, tmp_path, 3, None, FIRST, [line | other for line in PAGE])
     decoded.clear()
     run(settings, stream)
     found = state(settings, stream)
-    assert {landed.original_name for landed in decoded} == {"polls_1.jsonl", "polls_3.jsonl"}
+    assert {landed.original_name for landed in decoded} == {f"{name}_1.jsonl", f"{name}_3.jsonl"}
     assert sum("two_places" in row for row in found["accepted"]) == 12
     forget(settings, stream)
     run(settings, stream)
