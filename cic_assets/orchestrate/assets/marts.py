@@ -82,8 +82,9 @@ def mart_keys(name: str) -> list[AssetKey]:
 
 
 PARSED = "partial_parse.msgpack"
-# Rows of unit tests are the same on every day: `make test` runs them, against the same SQL.
-BUILD = ["build", "--exclude-resource-type", "unit_test"]
+# Rows of unit tests are the same on every day: `make test` runs them, against the same SQL. Nobody reads dbt's manifest
+# and results as JSON, which take 0.3 of a build's 4.5 CPU seconds.
+BUILD = ["build", "--exclude-resource-type", "unit_test", "--no-write-json"]
 
 
 def target_folder(settings: Settings, name: str) -> Path:
