@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,17 @@ def template(server_home: Path, tmp_path_factory: pytest.TempPathFactory) -> str
     base = load_settings({"CIC_HOME": str(tmp_path_factory.mktemp("template"))})
     set_up(replace(base, warehouse_url=embedded.locate(server_home).url(name)))
     return name
+
+
+@pytest.fixture(scope="session")
+def forked_dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Dagster of this process starts dbt from a process that has imported it."""
+    from cic_assets.orchestrate import build
+    from tests.forked import served
+
+    with served("dbt", tmp_path_factory.mktemp("dbt")) as program, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "local_dbt", partial(build.local_dbt, program))
+        yield
 
 
 _numbers = iter(range(10_000))

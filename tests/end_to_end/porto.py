@@ -60,10 +60,10 @@ def environment_of(home: Path) -> dict[str, str]:
     return {**os.environ, "CIC_HOME": str(home / "home"), "CIC_STREAMS": f"examples:{home / 'streams'}"}
 
 
-def cic(home: Path, *arguments: str, code: int = 0, **variables: str) -> str:
+def cic(home: Path, *arguments: str, code: int = 0, program: Path | None = None, **variables: str) -> str:
     """What a command says, after its exit code was looked at."""
-    environment = environment_of(home) | variables
-    done = subprocess.run([CIC, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=900)
+    command, environment = [program or CIC, *arguments], environment_of(home) | variables
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == code, f"{arguments}: {done.stdout[-800:]} {done.stderr[-800:]}"
     return done.stdout + done.stderr
 

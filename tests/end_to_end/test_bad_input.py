@@ -42,6 +42,7 @@ from cic_assets.streams.load import load_streams
 from cic_assets.warehouse import embedded
 from tests.doors import connect
 
+pytestmark = pytest.mark.usefixtures("forked_dbt")
 ARRIVED = dt.datetime(2026, 11, 10, 6, tzinfo=dt.UTC)
 COLUMNS = {
     "session_id": "id", "charge_point": "cp", "connector_id": "'1'", "started_at": "start", "ended_at": "stop",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
+import pytest
 from dagster import AssetKey, DagsterInstance, RunsFilter
 
 from cic_assets.facts.every import FACT_NAMES
@@ -16,6 +17,7 @@ from cic_assets.simulate import ASHBOURNE, simulate
 from cic_assets.streams.load import load_streams
 from tests.doors import connect
 
+pytestmark = pytest.mark.usefixtures("forked_dbt")
 FACT = AssetKey(["facts", "charging_session"])
 
 

@@ -21,6 +21,7 @@ from tests.doors import connect
 from tests.orchestration.test_runs import instance, rows, runner
 
 __all__ = ["instance", "runner"]
+pytestmark = pytest.mark.usefixtures("forked_dbt")
 SEPTEMBER, OCTOBER = dt.date(2025, 9, 1), dt.date(2025, 10, 1)
 
 

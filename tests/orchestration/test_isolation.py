@@ -25,6 +25,7 @@ from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams, read_streams
 from tests.doors import connect
 
+pytestmark = pytest.mark.usefixtures("forked_dbt")
 ARRIVED = dt.datetime(2026, 11, 10, 6, tzinfo=dt.UTC)
 TODAY = dt.datetime.now(dt.UTC).date()
 BASE: dict[str, Any] = {

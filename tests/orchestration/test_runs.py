@@ -35,6 +35,7 @@ from cic_assets.streams.load import load_streams
 from tests.doors import connect
 from tests.end_to_end.steps import checksum
 
+pytestmark = pytest.mark.usefixtures("forked_dbt")
 ACCEPTED = AssetKey(["accepted", "sessions", ASHBOURNE])
 S02, S03 = (rule for rule in rules.RULES if rule.id in ("S02", "S03"))
 

@@ -34,6 +34,7 @@ from tests.end_to_end.steps import checksum, compute_charge_points, compute_stat
 from tests.orchestration.test_runs import instance, rows, runner
 
 __all__ = ["instance", "runner"]
+pytestmark = pytest.mark.usefixtures("forked_dbt")
 D = dt.date
 DAY = dt.timedelta(days=1)
 STATUS_DAY = AssetKey(["facts", "charge_point_status_day"])

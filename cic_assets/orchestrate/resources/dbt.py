@@ -30,10 +30,9 @@ class Dbt(DbtCliResource):
         return None
 
 
-def local_dbt() -> Dbt:
+_DBT = Path(sys.executable).with_name("dbt")
+
+
+def local_dbt(program: Path = _DBT) -> Dbt:
     """The dbt that stands beside this Python, also where its folder is not on the PATH."""
-    return Dbt(
-        project_dir=str(DBT_PROJECT),
-        profiles_dir=str(DBT_PROJECT),
-        dbt_executable=str(Path(sys.executable).with_name("dbt")),
-    )
+    return Dbt(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=str(program))
