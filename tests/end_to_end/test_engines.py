@@ -21,12 +21,14 @@ from tests.conftest import ENGINES, demand
 from tests.end_to_end.steps import run_ingest
 
 STEPS = Path(__file__).with_name("steps.py")
+# For a few minutes Java's quick compiler alone is enough: the days of Düsseldorf took 80 CPU seconds, and take 50.
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def digest(settings: Settings, engine: str) -> dict[str, str]:
     names = {
         "CIC_HOME": str(settings.home), "CIC_WAREHOUSE_URL": str(settings.warehouse_url), "CIC_SPARK": engine,
-        "CIC_STREAMS": "examples", "PYTHONPATH": str(STEPS.parents[2]),
+        "CIC_STREAMS": "examples", "PYTHONPATH": str(STEPS.parents[2]), "JAVA_TOOL_OPTIONS": JAVA_OPTIONS,
     }  # fmt: skip
     command = [sys.executable, str(STEPS), "digest"]
     done = subprocess.run(
