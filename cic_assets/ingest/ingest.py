@@ -37,7 +37,7 @@ from cic_assets.lake.rows import Rows, bring_back, in_group
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger import accepted_files, catalogue, portions
 from cic_assets.ledger import arrivals as ledger
-from cic_assets.ledger.catalogue import Arrival, Recipe
+from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.portions import Kept
 from cic_assets.parts import Parts
 
@@ -140,12 +140,12 @@ def _batches(parts: Parts, stream: Stream, arrivals: Sequence[Arrival], lost: li
 
     An arrival that can't be decoded any more is left out, and `lost` says so.
     """
-    recipe, there = parts.recipe_of(stream), _in_place(parts, stream, arrivals)
+    there = _in_place(parts, stream, arrivals)
     batch, size = Batch([], {}, there), 0
     for arrival in arrivals:
         mine = [kept for kept in there.values() if kept.arrival_date == arrival.arrival_date]
         try:
-            renewal, decoded = _renewal(parts, stream, recipe, arrival, mine)
+            renewal, decoded = _renewal(parts, stream, arrival, mine)
         except DecodeError as error:
             lost.append(str(error))
             continue
@@ -159,9 +159,10 @@ def _batches(parts: Parts, stream: Stream, arrivals: Sequence[Arrival], lost: li
 
 
 def _in_place(parts: Parts, stream: Stream, arrivals: Sequence[Arrival]) -> dict[str, Kept]:
-    """The portions whose rows are as they were ingested."""
+    """The portions whose rows are as they were ingested, by the recipe of now."""
+    recipe = parts.recipe_of(stream)
     with parts.warehouse.transaction() as connection:
-        found = portions.in_place(connection, stream.id, [arrival.arrival_date for arrival in arrivals])
+        found = portions.in_place(connection, recipe, [arrival.arrival_date for arrival in arrivals])
     days = sorted({kept.arrival_date for kept in found})
     try:
         if days:
@@ -172,19 +173,17 @@ def _in_place(parts: Parts, stream: Stream, arrivals: Sequence[Arrival]) -> dict
     return {kept.portion: kept for kept in found}
 
 
-def _renewal(
-    parts: Parts, stream: Stream, recipe: Recipe, arrival: Arrival, there: Sequence[Kept]
-) -> tuple[Renewal, Decoded]:
+def _renewal(parts: Parts, stream: Stream, arrival: Arrival, there: Sequence[Kept]) -> tuple[Renewal, Decoded]:
     """What is to be made of an arrival, and its objects decoded."""
     objects = {landed.sha256: landed for landed in arrival.objects}
     known: dict[str, int] = {}
     for kept in there:
         same = [objects[sha256] for sha256 in kept.records if sha256 in objects]
-        if portion_of(stream, recipe, arrival, same).id == kept.portion:
+        if portion_of(stream, arrival, same).id == kept.portion:
             known |= kept.records
     decoded = decode(parts, stream, [landed for landed in arrival.objects if landed.sha256 not in known])
     records = known | {sha256: count for sha256, (_, count) in decoded.items()}
-    found = renewal_of(stream, recipe, arrival, records, {kept.portion for kept in there})
+    found = renewal_of(stream, arrival, records, {kept.portion for kept in there})
     decoded |= decode(parts, stream, [landed for landed in found.objects if landed.sha256 not in decoded])
     return found, decoded
 

@@ -1,8 +1,9 @@
 """Cuts an arrival into portions: objects whose rows are judged and replaced together, so that one more costs little.
 
-A portion is known by what its rows are made of. So an ingest leaves alone what is there already, and judges the rest:
-of a day of 2,000 small files and one more, some 500 records. What looks at each other is in one portion: rows beside
-others of their moment (E08), small deliveries as a whole (`ingest/deliveries.py`). Pure: no lake, no warehouse.
+A portion is known by its objects, when they were seen and what was released. So an ingest leaves alone what is there
+already by the same recipe, and judges the rest: of a day of 2,000 small files and one more, some 500 records. What
+looks at each other is in one portion: rows beside others of their moment (E08), small deliveries as a whole
+(`ingest/deliveries.py`). Pure: no lake, no warehouse.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cic_assets.kinds.stream import Stream
-from cic_assets.ledger.catalogue import Arrival, LandedObject, Recipe
+from cic_assets.ledger.catalogue import Arrival, LandedObject
 
 # A portion is full from so many records on. What is in the last one that is not full is judged again with the next
 # object; an hour's shift of the clock shows in 200 starts (`ingest/delivery.py`).
@@ -25,7 +26,7 @@ class Portion:
     """Objects of an arrival that are ingested together.
 
     Attributes:
-        id: changes when an ingest would give other rows; the rows' column `portion`.
+        id: changes when an ingest by the same recipe would give other rows; the rows' column `portion`.
         objects: in the order of their moments.
     """
 
@@ -44,22 +45,21 @@ def is_alone(stream: Stream, arrival: Arrival, landed: LandedObject, records: in
     return records >= stream.delivery.min_rows or landed.sha256 in arrival.released
 
 
-def portion_of(stream: Stream, recipe: Recipe, arrival: Arrival, objects: Iterable[LandedObject]) -> Portion:
+def portion_of(stream: Stream, arrival: Arrival, objects: Iterable[LandedObject]) -> Portion:
     """The portion of some of an arrival's objects."""
     ordered = tuple(sorted(objects, key=lambda landed: (_first(stream, landed), landed.sha256)))
-    made_of = [*recipe.parts, recipe.stream_id, arrival.arrival_date.isoformat()]
+    made_of = [arrival.stream_id, arrival.arrival_date.isoformat()]
     made_of += [
         repr((landed.sha256, seen(stream, landed), arrival.released.get(landed.sha256, ()))) for landed in ordered
     ]
     return Portion(hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16], ordered)
 
 
-def portions_of(stream: Stream, recipe: Recipe, arrival: Arrival, records: Mapping[str, int]) -> list[Portion]:
+def portions_of(stream: Stream, arrival: Arrival, records: Mapping[str, int]) -> list[Portion]:
     """All portions of an arrival: the same of the same objects, in whatever order they were landed.
 
     Args:
         stream: whose arrival.
-        recipe: what its rows are made with.
         arrival: its objects.
         records: of each object, by SHA-256.
     """
@@ -73,7 +73,7 @@ def portions_of(stream: Stream, recipe: Recipe, arrival: Arrival, records: Mappi
     if len(small) > 1 and _count(small[-1], records) < stream.delivery.min_rows:
         # A rest too small to be judged as a whole goes with those before.
         small[-2:] = [small[-2] + small[-1]]
-    return [portion_of(stream, recipe, arrival, objects) for objects in (*small, *large)]
+    return [portion_of(stream, arrival, objects) for objects in (*small, *large)]
 
 
 def _joined(
@@ -158,19 +158,16 @@ class Renewal:
         return [landed for portion in self.portions for landed in portion.objects]
 
 
-def renewal_of(
-    stream: Stream, recipe: Recipe, arrival: Arrival, records: Mapping[str, int], there: set[str]
-) -> Renewal:
+def renewal_of(stream: Stream, arrival: Arrival, records: Mapping[str, int], there: set[str]) -> Renewal:
     """What of an arrival is to be made anew.
 
     Args:
         stream: whose arrival.
-        recipe: what its rows are made with.
         arrival: its objects.
         records: of each object.
-        there: portions whose rows are in place.
+        there: portions whose rows are in place, by the recipe of now.
     """
-    wanted = portions_of(stream, recipe, arrival, records)
+    wanted = portions_of(stream, arrival, records)
     new = tuple(portion for portion in wanted if portion.id not in there)
     staying = frozenset(there & {portion.id for portion in wanted})
     if not new or not staying:

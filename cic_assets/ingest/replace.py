@@ -400,7 +400,7 @@ def _record(connection: Connection, parts: Parts, stream: Stream, judged: Judged
         for renewal in batch.renewals
         for portion in renewal.portions
     ]
-    portions.replace(connection, stream.id, batch.days, staying, new)
+    portions.replace(connection, parts.recipe_of(stream), batch.days, staying, new)
     with connection.cursor() as cursor:
         for count in counts:
             _record_count(cursor, stream, count, severities)

@@ -46,6 +46,11 @@ class Recipe:
     parts: tuple[str, ...]
     reads_sightings: bool
 
+    @property
+    def digest(self) -> str:
+        """Another one where rows may be others."""
+        return hashlib.sha256("\0".join(self.parts).encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True)
 class Arrival:

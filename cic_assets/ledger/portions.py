@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from cic_assets.ledger.catalogue import Recipe
 from cic_assets.warehouse.connect import Connection
 
 
@@ -29,13 +30,16 @@ class Kept:
     counts: Mapping[str, Any]
 
 
-def in_place(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> list[Kept]:
-    """The portions of a stream's arrivals whose last ingest was finished; of others nobody knows what is there."""
+def in_place(connection: Connection, recipe: Recipe, days: Sequence[dt.date]) -> list[Kept]:
+    """The portions of a stream's arrivals whose rows a recipe made, in an ingest that was finished.
+
+    Of arrivals whose last ingest was not, nobody knows what is there.
+    """
     rows = connection.execute(
         "select p.arrival_date, p.portion, p.objects, p.record_counts, p.counts from catalogue.portion as p"
         " join catalogue.arrival as a using (stream_id, arrival_date)"
-        " where a.fingerprint is not null and stream_id = %s and arrival_date = any(%s)",
-        [stream_id, list(days)],
+        " where a.fingerprint is not null and stream_id = %s and arrival_date = any(%s) and p.recipe = %s",
+        [recipe.stream_id, list(days), recipe.digest],
     ).fetchall()
     return [
         Kept(day, portion, dict(zip(objects, records, strict=True)), counts)
@@ -44,19 +48,21 @@ def in_place(connection: Connection, stream_id: str, days: Sequence[dt.date]) ->
 
 
 def replace(
-    connection: Connection, stream_id: str, days: Sequence[dt.date], staying: Collection[str], new: Sequence[Kept]
+    connection: Connection, recipe: Recipe, days: Sequence[dt.date], staying: Collection[str], new: Sequence[Kept]
 ) -> None:
     """Keeps portions of a stream's arrivals in place of all of theirs that don't stay."""
     connection.execute(
         "delete from catalogue.portion where stream_id = %s and arrival_date = any(%s) and portion <> all(%s)",
-        [stream_id, list(days), sorted(staying)],
+        [recipe.stream_id, list(days), sorted(staying)],
     )
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into catalogue.portion values (%s, %s, %s, %s, %s, %s)",
+            "insert into catalogue.portion values (%s, %s, %s, %s, %s, %s, %s)",
             [
-                [stream_id, each.arrival_date, each.portion, [*each.records], [*each.records.values()],
-                 Jsonb(dict(each.counts))]
+                [
+                    recipe.stream_id, each.arrival_date, each.portion, recipe.digest, [*each.records],
+                    [*each.records.values()], Jsonb(dict(each.counts)),
+                ]
                 for each in new
             ],
         )  # fmt: skip

@@ -49,7 +49,6 @@ WAREHOUSE_TABLES = (
     "quality.unmapped_status",
     "quality.unreadable_value",
     "quality.delivery",
-    "catalogue.portion",
 )
 
 

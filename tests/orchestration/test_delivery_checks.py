@@ -36,7 +36,7 @@ def test_what_is_held_is_an_error_whenever_it_arrived_and_says_what_to_do():
 
 def test_what_is_unusual_or_kept_as_decoded_is_a_warning():
     found = (Finding("nights", "30 of 30 sessions start between midnight and five"),)
-    looked = Looked("s", (DAY, ""), ("x",), ("a.csv",), Profile(), found, ())
+    looked = Looked("s", "p", (DAY, "p"), ("x",), ("a.csv",), Profile(), found, ())
     kept = Incomplete("s", DAY, "old.csv", (), ("cost",))
     checks = results([IngestCount("s", DAY, deliveries=(looked,))], [kept])
     assert checks["held"].passed

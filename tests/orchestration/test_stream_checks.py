@@ -20,7 +20,7 @@ DAYS = [dt.date(2026, 9, day) for day in (1, 8)]
 def counted(day, fired, wrong=None, unreadable=None):
     none = dict.fromkeys((rule.id for rule in RULES), 0)
     return IngestCount(
-        "ashbourne_sessions", day, 1_000, 1_000, fired=fired, disagreements=none | (wrong or {}),
+        "ashbourne_sessions", day, rows_in=1_000, accepted=1_000, fired=fired, disagreements=none | (wrong or {}),
         unreadable=unreadable or {},
     )  # fmt: skip
 

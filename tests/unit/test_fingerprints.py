@@ -33,11 +33,11 @@ KNOWN = {
     "elmsworth_locations": ("0b2c63155f791f00", "40242c93c9ad4b6b"),
     "elmsworth_sessions": ("e65b7c4c41a64465", "4a32b4d50b2f10a2"),
     "elmsworth_status": ("8b7894e648ccedfe", "0c5f54c351015b14"),
-    "north_locations": ("be6e140863e47bcc", "f690d2a98be7d3de"),
-    "north_sessions": ("a5ef0ff9e2d1b9ba", "e7389132451026c3"),
-    "north_status": ("56c5876c4fb2953b", "91ecd035f3a9a91f"),
+    "north_locations": ("be6e140863e47bcc", "dd0b8a9f0ca5a2ab"),
+    "north_sessions": ("a5ef0ff9e2d1b9ba", "eefe4568c66d513f"),
+    "north_status": ("56c5876c4fb2953b", "5980966be7a7bce3"),
     "perth_kinross_sessions": ("a380451f3dee1a21", "efee013594029b54"),
-    "south_sessions": ("7a1050cbfc64eb14", "f70cd3a2e28cbc2c"),
+    "south_sessions": ("7a1050cbfc64eb14", "b202c3fca458a4ae"),
     "ticino_sessions": ("ebe9dcd498f9c244", "27d771e96e304b4c"),
 }
 

@@ -13,7 +13,7 @@ from cic_assets.ingest import count
 from cic_assets.ingest.count import Counts, from_json, merged, to_json
 from cic_assets.ingest.portions import PORTION_RECORDS, delivery_of, portion_of, portions_of, renewal_of
 from cic_assets.kinds.every import parse_stream
-from cic_assets.ledger.catalogue import Arrival, LandedObject, Recipe
+from cic_assets.ledger.catalogue import Arrival, LandedObject
 
 DAY = dt.date(2026, 3, 1)
 MORNING = dt.datetime(2026, 3, 1, 6, tzinfo=dt.UTC)
@@ -28,7 +28,6 @@ POLLS = parse_stream(CONTENT | {"period": "PT1H"})
 SIGHTED = parse_stream(
     CONTENT | {"columns": {"charge_point": "cp", "status": "word", "changed_at": "`cic.seen_at`"}, "period": "PT1H"}
 )
-RECIPE = Recipe("s", "status", ("file", "default", "rules"), reads_sightings=False)
 LEAST = EVENTS.delivery.min_rows
 
 
@@ -44,10 +43,10 @@ def arrival(objects, released=None):
     return Arrival("s", DAY, tuple(objects), released or {})
 
 
-def cut(objects, records=None, stream=EVENTS, recipe=RECIPE, released=None):
+def cut(objects, records=None, stream=EVENTS, released=None):
     day = arrival(objects, released)
     counts = records or {each.sha256: 1 for each in objects}
-    return portions_of(stream, recipe, day, counts)
+    return portions_of(stream, day, counts)
 
 
 def names(portion):
@@ -83,21 +82,20 @@ def test_a_large_file_does_not_bring_small_ones_along():
     assert [portion.id for portion in found][1] == second.id and "s_999" in names(found[0])
 
 
-@pytest.mark.parametrize("change", ["recipe", "name", "moment", "release", "content"])
+@pytest.mark.parametrize("change", ["name", "moment", "release", "content"])
 def test_what_rows_are_made_of_makes_another_portion(change):
     one, other = landed(1), landed(2)
-    before = portion_of(EVENTS, RECIPE, arrival([one, other]), [one, other])
-    recipe = replace(RECIPE, parts=("file", "default", "other rules")) if change == "recipe" else RECIPE
+    before = portion_of(EVENTS, arrival([one, other]), [one, other])
     changed = {
         "name": replace(one, original_name="x"), "moment": replace(one, arrived_at=MORNING - dt.timedelta(1)),
         "content": replace(one, sha256="0" * 64),
     }.get(change, one)  # fmt: skip
     released = {one.sha256: ("dates",)} if change == "release" else {}
-    after = portion_of(EVENTS, recipe, arrival([changed, other], released), [changed, other])
+    after = portion_of(EVENTS, arrival([changed, other], released), [changed, other])
     assert before.id != after.id
-    assert before == portion_of(EVENTS, RECIPE, arrival([other, one]), [other, one])
+    assert before == portion_of(EVENTS, arrival([other, one]), [other, one])
     # Where an object lies says nothing of its rows.
-    assert before.id == portion_of(EVENTS, RECIPE, arrival([one]), [replace(one, path="elsewhere"), other]).id
+    assert before.id == portion_of(EVENTS, arrival([one]), [replace(one, path="elsewhere"), other]).id
 
 
 def test_what_arrived_at_one_moment_is_not_parted_where_rows_look_at_each_other():
@@ -146,12 +144,12 @@ def test_only_what_is_not_there_is_made_anew():
     objects = [landed(number) for number in range(1_100)]
     records = {each.sha256: 1 for each in objects}
     before = cut(objects[:1_099], records)
-    found = renewal_of(EVENTS, RECIPE, arrival(objects), records, {portion.id for portion in before})
+    found = renewal_of(EVENTS, arrival(objects), records, {portion.id for portion in before})
     assert [len(portion.objects) for portion in found.portions] == [100]
     assert found.staying == {before[0].id, before[1].id} and found.going == {before[2].id}
     # Of what is all there, or not at all, all is made anew.
-    for there in (set(), {portion.id for portion in cut(objects, records)}, {"of another recipe"}):
-        whole = renewal_of(EVENTS, RECIPE, arrival(objects), records, there)
+    for there in (set(), {portion.id for portion in cut(objects, records)}, {"of other objects"}):
+        whole = renewal_of(EVENTS, arrival(objects), records, there)
         assert (len(whole.portions), whole.staying, whole.going) == (3, frozenset(), frozenset())
 
 

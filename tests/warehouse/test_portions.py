@@ -250,6 +250,22 @@ def test_rows_that_are_not_those_that_were_ingested_stay_no_longer(settings, tmp
     assert len(decoded) == 13
 
 
+def test_another_recipe_makes_everything_anew_under_the_same_names(settings, tmp_path, decoded):
+    """Of a rule or a line of the stream file that changes no row, no row is another one."""
+    stream = STREAMS["log"]
+    with opened(settings) as parts:
+        for number in range(12):
+            deliver(parts, stream, tmp_path, number, None, content=[LINE | {"id": number}])
+    run(settings, stream)
+    before = state(settings, stream)
+    decoded.clear()
+    run(settings, stream.model_copy(update={"description": "e"}))
+    assert len(decoded) == 12
+    after = state(settings, stream)
+    assert (after["accepted"], after["quality.delivery"]) == (before["accepted"], before["quality.delivery"])
+    assert not {*before["catalogue.portion"]} & {*after["catalogue.portion"]}
+
+
 def test_damaged_rows_are_made_anew_with_what_came(settings, tmp_path, decoded):
     stream = STREAMS["log"]
     with opened(settings) as parts:

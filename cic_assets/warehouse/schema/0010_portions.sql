@@ -4,6 +4,8 @@ create table catalogue.portion (
   stream_id text not null,
   arrival_date date not null,
   portion text not null,
+  -- What its rows were made with.
+  recipe text not null,
   -- SHA-256, and decoded records of each.
   objects text[] not null,
   record_counts bigint[] not null,

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 from cic_assets.ingest import portions
 from cic_assets.ingest.landing import land
@@ -27,8 +28,6 @@ from tests.end_to_end import steps as common
 from tests.end_to_end.faults.county import sent_until
 
 Step = Callable[[Settings, Path, str], None]
-# A file is a portion here, so that swaps of the late round leave rows of the same arrivals in place.
-portions.PORTION_RECORDS = 1
 
 
 def _streams(settings: Settings) -> dict[str, Stream]:
@@ -44,7 +43,9 @@ def run_land(settings: Settings, sent: Path, round_: str) -> None:
 
 
 def _run_ingest(settings: Settings, sent: Path, round_: str) -> None:
-    common.run_ingest(settings, _streams(settings))
+    # A file is a portion, so that swaps of the late round leave rows of the same arrivals in place.
+    with patch.object(portions, "PORTION_RECORDS", 1):
+        common.run_ingest(settings, _streams(settings))
 
 
 def _run_days(settings: Settings, sent: Path, round_: str) -> None:

@@ -66,8 +66,8 @@ class Call:
 
     @property
     def is_known_by_path(self) -> bool:
-        """Whether every run uses the same path: a version of a Delta table, an object; not a draft or a data file."""
-        return "_delta_log/0" in self.path
+        """Whether every run uses the same path: a version of a Delta table, a folder; not a draft or a data file."""
+        return "_delta_log/0" in self.path or self.path.rpartition("/")[2].startswith("event_date=")
 
 
 @dataclass

@@ -161,8 +161,8 @@ ERRORS = {
     "landing": ("land", r"^fsync raw/", "ENOSPC"),
     # Not a write: the main thread's are also wake-ups of libraries' threads, of another number in each run.
     "decoding": ("ingest", r"^fsync decoded/", "ENOSPC"),
-    # Of a new arrival. Where rows of an arrival stay, delta-rs' threads write, and which one is another in each run.
-    "Parquet of a Delta table": ("ingest", r"^rename accepted/locations/stream_id=", "ENOSPC"),
+    # Not the file's rename: it has another name in each run, and delta-rs' threads take it as they come.
+    "folder of a Delta table": ("ingest", r"^mkdir\w* accepted/sessions/stream_id=.*/event_date=[^/]*$", "ENOSPC"),
     "Delta commit": ("ingest", r"^link\w* accepted/sessions/_delta_log", "EIO"),
     "connection in a COPY": ("months", r"^recvfrom .*\"G\\0", "EIO"),
     "connection in a swap": ("days", r"^recvfrom .*INSERT 0 [1-9]", "EIO"),
