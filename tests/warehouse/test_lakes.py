@@ -17,6 +17,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from cic_assets.facts.touch import renew_registry
+from cic_assets.ingest import portions
 from cic_assets.ingest.attempt import attempt_all
 from cic_assets.ingest.decode import DecodeError
 from cic_assets.ingest.ingest import ingest
@@ -72,6 +73,12 @@ def fresh(server: embedded.EmbeddedPostgres, home: Path, template: str) -> Setti
         connection.execute(f"create database {name} template {template}")
     variables = {"CIC_HOME": str(home), "CIC_PERSONAL_KEY": "key of the tests", "CIC_STREAMS": str(county.STREAMS)}
     return replace(load_settings(variables), warehouse_url=server.url(name))
+
+
+@pytest.fixture(autouse=True)
+def portions_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the steps cut them."""
+    monkeypatch.setattr(portions, "PORTION_RECORDS", 1)
 
 
 @pytest.fixture
