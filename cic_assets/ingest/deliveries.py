@@ -163,13 +163,15 @@ def _one(
         yield Looked(stream.id, portion.id, key, hashes, tuple(names), found[key], tuple(wrong), tuple(held))
 
 
-def recorded(connection: Connection, stream_id: str, portions: Collection[str]) -> list[Looked]:
-    """The deliveries of some portions as they were recorded, with what is kept of their profiles."""
+def recorded(
+    connection: Connection, stream_id: str, days: Sequence[dt.date], portions: Collection[str]
+) -> list[Looked]:
+    """The deliveries of some portions of some arrivals as they were recorded, with what is kept of their profiles."""
     rows = connection.execute(
         "select portion, arrival_date, delivery, objects, file_names, row_count, charge_point_count, median_kwh,"
         " median_kw, hours, held_by, findings, finding_texts from quality.delivery"
-        " where stream_id = %s and portion = any(%s) order by arrival_date, delivery",
-        [stream_id, sorted(portions)],
+        " where stream_id = %s and arrival_date = any(%s) and portion = any(%s) order by arrival_date, delivery",
+        [stream_id, list(days), sorted(portions)],
     ).fetchall()
     looked = []
     for portion, day, delivery, objects, files, count, points, kwh, kw, hours, by, names, texts in rows:

@@ -112,11 +112,6 @@ def _asking(parts: Parts, stream: Stream, counts: Sequence[IngestCount], new: Ro
     return [replace(count, loss=found.get(count.arrival_date)) for count in counts]
 
 
-def _by_arrival(rows: Rows) -> dict[dt.date, int]:
-    counts = rows.to_table(["arrival_date"]).group_by("arrival_date").aggregate([([], "count_all")])
-    return dict(zip(counts.column("arrival_date").to_pylist(), counts.column("count_all").to_pylist(), strict=True))
-
-
 def _outcome(judged: DataFrame, stream: Stream, staging: Lake) -> Outcome:
     kind = KINDS[stream.kind]
     accepted = bring_back(kind.work.entries(judged.where(is_accepted()), stream), staging, kind.schema)
@@ -141,21 +136,27 @@ def _batches(parts: Parts, stream: Stream, arrivals: Sequence[Arrival], lost: li
     An arrival that can't be decoded any more is left out, and `lost` says so.
     """
     there = _in_place(parts, stream, arrivals)
-    batch, size = Batch([], {}, there), 0
+    by_day: dict[dt.date, list[Kept]] = {}
+    for kept in there.values():
+        by_day.setdefault(kept.arrival_date, []).append(kept)
+    renewals: list[Renewal] = []
+    decoded: Decoded = {}
+    size = 0
     for arrival in arrivals:
-        mine = [kept for kept in there.values() if kept.arrival_date == arrival.arrival_date]
         try:
-            renewal, decoded = _renewal(parts, stream, arrival, mine)
+            renewal, objects = _renewal(parts, stream, arrival, by_day.get(arrival.arrival_date, ()))
         except DecodeError as error:
             lost.append(str(error))
             continue
-        records = sum(count for _, count in decoded.values())
-        if batch.renewals and size + records > MAX_RECORDS:
-            yield batch
-            batch, size = Batch([], {}, there), 0
-        batch, size = Batch([*batch.renewals, renewal], batch.decoded | decoded, there), size + records
-    if batch.renewals:
-        yield batch
+        records = sum(count for _, count in objects.values())
+        if renewals and size + records > MAX_RECORDS:
+            yield Batch(renewals, decoded, there)
+            renewals, decoded, size = [], {}, 0
+        renewals.append(renewal)
+        decoded |= objects
+        size += records
+    if renewals:
+        yield Batch(renewals, decoded, there)
 
 
 def _in_place(parts: Parts, stream: Stream, arrivals: Sequence[Arrival]) -> dict[str, Kept]:
@@ -198,7 +199,7 @@ def _looked_at(parts: Parts, stream: Stream, batch: Batch, staging: Lake) -> tup
     }
     files = _few_files(parts.lake, stream, batch.decoded, staging)
     with parts.warehouse.transaction() as connection:
-        recorded = deliveries.recorded(connection, stream.id, batch.staying)
+        recorded = deliveries.recorded(connection, stream.id, batch.days, batch.staying)
         past = deliveries.past(connection, stream.id, sorted(batch.days))
 
     def judged(swapped: Collection[Key]) -> DataFrame:

@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -33,6 +34,7 @@ from cic_assets.lake.rows import Rows, distinct, rows_of, union, write
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger import accepted_files, catalogue, portions, published
 from cic_assets.ledger import arrivals as ledger
+from cic_assets.ledger.arrivals import Cover
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.portions import Kept
 from cic_assets.parts import Parts
@@ -72,12 +74,12 @@ class Batch:
         """The arrivals' dates."""
         return [renewal.day for renewal in self.renewals]
 
-    @property
+    @cached_property
     def staying(self) -> set[str]:
         """Portions whose rows stay."""
         return {portion for renewal in self.renewals for portion in renewal.staying}
 
-    @property
+    @cached_property
     def records(self) -> dict[str, int]:
         """Of each object whose rows are made."""
         return {sha256: count for sha256, (_, count) in self.decoded.items()}
@@ -116,6 +118,11 @@ class Judged:
     counts: Sequence[IngestCount]
     rows: Outcome
 
+    @property
+    def covers(self) -> dict[dt.date, Cover]:
+        """From when and up to when each arrival covers time, as it will be."""
+        return {count.arrival_date: (count.first_at, count.cover_at) for count in self.counts}
+
 
 def _demand_taken(stream: Stream, table: str, given: Mapping[dt.date, int], taken: Mapping[dt.date, int]) -> None:
     """A table has as many rows of each arrival as were counted."""
@@ -146,9 +153,8 @@ def replace_rows(parts: Parts, stream: Stream, judged: Judged, run_id: str, clai
     """
     lake, batch, kept, rows = parts.lake, judged.batch, judged.counts, judged.rows
     days = batch.days
-    covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
     change = _change(parts, stream, batch, rows.accepted, staging)
-    mark = _reach(parts, stream, change, kept)
+    mark = _reach(parts, stream, change, judged)
     mark()
     with parts.warehouse.transaction() as connection:
         ledger.demand_claim(connection, stream.id, days, claim)
@@ -172,7 +178,7 @@ def replace_rows(parts: Parts, stream: Stream, judged: Judged, run_id: str, clai
         shown = published.shown(connection)
         _record(connection, parts, stream, judged, staged)
         accepted_files.keep(connection, stream.kind, stream.id, days, noted)
-        ledger.note_taken(connection, stream.id, covers)
+        ledger.note_taken(connection, stream.id, judged.covers)
         rejected = {count.arrival_date: count.quarantined for count in kept}
         _demand_taken(stream, "quality.quarantine", rejected, _quarantined(connection, stream, days))
         is_renamed = names is not None and identity.renew_names(connection, stream.id, days, names)
@@ -291,15 +297,14 @@ def _written(
     return whole, {day: some for day, some in replaced.items() if day not in crowded}
 
 
-def _reach(parts: Parts, stream: Stream, change: Change, kept: Sequence[IngestCount]) -> Callable[[], None]:
+def _reach(parts: Parts, stream: Stream, change: Change, judged: Judged) -> Callable[[], None]:
     """What marks all that the swap makes stale; decided before it."""
-    covers = {count.arrival_date: (count.first_at, count.cover_at) for count in kept}
-    entries = {count.arrival_date: count.entries for count in kept}
+    entries = {count.arrival_date: count.entries for count in judged.counts}
     touched: Touched = set()
     is_known = change.is_known
     try:
         if not change.is_damaged:
-            touched = reach.touched_by(parts, stream, change.removed, change.added, covers, entries)
+            touched = reach.touched_by(parts, stream, change.removed, change.added, judged.covers, entries)
     except LakeDamagedError as damage:
         LOG.warning(_RECOMPUTED, damage)
         is_known = False

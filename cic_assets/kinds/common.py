@@ -82,15 +82,7 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
         stream: whose expressions.
         beside: more columns, over the feed's fields.
     """
-    whole = {"cic.portion": F.lit(""), "cic.delivery": F.lit(""), "cic.shows_swap": F.lit(False)}
-    known = records.withColumns(
-        {
-            "cic.seen_at": F.col("arrived_at"),
-            "cic.file_name": F.col("source_file"),
-            **{name: value for name, value in whole.items() if name not in records.columns},
-        }
-    )
-    frame = known.select(
+    frame = _with_own_fields(records).select(
         "arrival_date",
         "source_file",
         F.col("`cic.line`").alias("source_line"),
@@ -131,6 +123,14 @@ def given(records: DataFrame, stream: Stream, *beside: Column) -> DataFrame:
     return frame.withColumns(
         {f"{name}_{sort}": _bounded(moments[name][n]) for n, sort in enumerate(("instant", "wall")) for name in moments}
     )
+
+
+def _with_own_fields(records: DataFrame) -> DataFrame:
+    """The records with all of the platform's own fields; those that nobody gave say that all is one delivery."""
+    whole = {"cic.portion": F.lit(""), "cic.delivery": F.lit(""), "cic.shows_swap": F.lit(False)}
+    absent = {name: value for name, value in whole.items() if name not in records.columns}
+    seen = {"cic.seen_at": F.col("arrived_at"), "cic.file_name": F.col("source_file")}
+    return records.withColumns({**seen, **absent})
 
 
 # What of thousands' signs looks alike.
