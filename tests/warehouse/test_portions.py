@@ -90,6 +90,14 @@ def run(settings, stream, audit=lambda count: True):
         return ingest(parts, stream, pending_arrivals(parts, {stream.id: stream}), "run", audit)
 
 
+def ingest_files(settings, stream, folder, files, chance=None):
+    """So many files, random ones or of one accepted row each, in one ingest."""
+    with opened(settings) as parts:
+        for number in range(files):
+            deliver(parts, stream, folder, number, chance, content=None if chance else [LINE | {"id": number}])
+    run(settings, stream)
+
+
 def state(settings, stream):
     """All that an ingest leaves, in any order."""
     kind = stream.kind
@@ -152,10 +160,7 @@ def test_file_by_file_is_as_all_at_once(settings, tmp_path, name, decoded):
 
 def test_one_more_file_is_judged_with_its_portion_alone(settings, tmp_path, monkeypatch, decoded):
     stream = STREAMS["log"]
-    with opened(settings) as parts:
-        for number in range(18):
-            deliver(parts, stream, tmp_path, number, None, content=[LINE | {"id": number}])
-    run(settings, stream)
+    ingest_files(settings, stream, tmp_path, 18)
     before = state(settings, stream)
     decoded.clear()
     with opened(settings) as parts:
@@ -207,10 +212,7 @@ def test_a_page_that_contradicts_one_that_was_there_flags_both(settings, tmp_pat
 
 def test_an_ingest_that_broke_off_makes_everything_anew(settings, tmp_path, monkeypatch, decoded):
     stream, chance = STREAMS["polls"], random.Random(2)
-    with opened(settings) as parts:
-        for number in range(12):
-            deliver(parts, stream, tmp_path, number, chance)
-    run(settings, stream)
+    ingest_files(settings, stream, tmp_path, 12, chance)
     with opened(settings) as parts:
         deliver(parts, stream, tmp_path, 12, chance)
 
@@ -231,10 +233,7 @@ def test_an_ingest_that_broke_off_makes_everything_anew(settings, tmp_path, monk
 
 def test_rows_that_are_not_those_that_were_ingested_stay_no_longer(settings, tmp_path, decoded):
     stream, chance = STREAMS["log"], random.Random(3)
-    with opened(settings) as parts:
-        for number in range(12):
-            deliver(parts, stream, tmp_path, number, chance)
-    run(settings, stream)
+    ingest_files(settings, stream, tmp_path, 12, chance)
     before = state(settings, stream)
     with connect(settings) as connection:
         version = before["arrival"][0][2].partition("-")[0]
@@ -253,10 +252,7 @@ def test_rows_that_are_not_those_that_were_ingested_stay_no_longer(settings, tmp
 def test_another_recipe_makes_everything_anew_under_the_same_names(settings, tmp_path, decoded):
     """Of a rule or a line of the stream file that changes no row, no row is another one."""
     stream = STREAMS["log"]
-    with opened(settings) as parts:
-        for number in range(12):
-            deliver(parts, stream, tmp_path, number, None, content=[LINE | {"id": number}])
-    run(settings, stream)
+    ingest_files(settings, stream, tmp_path, 12)
     before = state(settings, stream)
     decoded.clear()
     run(settings, stream.model_copy(update={"description": "e"}))
@@ -268,10 +264,7 @@ def test_another_recipe_makes_everything_anew_under_the_same_names(settings, tmp
 
 def test_damaged_rows_are_made_anew_with_what_came(settings, tmp_path, decoded):
     stream = STREAMS["log"]
-    with opened(settings) as parts:
-        for number in range(12):
-            deliver(parts, stream, tmp_path, number, None, content=[LINE | {"id": number}])
-    run(settings, stream)
+    ingest_files(settings, stream, tmp_path, 12)
     with opened(settings) as parts:
         deliver(parts, stream, tmp_path, 12, None, content=[LINE | {"id": 12}])
         (file, *_) = tables.files_of(parts.lake, "status")
@@ -327,10 +320,7 @@ def test_what_is_no_object_any_more_takes_its_rows_along(settings, tmp_path):
 def test_an_arrival_of_a_release_before_is_made_anew_as_a_whole(settings, tmp_path, decoded):
     """Its rows have no portion, and the ledger knows none."""
     stream, chance = STREAMS["sessions"], random.Random(7)
-    with opened(settings) as parts:
-        for number in range(12):
-            deliver(parts, stream, tmp_path, number, chance)
-    run(settings, stream)
+    ingest_files(settings, stream, tmp_path, 12, chance)
     with connect(settings) as connection:
         connection.execute("delete from catalogue.portion")
         connection.execute("update quality.quarantine set portion = null")
