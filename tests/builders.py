@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -75,3 +76,21 @@ def entries_frame(spark: Any, rows: list[dict[str, Any]]) -> Any:
     """Entries as a DataFrame."""
     table = pa.Table.from_pylist(rows, schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_STATUS]))
     return hand_over(spark, table)
+
+
+def window_frame(
+    spark: Any,
+    rows: list[dict[str, Any]],
+    points: Iterable[tuple[str, str]],
+    first: dt.date,
+    last: dt.date,
+    listed: Iterable[tuple[str, str]] = (),
+) -> Any:
+    """Entries as `status_facts` takes them, beside (charge point, stream) pairs and listed (charge point, provider)."""
+    nothing = {"connector_id": None, "at": None, "state": None, "status_date": None, "source_file": None}
+    when = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    known = [entry(when, charge_point_id=point, stream_id=stream) for point, stream in sorted(set(points))]
+    inside = [row if first <= row["status_date"] <= last else row | {"status_date": None} for row in rows]
+    marks = [row | nothing | {"entry": "point"} for row in known]
+    marks += [entry(when, charge_point_id=point) | nothing | {"entry": "listed"} for point, _ in listed]
+    return entries_frame(spark, [*inside, *marks])

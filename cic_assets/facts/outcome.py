@@ -38,3 +38,17 @@ def bring_back_counts(counts: DataFrame, fact: str, staging: Lake) -> Rows:
     from pyspark.sql import functions as F
 
     return bring_back(counts.withColumn("fact", F.lit(fact)), staging, SCHEMA)
+
+
+def summed(counts: pa.Table, fact: str, period: str) -> Rows:
+    """Counts that were made in groups, as rows of `quality.outcome`.
+
+    Args:
+        counts: stream_id, arrival_date, the period, outcome and row_count.
+        fact: whose they are.
+        period: the column with the fact's period.
+    """
+    keys = ["stream_id", "arrival_date", period, "outcome"]
+    found = counts.group_by(keys).aggregate([("row_count", "sum")])
+    columns = [pa.array([fact] * found.num_rows, pa.string()), *(found[key] for key in keys), found["row_count_sum"]]
+    return rows_of(pa.table(columns, schema=SCHEMA))

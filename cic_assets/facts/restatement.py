@@ -1,4 +1,4 @@
-"""Which facts a change of accepted rows may alter: months of sessions, local days of states. Pure Spark.
+"""Which facts a change of accepted rows may alter: months of sessions, local days of states.
 
 The rule is numbers.md 2, Restatement.
 """
@@ -7,12 +7,31 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
+from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, Window, WindowSpec
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cic_assets.facts.status import ENTRY_COLUMNS, resolve
-from cic_assets.kinds.vocabulary import NEVER_EXPIRE
+from cic_assets.facts.status import EPOCH, local_days, micros_of, moment
+from cic_assets.facts.timeline import (
+    ENTRY_COLUMNS,
+    EVENT,
+    HEARD,
+    NONE,
+    Ints,
+    Mask,
+    Names,
+    Resolved,
+    by_charge_points,
+    integers,
+    micros,
+    resolve,
+    starts_of,
+    words_of,
+)
+from cic_assets.kinds.vocabulary import NEVER_EXPIRE, STATES
 
 
 def affected_months(changed: DataFrame, accepted: DataFrame, mine: Collection[dt.date]) -> list[dt.date]:
@@ -64,20 +83,24 @@ def _linked(rows: DataFrame, links: tuple[str, ...], *kept: str) -> DataFrame:
 
 # E04 looks an hour back, so a change is seen an hour on.
 FLAPPING = dt.timedelta(hours=1)
-_INSTANT = ("charge_point_id", "connector_id", "entry", "at")
+# Whether an entry goes, comes, or is there before.
+REMOVED, ADDED, KNOWN = 0, 1, 2
+_SPANS = pa.schema([("first", pa.date32()), ("last", pa.date32())])
+_STAYS = np.array([state in NEVER_EXPIRE for state in STATES] + [False])
 
 
 def affected_spans(
     removed: DataFrame,
     added: DataFrame,
     known: DataFrame,
-    points: DataFrame,
-    feeds: DataFrame,
+    points: pa.Table,
+    feeds: pa.Table,
     *,
     zone: str,
     silence: dt.timedelta | None,
     feed_first: dt.datetime,
     horizon: dt.datetime,
+    groups: int = 1,
 ) -> list[tuple[dt.date, dt.date]]:
     """Local days, as (first, last), whose seconds or flags may differ once entries of timelines went and came.
 
@@ -99,132 +122,242 @@ def affected_spans(
         silence: the longest that any feed of these charge points is believed; None for ever.
         feed_first: from when the feed covers time.
         horizon: nothing after it has been computed or can be said yet.
+        groups: of charge points, that are looked at one after the other.
     """
-    changed = added.select("charge_point_id").unionByName(removed.select("charge_point_id")).distinct()
-    before = known.join(changed, "charge_point_id", "left_semi").select(*ENTRY_COLUMNS)
-    after = _without(before, removed.select(*ENTRY_COLUMNS)).unionByName(added.select(*ENTRY_COLUMNS))
-    # Twice by group and never as a set of words: engines keep a set of 2 kB for each of millions of groups.
-    said = _said(before, feeds, was=1, will=0).unionByName(_said(after, feeds, was=0, will=1))
-    each = said.groupBy(*_INSTANT, "word").agg(*(F.max(name).alias(name) for name in ("was", "will", "stays")))
-    instants = each.groupBy(*_INSTANT).agg(
-        F.max((F.col("was") != F.col("will")).cast("int")).alias("differs"),
-        F.max("will").alias("is_left"),
-        F.max("stays").alias("stays"),
+    sides = ((removed, REMOVED), (added, ADDED), (known, KNOWN))
+    frames = [frame.select(*ENTRY_COLUMNS, F.lit(side).alias("side")) for frame, side in sides]
+    reach = _Reach(
+        points, feeds, zone, None if silence is None else micros_of(silence), moment(feed_first), moment(horizon)
     )
-    return _local_spans(_reaches(instants, points, silence, feed_first, horizon), zone)
+
+    def kernel(table: pa.Table) -> pa.Table:
+        return _spans(table, reach)
+
+    entries = frames[0].unionByName(frames[1]).unionByName(frames[2])
+    rows = by_charge_points(entries, kernel, _SPANS, groups).toArrow().to_pylist()
+    return sorted({(row["first"], row["last"]) for row in rows})
 
 
-def _without(rows: DataFrame, removed: DataFrame) -> DataFrame:
-    """`ENTRY_COLUMNS` of the rows that are not removed; a row is known by where it stands in its delivery."""
-    place = ("stream_id", "source_file", "source_line", "arrived_at", "entry", "at")
-    return rows.join(removed.select(*place).distinct(), list(place), "left_anti").select(*ENTRY_COLUMNS)
+@dataclass(frozen=True)
+class _Reach:
+    """What a kernel knows: as the arguments of `affected_spans`, in µs."""
+
+    points: pa.Table
+    feeds: pa.Table
+    zone: str
+    silence: int | None
+    feed_first: int
+    horizon: int
 
 
-def _said(entries: DataFrame, feeds: DataFrame, *, was: int, will: int) -> DataFrame:
-    """What a timeline says of each instant, a row for each word: who won it, how, and who was heard.
+def _spans(table: pa.Table, reach: _Reach) -> pa.Table:
+    """`_SPANS` of some charge points."""
+    words, names = words_of(table, reach.feeds["stream_id"].to_pylist())
+    side = integers(table["side"], KNOWN)
+    changed = np.zeros(len(names.points) + 1, bool)
+    changed[words.point[side != KNOWN]] = True
+    changed[-1] = False
+    is_before = changed[words.point] & (side == KNOWN)
+    place = [words.stream, words.file, words.source_line, words.arrived, words.entry, words.at]
+    # A row is known by where it stands in its delivery; an edge stands in none.
+    stands = (words.file >= 0) & (words.source_line != NONE) & (words.arrived != NONE) & (words.at != NONE)
+    goes = np.zeros(len(words), bool)
+    candidates = np.flatnonzero(stands & (is_before | (side == REMOVED)))
+    order = candidates[np.lexsort([key[candidates] for key in place])]
+    runs = np.cumsum(starts_of([key[order] for key in place])) - 1
+    is_gone = np.zeros(len(order), bool)
+    is_gone[runs[side[order] == REMOVED]] = True
+    goes[order] = is_gone[runs]
+    first_at = np.full(len(names.streams) + 1, NONE)
+    numbers_of = {stream: number for number, stream in enumerate(names.streams)}
+    for stream, first in zip(reach.feeds["stream_id"].to_pylist(), micros(reach.feeds["first_at"]), strict=True):
+        first_at[numbers_of[stream]] = first
+    told = [
+        _said(resolve(words.take(mask), names, first_at), names)
+        for mask in (is_before, (is_before & ~goes) | (side == ADDED))
+    ]
+    since, until = _reaches(_compared(*told), names, reach)
+    return _local_spans(since, until, reach.zone)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a timeline says of instants, a row for each word: who won it, how, and who was heard.
 
     A state that no map knew is another word, and so is one that stands at two places, or that an older stamp came with.
     """
-    resolved = resolve(entries, feeds).where("entry <> 'heard' and state is not null")
-    state = F.concat_ws("|", F.col("state"), F.concat_ws(",", F.array_sort("flags")))
+
+    line: Ints
+    point: Ints
+    entry: Ints
+    at: Ints
+    word: Ints
+    stays: Mask
+
+
+def _said(resolved: Resolved, names: Names) -> _Said:
+    words, wins = resolved.words, resolved.wins
+    known = (words.entry != HEARD) & (words.state >= 0)
+    words, wins = words.take(known), wins[known]
+    states = words.state * len(names.flag_sets) + words.flags
     # Whose word it is matters for a poll only: its feed's silence begins anew.
-    won = F.when(F.col("entry") == "event", F.concat(F.lit("event|"), state)).otherwise(
-        F.concat_ws("|", F.lit("poll"), F.col("stream_id"), state)
-    )
+    feed = np.where(words.entry == EVENT, 0, 1 + words.stream)
+    won = 1 + len(names.streams) + feed * len(STATES) * len(names.flag_sets) + states
     # Whoever else was heard at the instant may keep the state alive for longer.
-    words = F.array(F.concat(F.lit("heard|"), F.col("stream_id")), F.when(F.col("wins"), won))
-    stays = F.col("state").isin(*NEVER_EXPIRE).cast("int")
-    found = resolved.select(*_INSTANT, stays.alias("stays"), F.explode(words).alias("word"))
-    return found.where(F.col("word").isNotNull()).withColumns({"was": F.lit(was), "will": F.lit(will)})
+    heard = words.stream
+    stays = _STAYS[words.state]
+
+    def twice(values: Ints) -> Ints:
+        return np.concatenate([values, values[wins]])
+
+    return _Said(
+        twice(words.line), twice(words.point), twice(words.entry), twice(words.at),
+        np.concatenate([heard, won[wins]]), np.concatenate([stays, stays[wins]]),
+    )  # fmt: skip
 
 
-def _reaches(
-    instants: DataFrame,
-    points: DataFrame,
-    silence: dt.timedelta | None,
-    feed_first: dt.datetime,
-    horizon: dt.datetime,
-) -> DataFrame:
-    """(since, until) in microseconds of every instant whose winner is another one."""
-    end = F.lit(_micros(horizon))
-    spell = None if silence is None else F.lit(silence // dt.timedelta(microseconds=1))
-    is_event = F.col("entry") == "event"
-    own = Window.partitionBy("charge_point_id", "connector_id", "is_event").orderBy("micros")
-    line = instants.withColumns(
-        {
-            "micros": F.unix_micros("at"),
-            "is_event": is_event,
-        }
-    ).withColumn("next_own", F.when(F.col("is_event"), F.lead("micros").over(own)))
-    line = line.join(points, "charge_point_id", "left")
-    is_left = F.col("is_event") & (F.col("is_left") == 1)
-    line = line.withColumn("next_left", F.min(F.when(is_left, F.col("micros"))).over(_later()))
-    whole = Window.partitionBy("charge_point_id")
-    left = F.max(is_left.cast("int")).over(whole)
-    first = F.unix_micros("first_event_at")
-    had_before = F.coalesce(first < F.min("micros").over(whole), F.lit(False))
-    line = line.withColumns(
-        {
-            "left": left,
-            "stays": F.greatest(F.max("stays").over(whole), F.coalesce(F.col("ever_stays").cast("int"), F.lit(0))),
-            "first": (F.coalesce(F.col("micros") <= first, F.lit(True)) | ((left == 0) & ~had_before)),
-        }
-    )
-    reached = _with_quiet_end(line, spell, end)
-    until = F.when((F.col("stays") == 1) | F.col("first"), end).otherwise(F.col("quiet_end"))
-    hour = F.lit(FLAPPING // dt.timedelta(microseconds=1))
-    event_end = F.greatest(F.least(F.coalesce("next_own", until), until), F.col("micros") + hour)
+@dataclass(frozen=True)
+class _Instants:
+    """Instants of two timelines: whether they say the same, whether the second has it, and whether a state stays."""
+
+    line: Ints
+    point: Ints
+    entry: Ints
+    at: Ints
+    differs: Mask
+    is_left: Mask
+    stays: Mask
+
+
+def _compared(before: _Said, after: _Said) -> _Instants:
+    is_after = np.repeat([False, True], [len(before.line), len(after.line)])
+    keys = [
+        np.concatenate([getattr(each, name) for each in (before, after)])
+        for name in ("line", "entry", "at", "word", "point")
+    ]
+    stays = np.concatenate([before.stays, after.stays])
+    order = np.lexsort(keys[3::-1])
+    line, entry, at, word, point = (key[order] for key in keys)
+    stays, is_after = stays[order], is_after[order]
+    words = np.flatnonzero(starts_of([line, entry, at, word]))
+    if not len(words):
+        return _Instants(line, point, entry, at, stays, stays, stays)
+
+    def any_of(values: Mask, starts: Ints) -> Mask:
+        found: Mask = np.logical_or.reduceat(values, starts)
+        return found
+
+    was, will = any_of(~is_after, words), any_of(is_after, words)
+    instants = starts_of([line, entry, at])
+    first, of_words = np.flatnonzero(instants), np.flatnonzero(instants[words])
+    return _Instants(
+        line[first], point[first], entry[first], at[first], any_of(was != will, of_words), any_of(will, of_words),
+        any_of(stays, first),
+    )  # fmt: skip
+
+
+def _reaches(found: _Instants, names: Names, reach: _Reach) -> tuple[Ints, Ints]:
+    """(since, until) in µs of every instant whose winner is another one."""
+    # By charge point and time; of one instant the events come first.
+    order = np.lexsort((found.entry, found.line, found.at, found.point))
+    line, point, entry, at = (values[order] for values in (found.line, found.point, found.entry, found.at))
+    differs, is_left, stays = found.differs[order], found.is_left[order], found.stays[order]
+    is_event = entry == EVENT
+    end = reach.horizon
+    firsts = np.flatnonzero(starts_of([point]))
+    of_point = np.cumsum(starts_of([point])) - 1
+
+    def whole(values: Ints) -> Ints:
+        """The highest of each charge point."""
+        return np.maximum.reduceat(values, firsts)[of_point] if len(values) else values
+
+    first_event, ever_stays = _known_of(reach.points, names)
+    left = whole((is_event & is_left).astype(np.int64)) == 1
+    earliest = -whole(-at)
+    first_event, ever_stays = first_event[point], ever_stays[point]
+    had_before = (first_event != NONE) & (first_event < earliest)
+    does_stay = (whole(stays.astype(np.int64)) == 1) | ever_stays
+    is_first = (first_event == NONE) | (at <= first_event) | (~left & ~had_before)
+    next_own = np.where(is_event, _next(line, at, is_event), _LATEST)
+    next_left = _later(point, at, is_event & is_left)
+    quiet_end = _quiet_end(point, at, next_own, of_point, reach)
+    until = np.where(does_stay | is_first, end, quiet_end)
+    hour = at + FLAPPING // dt.timedelta(microseconds=1)
+    event_end = np.maximum(np.minimum(next_own, until), hour)
     # What was unobserved or will be ends with the next event that is left; without any, it does not end.
-    event_end = F.when(F.col("first"), F.greatest(event_end, F.coalesce("next_left", end))).otherwise(event_end)
-    poll_end = end if spell is None else F.col("micros") + spell
-    return reached.where("differs = 1").select(
-        F.when(F.col("is_event") & F.col("first"), F.least(F.col("micros"), F.lit(_micros(feed_first))))
-        .otherwise(F.col("micros"))
-        .alias("since"),
-        F.greatest(F.col("micros"), F.least(F.when(F.col("is_event"), event_end).otherwise(poll_end), end) - 1).alias(
-            "until"
-        ),
-    )
+    without = np.maximum(event_end, np.where(next_left == _LATEST, end, next_left))
+    event_end = np.where(is_first, without, event_end)
+    poll_end = np.full(len(at), end) if reach.silence is None else at + reach.silence
+    since = np.where(is_event & is_first, np.minimum(at, reach.feed_first), at)
+    last = np.maximum(at, np.minimum(np.where(is_event, event_end, poll_end), end) - 1)
+    return since[differs], last[differs]
 
 
-def _later() -> WindowSpec:
-    """Of a charge point's rows, those of a later instant: a frame that ends behind a row, in falling order.
-
-    Where a frame ends with the partition, Apache Spark goes through all of it anew for each row.
-    """
-    return Window.partitionBy("charge_point_id").orderBy(F.desc("micros")).rangeBetween(Window.unboundedPreceding, -1)
+_LATEST = int(np.iinfo(np.int64).max)
 
 
-def _with_quiet_end(line: DataFrame, spell: Column | None, end: Column) -> DataFrame:
-    """Adds `quiet_end`: when the words around an instant have been silent for too long, before its next own event.
+def _known_of(points: pa.Table, names: Names) -> tuple[Ints, Mask]:
+    """By number of a charge point: its first word, and whether it ever stayed."""
+    numbers_of = {point: number for number, point in enumerate(names.points)}
+    first, stays = np.full(len(names.points) + 1, NONE), np.zeros(len(names.points) + 1, bool)
+    moments = micros(points["first_event_at"])
+    known = (points["charge_point_id"].to_pylist(), moments, points["ever_stays"].to_pylist())
+    for point, at, ever in zip(*known, strict=True):
+        if point in numbers_of:
+            first[numbers_of[point]], stays[numbers_of[point]] = at, bool(ever)
+    return first, stays
+
+
+def _next(line: Ints, at: Ints, is_event: Mask) -> Ints:
+    """Of events: the connector's next one; later than any instant without."""
+    events = np.flatnonzero(is_event)
+    order = events[np.lexsort((at[events], line[events]))]
+    found = np.full(len(line), _LATEST)
+    follows = line[order[1:]] == line[order[:-1]]
+    found[order[:-1][follows]] = at[order[1:]][follows]
+    return found
+
+
+def _later(point: Ints, at: Ints, which: Mask) -> Ints:
+    """The first later instant of the charge point that has such a row; later than any instant without."""
+    # From behind, each row knows the nearest such row at or after it; the next instant's first row gives what is later.
+    rows = np.arange(len(at))
+    nearest = np.minimum.accumulate(np.where(which, rows, len(at))[::-1])[::-1]
+    instants = np.flatnonzero(starts_of([point, at]))
+    following = np.append(instants, len(at))[np.searchsorted(instants, rows, side="right")]
+    found = np.append(nearest, len(at))[following]
+    is_own = (found < len(at)) & (np.append(point, -2)[found] == point)
+    return np.where(is_own, np.append(at, 0)[found], _LATEST)
+
+
+def _quiet_end(point: Ints, at: Ints, next_own: Ints, of_point: Ints, reach: _Reach) -> Ints:
+    """When the words around an instant have been silent for too long, before its next own event.
 
     If something is heard again before that event, the state goes on then: until the silence after the last word.
     """
-    if spell is None:
-        return line.withColumn("quiet_end", end)
-    in_order = Window.partitionBy("charge_point_id").orderBy("micros")
-    gap = F.coalesce(F.col("micros") - F.lag("micros").over(in_order) > spell, F.lit(False))
-    runs = line.withColumn("starts", gap.cast("int"))
-    runs = runs.withColumns(
-        {
-            # Rows of one instant belong together, so the sum goes by range.
-            "run": F.sum("starts").over(in_order.rangeBetween(Window.unboundedPreceding, 0)),
-            "next_run": F.min(F.when(F.col("starts") == 1, F.col("micros"))).over(_later()),
-        }
+    if reach.silence is None or not len(at):
+        return np.full(len(at), reach.horizon)
+    begins = starts_of([point])
+    breaks = ~begins & (at - np.roll(at, 1) > reach.silence)
+    runs = begins | breaks
+    last = np.maximum.reduceat(at, np.flatnonzero(runs))[np.cumsum(runs) - 1]
+    latest = np.maximum.reduceat(at, np.flatnonzero(begins))[of_point]
+    next_run = _later(point, at, breaks)
+    heard_again = next_run < np.where(next_own == _LATEST, reach.horizon, next_own)
+    return np.where(heard_again, latest, last) + reach.silence
+
+
+def _local_spans(since: Ints, until: Ints, zone: str) -> pa.Table:
+    """Each (first, last) local date once."""
+    if not len(since):
+        return _SPANS.empty_table()
+    first = EPOCH + dt.timedelta(days=int(since.min() // micros_of(_DAY)) - 1)
+    end = EPOCH + dt.timedelta(days=int(until.max() // micros_of(_DAY)) + 3)
+    bounds, dates, _ = local_days(zone, first, end)
+    spans = np.unique(
+        np.stack([dates[np.searchsorted(bounds, moments, side="right") - 1] for moments in (since, until)]), axis=1
     )
-    last = F.max("micros").over(Window.partitionBy("charge_point_id", "run"))
-    heard_again = F.col("next_run") < F.coalesce("next_own", end)
-    latest = F.max("micros").over(Window.partitionBy("charge_point_id"))
-    return runs.withColumn("quiet_end", F.when(heard_again, latest).otherwise(last) + spell)
+    return pa.Table.from_arrays([pa.array(days.astype(np.int32)).cast(pa.date32()) for days in spans], schema=_SPANS)
 
 
-def _micros(moment: dt.datetime) -> int:
-    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-
-
-def _local_spans(reaches: DataFrame, zone: str) -> list[tuple[dt.date, dt.date]]:
-    def local(name: str) -> Column:
-        return F.from_utc_timestamp(F.timestamp_micros(F.col(name)), zone).cast("date").alias(name)
-
-    rows = reaches.select(local("since"), local("until")).distinct().toArrow().to_pylist()
-    return sorted((row["since"], row["until"]) for row in rows)
+_DAY = dt.timedelta(days=1)

@@ -1,25 +1,51 @@
-"""How every charge point spent its day (numbers.md 2). Pure Spark: no files, no warehouse, no Dagster.
+"""How every charge point spent its day (numbers.md 2). No files, no warehouse, no Dagster.
 
-A timeline is built from entries: events (a state begins) and polls (a feed lists the state at a moment, and says since
-when it holds). Entries around a window may be given whole or as edges, one small row per charge point and date: the
-days come out the same, so that any day can be computed without those before it. All time is in whole microseconds;
-nothing is divided.
+Entries around a window may be given whole or as edges, one small row per charge point and date: the days come out the
+same, so that any day can be computed without those before it. All time is in whole microseconds; nothing is divided.
+What wins an instant, and what polls show: `facts/timeline.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
 
-from cic_assets.facts.outcome import outcomes
+from cic_assets.facts.timeline import (
+    ENTRY_COLUMNS,
+    EVENT,
+    NONE,
+    POLL,
+    STANDS_STILL,
+    TWO_PLACES,
+    UNMAPPED,
+    Ints,
+    Mask,
+    Names,
+    Resolved,
+    Words,
+    by_charge_points,
+    instants,
+    integers,
+    newest,
+    numbered,
+    numbers,
+    polled_events,
+    resolve,
+    starts_of,
+    texts,
+    words_of,
+)
 from cic_assets.kinds.rules import CROSS_RULES
-from cic_assets.kinds.vocabulary import FOLD_ORDER, NEVER_EXPIRE, STATES, WORST_FIRST
+from cic_assets.kinds.vocabulary import FOLD_ORDER, NEVER_EXPIRE, STATES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 # The whole charge point, in OCPP 1.6; what it says of being out of order holds for all connectors.
 WHOLE = "0"
@@ -27,12 +53,9 @@ UNUSABLE = ("INOPERATIVE", "OUTOFORDER")
 # E04: more than 6 changes within an hour.
 FLAPPING_CHANGES = 6
 HOUR_MICROS = 3_600_000_000
-ENTRY_COLUMNS = (
-    "charge_point_id", "connector_id", "stream_id", "entry", "at", "since_at", "state", "arrived_at", "source_file",
-    "source_line", "flags",
-)  # fmt: skip
-TWO_PLACES = "two_places"
-STANDS_STILL = CROSS_RULES["E07"].mark
+# Rows among the entries that are none: that a stream ever spoke of a charge point, and that a registry lists it.
+POINT, LISTED = "point", "listed"
+EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -70,423 +93,533 @@ class Feed:
         return (first, last) if first <= last else None
 
 
-@dataclass(frozen=True)
-class StatusFacts:
-    """The facts of one window of local dates, lazily.
-
-    Attributes:
-        day: one row per charge point and local date that its feeds have (`Feed.days`); columns of
-            `facts.charge_point_status_day`.
-        outcomes: per stream, arrival and local date, what became of the records (`facts/outcome.py`).
-    """
-
-    day: DataFrame
-    outcomes: DataFrame
-
-
-def feeds_table(feeds: Iterable[Feed], now: dt.datetime) -> pa.Table:
-    """Feeds as the functions here take them; their days end before `now`'s."""
-    micros = dt.timedelta(microseconds=1)
-    found = [(feed, feed.days(now) or (None, None)) for feed in feeds]
-    rows = [
-        {
-            "stream_id": feed.stream_id,
-            "provider_id": feed.provider_id,
-            "authority_id": feed.authority_id,
-            "zone": feed.zone,
-            "silence": None if feed.silence is None else feed.silence // micros,
-            "cover": None if feed.cover_at is None else _micros(feed.cover_at),
-            "first_at": feed.first_at,
-            "first_date": first,
-            "last_date": last,
-            "reports_use": feed.reports_use,
-        }
-        for feed, (first, last) in found
-    ]
-    texts = [(name, pa.string()) for name in ("stream_id", "provider_id", "authority_id", "zone")]
-    schema = pa.schema([*texts, ("silence", pa.int64()), ("cover", pa.int64())])
-    for name, kind in (
-        ("first_at", pa.timestamp("us", tz="UTC")), ("first_date", pa.date32()), ("last_date", pa.date32()),
+SECONDS = tuple(f"{name}_seconds" for name in ("day", *(state.lower() for state in STATES), "unreported", "unobserved"))
+STATUS_DAY = pa.schema(
+    [
+        *((name, pa.string()) for name in ("charge_point_id", "provider_id", "authority_id", "stream_id")),
+        ("status_date", pa.date32()),
+        *((name, pa.decimal128(18, 6)) for name in SECONDS),
+        ("event_count", pa.int64()),
+        ("confirmation_count", pa.int64()),
         ("reports_use", pa.bool_()),
-    ):  # fmt: skip
-        schema = schema.append(pa.field(name, kind))
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def days_table(zones: Iterable[str], start: dt.date, end: dt.date) -> pa.Table:
-    """Local days of 23, 24 or 25 hours: zone, date, and when the day begins and ends, in microseconds UTC.
-
-    The date after the last closes it: it has no `status_date`.
-    """
-    rows = []
-    for name in sorted(set(zones)):
-        zone = ZoneInfo(name)
-        days: Sequence[dt.date] = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
-        bounds = [_micros(dt.datetime.combine(day, dt.time(), zone)) for day in days]
-        for day, begins, ends in zip(days, bounds, [*bounds[1:], None], strict=True):
-            rows.append({"zone": name, "status_date": day if day < end else None, "begins": begins, "ends": ends})
-    schema = pa.schema(
-        [("zone", pa.string()), ("status_date", pa.date32()), ("begins", pa.int64()), ("ends", pa.int64())]
-    )
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def _micros(moment: dt.datetime) -> int:
-    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+        ("flags", pa.list_(pa.string())),
+    ]
+)
+# One table of what a window gives: days, and what became of its records, whose `status_date` is the period.
+STATUS_FACTS = pa.schema(
+    [*STATUS_DAY, ("arrival_date", pa.date32()), ("outcome", pa.string()), ("row_count", pa.int64())]
+)
+# An `outcome` of its own: how many records were there, before any was placed.
+READ = "read"
+OUTCOMES = ("in_facts", "superseded", "duplicates")
+_NEVER_EXPIRES = np.array([state in NEVER_EXPIRE for state in STATES] + [False])
+# A state's rank where connectors fold, and the state of a rank; what has none ranks behind all.
+_RANK = np.array([FOLD_ORDER.index(state) for state in STATES] + [len(FOLD_ORDER)])
+_OF_RANK = np.array([*(STATES.index(state) for state in FOLD_ORDER), -1])
+_IS_UNUSABLE = np.array([state in UNUSABLE for state in FOLD_ORDER] + [False])
+_LATEST = int(np.iinfo(np.int64).max)
+_MARKS = (UNMAPPED, CROSS_RULES["E04"].mark, STANDS_STILL, TWO_PLACES, CROSS_RULES["E05"].mark)
 
 
 def status_facts(
     entries: DataFrame,
-    points: DataFrame,
-    records: DataFrame,
-    feeds: DataFrame,
-    days: DataFrame,
-    registry: DataFrame,
+    feeds: Iterable[Feed],
+    start: dt.date,
+    end: dt.date,
+    registries: Collection[str],
     now: dt.datetime,
-    checkpoint: Callable[[DataFrame], DataFrame] = lambda frame: frame,
-) -> StatusFacts:
-    """Facts of all local days in `days`.
+    groups: int = 1,
+) -> DataFrame:
+    """Facts of the local days start <= day < end, and what became of the window's records.
 
     Args:
-        entries: `ENTRY_COLUMNS` of all entries before the window's end, those before its start whole or as edges, and
-            the first poll after it: it may say that a state began within the window.
-        points: charge_point_id and stream_id of all charge points that are ever heard, also after the window.
-        records: the entries of the window with `arrival_date` and `status_date`, for what became of them.
-        feeds: `feeds_table`.
-        days: `days_table`.
-        registry: charge_point_id and provider_id of the charge points that locations streams list.
+        entries: `ENTRY_COLUMNS`, arrival_date and status_date of all entries before the window's end, those before its
+            start whole or as edges (without dates), and the first poll after it: it may say that a state began within
+            the window. Beside them, as `entry`: `POINT`, the charge points of each stream that are ever heard, also
+            after the window; `LISTED`, those that locations streams list.
+        feeds: whose words count; others are not believed.
+        start: the first day.
+        end: after the last.
+        registries: providers whose charge points are listed.
         now: nothing is known after it.
-        checkpoint: writes a frame and reads it back, so that its plan is not computed again for each use.
+        groups: of charge points, that are looked at one after the other.
+
+    Returns:
+        `STATUS_FACTS`: a row per charge point and local day that its feeds have (`Feed.days`), without an outcome; and
+        per group, stream, arrival, day and outcome the number of records, as `READ` before they were placed.
     """
-    line = checkpoint(_line(resolve(entries, feeds), points, feeds, days))
-    spent = _spent(line, now)
-    day = _per_day(spent).join(_flapping(line), ["charge_point_id", "status_date"], "left")
-    return StatusFacts(_finished(day, feeds, registry), outcomes(_placed(records), F.col("status_date")))
+    window = _Window.of(feeds, start, end, registries, now)
+
+    def kernel(table: pa.Table) -> pa.Table:
+        return _facts(table, window)
+
+    read = entries.select(*ENTRY_COLUMNS, "arrival_date", "status_date")
+    return by_charge_points(read, kernel, STATUS_FACTS, groups)
 
 
-def newest_first() -> list[Column]:
-    """Which of several words about one instant wins (numbers.md 2): the last arrival, else the worse state.
+@dataclass(frozen=True)
+class _Window:
+    """What a kernel knows of feeds, days and registries. Moments in µs, dates in days since 1970.
 
-    Within one delivery that has an id at two places, a copy that is REMOVED loses, else the worse state holds (E08).
+    Attributes:
+        ids: of streams.
+        silence: µs of each; `NONE` for ever.
+        cover: of each; `NONE`: it has delivered nothing.
+        first_at: of each, as `cover`.
+        spans: its first and last local day; None before any.
+        days: of each: when its local days begin, which they are, and when they end; the last one closes the window.
+        authority: of each.
+        reports_use: of each.
+        dates: the first day, and the one after the last.
+        registries: providers.
+        now: nothing is known after it.
     """
-    worst = F.array_position(F.array(*(F.lit(state) for state in WORST_FIRST)), F.col("state"))
-    gone_last = F.when(F.col("state") == "REMOVED", len(WORST_FIRST) + 1).otherwise(worst)
-    return [
-        F.col("arrived_at").desc(), F.when(F.array_contains("flags", TWO_PLACES), gone_last).otherwise(0).asc(),
-        F.col("source_file").desc(), F.col("source_line").desc(), worst.asc(), F.col("since_at").desc_nulls_first(),
-    ]  # fmt: skip
 
+    ids: list[str]
+    silence: list[int]
+    cover: list[int]
+    first_at: list[int]
+    spans: list[tuple[int, int] | None]
+    days: list[tuple[Ints, Ints, Ints]]
+    authority: list[str]
+    reports_use: list[bool]
+    dates: tuple[int, int]
+    registries: frozenset[str]
+    now: int
 
-_CONNECTOR = ("charge_point_id", "connector_id")
-
-
-def _ranked(entries: DataFrame, *same: str) -> DataFrame:
-    """Adds `wins`: one of the entries that are the same by these columns and the instant does."""
-    one = Window.partitionBy(*_CONNECTOR, *same, "at").orderBy(*newest_first())
-    return entries.withColumn("wins", F.row_number().over(one) == 1)
-
-
-def resolve(entries: DataFrame, feeds: DataFrame) -> DataFrame:
-    """Adds the events that polls give, and `wins`: one event per connector and instant does, one poll of each stream.
-
-    What loses is still a word: its stream was heard at that instant. Entries `heard` are nothing but that.
-    """
-    entries = entries.select(*ENTRY_COLUMNS)
-    polls = _ranked(entries.where("entry = 'poll'"), "stream_id")
-    events = entries.where("entry = 'event'").unionByName(polled_events(polls.where("wins").drop("wins"), feeds))
-    heard = entries.where("entry = 'heard'").withColumn("wins", F.lit(False))
-    return _ranked(events).unionByName(polls).unionByName(heard)
-
-
-def polled_events(polls: DataFrame, feeds: DataFrame | None) -> DataFrame:
-    """The changes of state that a stream's polls show, as events; one poll per connector and instant given.
-
-    A poll is evidence (numbers.md 2): its state began where the feed says, if that is after the poll before. An older
-    instant can't be: if the state is another one, it is dated by the poll that saw it first, and flagged (E07). Of the
-    time before a feed's first poll nothing is known but what survived until then, so nothing begins before it. A poll
-    without `since_at` shows no change; it is there for the one that follows.
-
-    Args:
-        polls: `ENTRY_COLUMNS`, and without feeds event_date.
-        feeds: stream_id and first_at; without them each date (UTC) is looked at by itself, and its first poll, of
-            which the one before is not known, gives nothing.
-    """
-    nothing = F.lit(None).cast("timestamp")
-    if feeds is None:
-        line = Window.partitionBy(*_CONNECTOR, "stream_id", "event_date").orderBy("at")
-        seen = polls.withColumn("covers_from", nothing)
-    else:
-        line = Window.partitionBy(*_CONNECTOR, "stream_id").orderBy("at")
-        firsts = feeds.select("stream_id", F.col("first_at").alias("covers_from"))
-        seen = polls.join(F.broadcast(firsts), "stream_id")
-    seen = seen.withColumns(
-        {
-            "before_at": F.lag("at").over(line),
-            "before": F.lag("state").over(line),
-            # Some feeds' clocks are ahead of their own response's.
-            "since": F.when(F.col("since_at").isNotNull(), F.least("since_at", "at")),
-        }
-    )
-    is_first = F.col("before_at").isNull()
-    began = (
-        F.when(F.col("since").isNull(), nothing)
-        .when(is_first, nothing if feeds is None else F.greatest("since", "covers_from"))
-        .when(F.col("since") > F.col("before_at"), F.col("since"))
-        .when(F.col("state") != F.col("before"), F.col("at"))
-    )
-    stands_still = ~is_first & (F.col("since") <= F.col("before_at"))
-    none = F.array().cast("array<string>")
-    return (
-        seen.withColumns({"began": began, "marks": F.when(stands_still, F.array(F.lit(STANDS_STILL))).otherwise(none)})
-        .where(F.col("began").isNotNull())
-        .withColumns({"entry": F.lit("event"), "at": F.col("began"), "flags": F.col("marks")})
-        .select(*_polled_columns(feeds))
-    )
-
-
-def _polled_columns(feeds: DataFrame | None) -> tuple[str, ...]:
-    return (*ENTRY_COLUMNS, "event_date") if feeds is None else ENTRY_COLUMNS
-
-
-_COUNTS = ("event_count", "confirmation_count", "unmapped_count", "standing_count", "places_count")
-
-
-def _line(resolved: DataFrame, points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
-    """One row per charge point and instant at which something happens: an event, a word heard, a midnight.
-
-    Columns: charge_point_id, at (µs), state since then (null before the first event), `believed` (µs, until when the
-    last words hold), status_date, ends (of the day), stream_id (last heard), counts of what happened at the instant.
-    """
-    micros = resolved.withColumn("at", F.unix_micros("at"))
-    events = _heard(micros, feeds).join(
-        _folded(micros.where("wins and entry = 'event'")), ["charge_point_id", "at"], "left"
-    )
-    events = _with_nulls(events, home="string", status_date="date", ends="bigint", is_midnight="int")
-    nothing_said = dict.fromkeys(("until", *_COUNTS), "bigint")
-    midnights = _with_nulls(_midnights(points, feeds, days), stream_id="string", state="string", **nothing_said)
-    line = events.unionByName(midnights)
-    latest = ("until", "stream_id", "home", "state", "status_date", "ends", "is_midnight")
-    line = line.groupBy("charge_point_id", "at").agg(
-        *(F.max(name).alias(name) for name in latest),
-        *(F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS),
-    )
-    so_far = Window.partitionBy("charge_point_id").orderBy("at").rowsBetween(Window.unboundedPreceding, 0)
-    in_order = Window.partitionBy("charge_point_id").orderBy("at")
-    # Before anything was heard, the day is still some feed's.
-    stream = F.coalesce(F.last("stream_id", ignorenulls=True).over(so_far), F.max("home").over(so_far))
-    carried = line.withColumns(
-        {
-            "changed_to": F.col("state"),
-            "state": F.last("state", ignorenulls=True).over(so_far),
-            "believed": F.max("until").over(so_far),
-            "stream_id": stream,
-            "midnights": F.sum(F.coalesce("is_midnight", F.lit(0))).over(so_far),
-            "next_at": F.lead("at").over(in_order),
-        }
-    )
-    # The number of midnights passed tells the day; the midnight that closes the window has no date, nor has what is
-    # said after the last day of a feed that has ended.
-    day = Window.partitionBy("charge_point_id", "midnights")
-    dated = carried.withColumns({"status_date": F.max("status_date").over(day), "ends": F.max("ends").over(day)})
-    within = F.when(F.col("at") < F.col("ends"), F.col("status_date"))
-    return dated.withColumn("status_date", within).drop("is_midnight", "midnights", "until", "home")
-
-
-def _with_nulls(frame: DataFrame, **kinds: str) -> DataFrame:
-    """Columns of nulls with their types: Sail gives `allowMissingColumns` none."""
-    return frame.withColumns({name: F.lit(None).cast(kind) for name, kind in kinds.items()})
-
-
-def _heard(micros: DataFrame, feeds: DataFrame) -> DataFrame:
-    """Per charge point and instant: until when its words are believed, whose they are, and how many."""
-    until = F.least(F.col("at") + F.col("silence"), F.col("cover"))
-    return (
-        micros.join(F.broadcast(feeds), "stream_id")
-        .withColumn("until", until)
-        .groupBy("charge_point_id", "at")
-        .agg(
-            F.max("until").alias("until"),
-            F.max("stream_id").alias("stream_id"),
-            _wins(F.col("entry") == "event").alias("event_count"),
-            _wins(F.col("entry") == "poll").alias("confirmation_count"),
-            _wins(F.array_contains("flags", "unmapped_status")).alias("unmapped_count"),
-            _wins(F.array_contains("flags", STANDS_STILL)).alias("standing_count"),
-            _wins(F.array_contains("flags", TWO_PLACES)).alias("places_count"),
+    @staticmethod
+    def of(
+        feeds: Iterable[Feed], start: dt.date, end: dt.date, registries: Collection[str], now: dt.datetime
+    ) -> _Window:
+        known = sorted(feeds, key=lambda feed: feed.stream_id)
+        spans = [feed.days(now) for feed in known]
+        zones = {feed.zone: local_days(feed.zone, start, end) for feed in known}
+        return _Window(
+            [feed.stream_id for feed in known],
+            [NONE if feed.silence is None else micros_of(feed.silence) for feed in known],
+            [NONE if feed.cover_at is None else moment(feed.cover_at) for feed in known],
+            [NONE if feed.first_at is None else moment(feed.first_at) for feed in known],
+            [None if span is None else (_number(span[0]), _number(span[1])) for span in spans],
+            [zones[feed.zone] for feed in known],
+            [feed.authority_id for feed in known],
+            [feed.reports_use for feed in known],
+            (_number(start), _number(end)),
+            frozenset(registries),
+            moment(now),
         )
-    )
 
 
-def _wins(condition: Column) -> Column:
-    return F.sum((F.col("wins") & condition).cast("bigint"))
+def local_days(name: str, start: dt.date, end: dt.date) -> tuple[Ints, Ints, Ints]:
+    """Local days of 23, 24 or 25 hours: begin, date and end; the date after the last closes it and has neither."""
+    zone = ZoneInfo(name)
+    count = (end - start).days
+    bounds = [moment(dt.datetime.combine(start + dt.timedelta(days=n), dt.time(), zone)) for n in range(count + 1)]
+    first = _number(start)
+    dates = [*range(first, first + count), NONE]
+    return np.array(bounds), np.array(dates), np.array([*bounds[1:], NONE])
 
 
-def _midnights(points: DataFrame, feeds: DataFrame, days: DataFrame) -> DataFrame:
+def _number(date: dt.date) -> int:
+    return (date - EPOCH).days
+
+
+def micros_of(span: dt.timedelta) -> int:
+    """A span in microseconds."""
+    return span // dt.timedelta(microseconds=1)
+
+
+def moment(instant: dt.datetime) -> int:
+    """An instant in microseconds since 1970."""
+    return micros_of(instant - dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+
+
+def _facts(table: pa.Table, window: _Window) -> pa.Table:
+    """`STATUS_FACTS` of some charge points."""
+    words, names = words_of(table, window.ids)
+    feeds = _Streams.of(window, names)
+    said = np.asarray(table["entry"].to_numpy(zero_copy_only=False), object)
+    is_point, is_listed = said == POINT, said == LISTED
+    is_entry = ~is_point & ~is_listed & feeds.is_known[words.stream]
+    resolved = resolve(words.take(is_entry), names, feeds.first_at)
+    line = _line(resolved, names, feeds, _midnights(words.take(is_point), feeds, window))
+    listed = np.zeros(len(names.points) + 1, bool)
+    listed[words.point[is_listed]] = True
+    return pa.concat_tables([_days(line, names, listed, window, feeds), _placed(table, words, names, window)])
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """Feeds by the number that a table gives their streams; the last place is for no stream."""
+
+    is_known: Mask
+    silence: Ints
+    cover: Ints
+    first_at: Ints
+    place: Ints
+
+    @staticmethod
+    def of(window: _Window, names: Names) -> _Streams:
+        place = np.full(len(names.streams) + 1, -1)
+        numbers = {stream: number for number, stream in enumerate(names.streams)}
+        for feed, stream in enumerate(window.ids):
+            place[numbers[stream]] = feed
+
+        def by_stream(values: Sequence[int]) -> Ints:
+            found: Ints = np.array([*values, NONE])[place]
+            return found
+
+        is_known = place >= 0
+        return _Streams(is_known, by_stream(window.silence), by_stream(window.cover), by_stream(window.first_at), place)
+
+
+@dataclass(frozen=True)
+class _Midnights:
     """The beginnings of the days that each charge point's feeds have, and the one that closes the window."""
-    heard = points.join(F.broadcast(feeds), "stream_id")
-    homes = heard.groupBy("charge_point_id").agg(
-        F.min("stream_id").alias("home"), F.min_by("zone", "stream_id").alias("zone")
-    )
-    # Each feed's own span: what lies between two feeds of a charge point is nobody's.
-    spans = heard.select("charge_point_id", "first_date", "last_date").distinct()
-    exists = F.col("status_date").isNull() | F.col("status_date").between(F.col("first_date"), F.col("last_date"))
-    begins = homes.join(F.broadcast(days), "zone").join(spans, "charge_point_id").where(exists)
-    return begins.select(
-        "charge_point_id", "home", F.col("begins").alias("at"), "status_date", "ends", F.lit(1).alias("is_midnight")
-    ).distinct()
+
+    point: Ints
+    at: Ints
+    home: Ints
+    date: Ints
+    ends: Ints
 
 
-def _folded(events: DataFrame) -> DataFrame:
-    """The charge point's state at each of its events, from the last state of each connector (numbers.md 2)."""
-    instants = events.select("charge_point_id", "at").distinct()
-    connectors = events.select("charge_point_id", "connector_id").distinct()
-    known = events.select("charge_point_id", "connector_id", "at", "state")
-    grid = instants.join(connectors, "charge_point_id").join(known, ["charge_point_id", "connector_id", "at"], "left")
-    so_far = (
-        Window.partitionBy("charge_point_id", "connector_id").orderBy("at").rowsBetween(Window.unboundedPreceding, 0)
-    )
-    order = F.array(*(F.lit(state) for state in FOLD_ORDER))
-    each = grid.withColumn("state", F.last("state", ignorenulls=True).over(so_far)).where(F.col("state").isNotNull())
-    is_whole = F.col("connector_id") == WHOLE
-    rank = F.array_position(order, F.col("state"))
-    best = each.groupBy("charge_point_id", "at").agg(
-        F.min(F.when(~is_whole, rank)).alias("best"), F.min(F.when(is_whole, rank)).alias("whole")
-    )
-    unusable = F.element_at(order, F.col("whole").cast("int")).isin(*UNUSABLE)
-    place = F.when(F.coalesce(unusable, F.lit(False)), F.col("whole")).otherwise(F.coalesce("best", "whole"))
-    return best.select("charge_point_id", "at", F.element_at(order, place.cast("int")).alias("state"))
+def _midnights(points: Words, feeds: _Streams, window: _Window) -> _Midnights:
+    """Each feed's own span: what lies between two feeds of a charge point is nobody's."""
+    points = points.take(feeds.is_known[points.stream])
+    order = np.lexsort((points.stream, points.point))
+    point, stream = points.point[order], points.stream[order]
+    firsts = np.flatnonzero(starts_of([point]))
+    of_feeds: dict[tuple[int, ...], list[int]] = {}
+    for some, number in zip(np.split(stream, firsts[1:]), point[firsts].tolist(), strict=False):
+        of_feeds.setdefault(tuple(some.tolist()), []).append(number)
+    found = [_Midnights(*(np.zeros(0, np.int64) for _ in range(5)))]
+    for streams, mine in of_feeds.items():
+        begins, dates, ends = window.days[feeds.place[streams[0]]]
+        exists = dates == NONE
+        for span in (window.spans[feeds.place[each]] for each in streams):
+            if span is not None:
+                exists |= (span[0] <= dates) & (dates <= span[1])
+        count = int(exists.sum())
+        each = [np.tile(values[exists], len(mine)) for values in (begins, dates, ends)]
+        home = np.full(count * len(mine), streams[0])
+        found.append(_Midnights(np.repeat(mine, count), each[0], home, each[1], each[2]))
+    return _Midnights(*(np.concatenate([getattr(some, name) for some in found]) for name in _Midnights.__match_args__))
 
 
-def _spent(line: DataFrame, now: dt.datetime) -> DataFrame:
-    """Splits each span into the time that its state was believed and the time that nobody reported."""
-    present = F.lit(_micros(now))
-    span_end = F.least("next_at", "ends")
-    held = F.least(
-        span_end, F.when(F.col("state").isin(*NEVER_EXPIRE), present).otherwise(F.least("believed", present))
-    )
-    believed = F.greatest(F.lit(0), F.coalesce(held, F.col("at")) - F.col("at"))
-    return line.where(F.col("status_date").isNotNull()).withColumns(
-        {
-            "span": span_end - F.col("at"),
-            "believed_span": F.when(F.col("state").isNotNull(), believed).otherwise(F.lit(0)),
-        }
-    )
+@dataclass(frozen=True)
+class _Line:
+    """A row per charge point and instant at which something happens: an event, a word heard, a midnight; in order.
+
+    Attributes:
+        point: place in `Names.points`.
+        at: µs.
+        changed_to: the state that events at the instant give, -1: none.
+        state: since then, -1 before the first event.
+        believed: until when the last words hold; `NONE`: for ever.
+        stream: last heard; before any, the feed whose day it is.
+        date: of the local day; `NONE` outside of the window, and after the last day of a feed that has ended.
+        ends: of the day.
+        next_at: of the next row of the charge point.
+        counts: what happened at the instant: events, confirmations, and winners by flag.
+    """
+
+    point: Ints
+    at: Ints
+    changed_to: Ints
+    state: Ints
+    believed: Ints
+    stream: Ints
+    date: Ints
+    ends: Ints
+    next_at: Ints
+    counts: list[Ints]
 
 
-def _per_day(spent: DataFrame) -> DataFrame:
-    """Microseconds per state, charge point and day."""
-    unseen = F.col("state").isNull()
-    sums = {
-        f"{state.lower()}": F.sum(F.when(F.col("state") == state, F.col("believed_span")).otherwise(0))
-        for state in STATES
-    }
-    sums["unreported"] = F.sum(F.when(unseen, 0).otherwise(F.col("span") - F.col("believed_span")))
-    sums["unobserved"] = F.sum(F.when(unseen, F.col("span")).otherwise(0))
-    return spent.groupBy("charge_point_id", "status_date").agg(
-        *(value.alias(name) for name, value in sums.items()),
-        F.sum("span").alias("day"),
-        *(F.sum(name).alias(name) for name in _COUNTS),
-        F.max_by("stream_id", "at").alias("stream_id"),
-    )
+def _line(resolved: Resolved, names: Names, feeds: _Streams, midnights: _Midnights) -> _Line:
+    words, wins = resolved.words, resolved.wins
+    silence, cover = feeds.silence[words.stream], feeds.cover[words.stream]
+    until = np.where(silence == NONE, _LATEST, words.at + silence)
+    until = np.minimum(until, np.where(cover == NONE, _LATEST, cover))
+    until[until == _LATEST] = NONE
+    folded = _folded(words.take(wins & (words.entry == EVENT)), names)
+    parts = [len(words), len(folded.point), len(midnights.point)]
+
+    def columns(*values: Ints | int) -> Ints:
+        return np.concatenate([np.broadcast_to(value, (size,)) for value, size in zip(values, parts, strict=True)])
+
+    point, at = columns(words.point, folded.point, midnights.point), columns(words.at, folded.at, midnights.at)
+    order = np.lexsort((at, point))
+    point, at = point[order], at[order]
+    starts = np.flatnonzero(starts_of([point, at]))
+
+    def most(*values: Ints | int) -> Ints:
+        return np.maximum.reduceat(columns(*values)[order], starts) if len(starts) else np.zeros(0, np.int64)
+
+    def number(which: Mask) -> Ints:
+        counted = columns((wins & which).astype(np.int64), 0, 0)[order]
+        return np.add.reduceat(counted, starts) if len(starts) else np.zeros(0, np.int64)
+
+    has = [np.array([flag in flags for flags in names.flag_sets])[words.flags] for flag in _COUNTED]
+    counts = [number(which) for which in (words.entry == EVENT, words.entry == POLL, *has)]
+    point, at = point[starts], at[starts]
+    rows = np.arange(len(point))
+    is_first = starts_of([point])
+    begins = np.maximum.accumulate(np.where(is_first, rows, 0)) if len(rows) else rows
+
+    def carried(values: Ints, is_said: Mask, nothing: int) -> Ints:
+        """The last value of the charge point that is said, up to and with each row."""
+        last = np.maximum.accumulate(np.where(is_said, rows, -1)) if len(rows) else rows
+        return np.where(last >= begins, values[last], nothing)
+
+    changed_to, heard, home = most(-1, folded.state, -1), most(words.stream, -1, -1), most(-1, -1, midnights.home)
+    stream = carried(heard, heard >= 0, -1)
+    is_midnight = most(0, 0, 1) == 1
+    days = (most(NONE, NONE, midnights.date), most(NONE, NONE, midnights.ends))
+    date, ends = (carried(values, is_midnight, NONE) for values in days)
+    return _Line(
+        point, at, changed_to, carried(changed_to, changed_to >= 0, -1), _highest(most(until, NONE, NONE), is_first),
+        np.where(stream >= 0, stream, carried(home, home >= 0, -1)), np.where(at < ends, date, NONE), ends,
+        np.where(np.append(is_first, True)[1:], _LATEST, np.append(at, 0)[1:]), counts,
+    )  # fmt: skip
 
 
-def _flapping(line: DataFrame) -> DataFrame:
-    """Days on which a charge point's state changed for the seventh time within an hour (E04)."""
-    in_order = Window.partitionBy("charge_point_id").orderBy("at")
-    events = line.where(F.col("changed_to").isNotNull()).select("charge_point_id", "at", "status_date", "changed_to")
-    changes = events.withColumn("before", F.lag("changed_to").over(in_order)).where("before <> changed_to")
-    hour_ago = changes.withColumn("sixth_before", F.lag("at", FLAPPING_CHANGES).over(in_order))
-    rapid = hour_ago.where((F.col("at") - F.col("sixth_before") < HOUR_MICROS) & F.col("status_date").isNotNull())
-    return rapid.select("charge_point_id", "status_date").distinct().withColumn("flaps", F.lit(True))
+_COUNTED = (UNMAPPED, STANDS_STILL, TWO_PLACES)
 
 
-SECONDS = tuple(f"{name}_seconds" for name in ("day", *(state.lower() for state in STATES), "unreported", "unobserved"))
-STATUS_DAY_COLUMNS = (
-    "charge_point_id", "provider_id", "authority_id", "stream_id", "status_date", *SECONDS, "event_count",
-    "confirmation_count", "reports_use", "flags",
-)  # fmt: skip
+def _highest(values: Ints, is_first: Mask) -> Ints:
+    """The highest value so far of each run of rows."""
+    if not len(values):
+        return values
+    different, ranks = np.unique(values, return_inverse=True)
+    # Each run's ranks lie above all of the run before.
+    base = np.cumsum(is_first) * len(different)
+    highest: Ints = different[np.maximum.accumulate(base + ranks) - base]
+    return highest
 
 
-def _finished(day: DataFrame, feeds: DataFrame, registry: DataFrame) -> DataFrame:
-    listed = registry.select("charge_point_id").distinct().withColumn("is_listed", F.lit(True))
-    providers = registry.select("provider_id").distinct().withColumn("has_registry", F.lit(True))
-    # A hub's feed speaks of several providers' charge points, whose ids begin with theirs.
-    provider = F.substring_index("charge_point_id", "/", 1)
-    rows = (
-        day.join(F.broadcast(feeds.drop("provider_id")), "stream_id")
-        .withColumn("provider_id", provider)
-        .join(listed, "charge_point_id", "left")
-        .join(F.broadcast(providers), "provider_id", "left")
-    )
-    marks = [
-        (F.col("unmapped_count") > 0, "unmapped_status"),
-        (F.col("flaps"), CROSS_RULES["E04"].mark),
-        (F.col("standing_count") > 0, STANDS_STILL),
-        (F.col("places_count") > 0, TWO_PLACES),
-        (F.col("has_registry") & F.col("is_listed").isNull(), CROSS_RULES["E05"].mark),
-    ]
-    words = F.array(*(F.when(condition, F.lit(word)) for condition, word in marks))
-    seconds = {
-        name: F.col(name.removesuffix("_seconds")).cast("decimal(18,0)") * F.lit("0.000001").cast("decimal(7,6)")
-        for name in SECONDS
-    }
-    return rows.withColumns(
-        {
-            **{name: value.cast("decimal(18,6)") for name, value in seconds.items()},
-            "flags": F.filter(words, lambda word: word.isNotNull()),
-        }
-    ).select(*STATUS_DAY_COLUMNS)
+@dataclass(frozen=True)
+class _Folded:
+    """The charge point's state at each of its events; -1: none."""
+
+    point: Ints
+    at: Ints
+    state: Ints
 
 
-def _placed(records: DataFrame) -> DataFrame:
-    """Adds `outcome` to records: one word per connector and instant is in facts, and one poll of each stream.
+def _folded(events: Words, names: Names) -> _Folded:
+    """From the last state of each connector (numbers.md 2); one event per connector and instant given."""
+    events = events.take(np.lexsort((events.line, events.at, events.point)))
+    is_new = starts_of([events.point, events.at])
+    instant = np.cumsum(is_new) - 1
+    point, at = events.point[is_new], events.at[is_new]
+    # A grid of each charge point's connectors and instants: a line's cells lie side by side, in order.
+    lines, place = np.unique(events.line, return_inverse=True)
+    first_of = np.zeros(len(lines), np.int64)
+    first_of[place[::-1]] = np.arange(len(events))[::-1]
+    line_point = events.point[first_of]
+    begins = np.searchsorted(point, line_point)
+    sizes = np.searchsorted(point, line_point, side="right") - begins
+    cells = np.cumsum(sizes) - sizes
+    states = np.full(int(sizes.sum()), -1)
+    states[cells[place] + instant - begins[place]] = events.state
+    rows = np.arange(len(states))
+    line_begins = np.repeat(cells, sizes)
+    last = np.maximum.accumulate(np.where(states >= 0, rows, -1)) if len(rows) else rows
+    states = np.where(last >= line_begins, states[last], -1)
+    of_instant = rows - line_begins + np.repeat(begins, sizes)
+    whole = names.connectors.index(WHOLE) if WHOLE in names.connectors else -2
+    is_whole = np.repeat(events.connector[first_of] == whole, sizes)
+    best, said_of_whole = (np.full(len(point), len(FOLD_ORDER)) for _ in range(2))
+    np.minimum.at(best, of_instant[~is_whole], _RANK[states[~is_whole]])
+    np.minimum.at(said_of_whole, of_instant[is_whole], _RANK[states[is_whole]])
+    is_out = _IS_UNUSABLE[said_of_whole] | (best == len(FOLD_ORDER))
+    return _Folded(point, at, _OF_RANK[np.where(is_out, said_of_whole, best)])
+
+
+def _days(line: _Line, names: Names, listed: Mask, window: _Window, feeds: _Streams) -> pa.Table:
+    """A row per charge point and day: each span is the time that its state was believed, and that nobody reported."""
+    span_end = np.minimum(line.next_at, line.ends)
+    believed = np.where(line.believed == NONE, window.now, np.minimum(line.believed, window.now))
+    held = np.minimum(span_end, np.where(_NEVER_EXPIRES[line.state], window.now, believed))
+    flaps = _flapping(line)
+    within = line.date != NONE
+    state, span = line.state[within], (span_end - line.at)[within]
+    is_seen = state >= 0
+    held_span = np.where(is_seen, np.maximum(0, held - line.at)[within], 0)
+    point, date = line.point[within], line.date[within]
+    starts = starts_of([point, date])
+    first, of_day = np.flatnonzero(starts), np.cumsum(starts) - 1
+    seconds = [np.zeros(len(first), np.int64) for _ in SECONDS]
+    for number, values in (
+        (0, span), *((1 + n, np.where(state == n, held_span, 0)) for n in range(len(STATES))),
+        (len(STATES) + 1, np.where(is_seen, span - held_span, 0)), (len(STATES) + 2, np.where(is_seen, 0, span)),
+    ):  # fmt: skip
+        np.add.at(seconds[number], of_day, values)
+
+    def summed(values: Ints) -> Ints:
+        return np.add.reduceat(values[within], first) if len(first) else np.zeros(0, np.int64)
+
+    events, confirmations, unmapped, standing, places = (summed(values) for values in line.counts)
+    point, stream = point[first], line.stream[within][np.append(first, len(date))[1:] - 1]
+    providers, provider = numbered(pa.chunked_array([[name.partition("/")[0] for name in names.points]], pa.string()))
+    has_registry = np.array([name in window.registries for name in providers], bool)
+    marked = np.zeros(len(first), bool)
+    marked[of_day[flaps[within]]] = True
+    unlisted = has_registry[provider[point]] & ~listed[point] if len(point) else marked
+    marks = np.zeros(len(first), np.int64)
+    for number, is_marked in enumerate((unmapped > 0, marked, standing > 0, places > 0, unlisted)):
+        marks |= is_marked.astype(np.int64) << number
+    sets = [[mark for n, mark in enumerate(_MARKS) if bits >> n & 1] for bits in range(1 << len(_MARKS))]
+    feed = feeds.place[stream]
+    return _table(
+        len(first),
+        charge_point_id=texts(names.points, point), provider_id=texts(providers, provider[point]),
+        authority_id=texts(window.authority, feed), stream_id=texts(names.streams, stream),
+        status_date=pa.array(date[first].astype(np.int32)).cast(pa.date32()),
+        **{name: _decimals(values) for name, values in zip(SECONDS, seconds, strict=True)},
+        event_count=pa.array(events), confirmation_count=pa.array(confirmations),
+        reports_use=pa.array(np.array([*window.reports_use, False], bool)[feed]),
+        flags=pa.array(sets, pa.list_(pa.string())).take(pa.array(marks)),
+    )  # fmt: skip
+
+
+def _table(rows: int, **columns: pa.Array) -> pa.Table:
+    """Columns as rows of `STATUS_FACTS`; those that are not given are null."""
+    given = [columns[field.name] if field.name in columns else pa.nulls(rows, field.type) for field in STATUS_FACTS]
+    return pa.Table.from_arrays(given, schema=STATUS_FACTS)
+
+
+def _decimals(values: Ints) -> pa.Array:
+    """Microseconds, none below 0, as decimal seconds: the same digits."""
+    pairs = np.zeros((len(values), 2), np.int64)
+    pairs[:, 0] = values
+    return pa.Array.from_buffers(pa.decimal128(18, 6), len(values), [None, pa.py_buffer(pairs.tobytes())])
+
+
+def _flapping(line: _Line) -> Mask:
+    """Rows at which a charge point's state changed for the seventh time within an hour (E04)."""
+    events = np.flatnonzero(line.changed_to >= 0)
+    state, point = line.changed_to[events], line.point[events]
+    changes = events[~starts_of([point]) & starts_of([state])]
+    sixth = np.roll(changes, FLAPPING_CHANGES)
+    is_rapid = (line.point[sixth] == line.point[changes]) & (line.at[changes] - line.at[sixth] < HOUR_MICROS)
+    is_rapid[:FLAPPING_CHANGES] = False
+    found = np.zeros(len(line.at), bool)
+    found[changes[is_rapid]] = True
+    return found
+
+
+def _placed(table: pa.Table, words: Words, names: Names, window: _Window) -> pa.Table:
+    """What became of the records: one word per connector and instant is in facts, and one poll of each stream.
 
     The same word again is a duplicate, another word about the same instant that came earlier is superseded.
     """
-    polled_by = F.when(F.col("entry") == "poll", F.col("stream_id"))
-    same = (*_CONNECTOR, polled_by, F.col("at"))
-    copies = Window.partitionBy(*same, "state", "since_at").orderBy(*newest_first())
-    ranked = records.withColumn("copy", F.row_number().over(copies))
-    words = Window.partitionBy(*same).orderBy((F.col("copy") > 1).cast("int"), *newest_first())
-    return ranked.withColumn("word", F.row_number().over(words)).withColumn(
-        "outcome",
-        F.when(F.col("copy") > 1, "duplicates").when(F.col("word") > 1, "superseded").otherwise("in_facts"),
-    )
+    first, end = window.dates
+    date = integers(table["status_date"].cast(pa.int32()), NONE)
+    arrival = integers(table["arrival_date"].cast(pa.int32()), NONE)
+    records = words.take((first <= date) & (date < end))
+    same = (records.line, np.where(records.entry == POLL, records.stream, -1), records.at)
+    is_first = newest(records, names, *same, records.state, records.since)
+    different = np.flatnonzero(is_first)
+    is_word = np.zeros(len(records), bool)
+    is_word[different] = newest(records.take(different), names, *(key[different] for key in same))
+    outcome = np.where(is_word, 0, np.where(is_first, 1, 2))
+    keys = {"stream": records.stream, "arrival": arrival[records.row], "day": date[records.row], "outcome": outcome}
+    counted = pa.table(keys).group_by([*keys]).aggregate([([], "count_all")])
+    stream, arrived, day, became = (np.asarray(counted[name], np.int64) for name in keys)
+    found = _table(
+        len(stream), stream_id=texts(names.streams, stream), arrival_date=_dates(arrived), status_date=_dates(day),
+        outcome=texts(OUTCOMES, became), row_count=counted["count_all"].combine_chunks(),
+    )  # fmt: skip
+    return pa.concat_tables([found, _table(1, outcome=pa.array([READ]), row_count=pa.array([len(records)]))])
 
 
-EDGE_COLUMNS = (
-    "charge_point_id", "connector_id", "stream_id", "event_date", "entry_count", "first_event_at", "last_event_at",
-    "last_state", "last_heard_at", "arrived_at", "source_file", "source_line", "first_poll_at", "first_poll_since_at",
-    "first_poll_state", "first_poll_arrived_at", "first_poll_source_file", "first_poll_source_line", "last_poll_at",
-    "last_poll_state",
+def _dates(days: Ints) -> pa.Array:
+    return pa.array(np.where(days == NONE, 0, days).astype(np.int32), pa.int32(), mask=days == NONE).cast(pa.date32())
+
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+EDGES = pa.schema(
+    [
+        ("charge_point_id", pa.string()), ("connector_id", pa.string()), ("stream_id", pa.string()),
+        ("event_date", pa.date32()), ("entry_count", pa.int64()), ("first_event_at", _INSTANT),
+        ("last_event_at", _INSTANT), ("last_state", pa.string()), ("last_heard_at", _INSTANT),
+        ("arrived_at", _INSTANT), ("source_file", pa.string()), ("source_line", pa.int64()),
+        ("first_poll_at", _INSTANT), ("first_poll_since_at", _INSTANT), ("first_poll_state", pa.string()),
+        ("first_poll_arrived_at", _INSTANT), ("first_poll_source_file", pa.string()),
+        ("first_poll_source_line", pa.int64()), ("last_poll_at", _INSTANT), ("last_poll_state", pa.string()),
+    ]
 )  # fmt: skip
 
 
-def edges(entries: DataFrame) -> DataFrame:
+def edges(entries: DataFrame, groups: int = 1) -> DataFrame:
     """One row per charge point, connector, stream and UTC date: all that other days need to know of that date.
 
     Of polls: the first and the last one, and the last event among those that the date's polls show by themselves. What
     the first one shows is seen beside the last one of an earlier date (`facts/status_edges.py`).
+
+    Args:
+        entries: `ENTRY_COLUMNS` and event_date.
+        groups: of charge points, that are looked at one after the other.
+
+    Returns:
+        `EDGES`.
     """
-    key = (*_CONNECTOR, "stream_id", "event_date")
-    entries = entries.select(*ENTRY_COLUMNS, "event_date")
-    polls = _ranked(entries.where("entry = 'poll'"), "stream_id").where("wins").drop("wins")
-    told = entries.where("entry = 'event'").unionByName(polled_events(polls, None))
-    last = Window.partitionBy(*key).orderBy(F.col("at").desc(), *newest_first())
-    events = told.withColumn("rank", F.row_number().over(last)).where("rank = 1")
-    heard = entries.groupBy(*key).agg(
-        F.count(F.lit(1)).alias("entry_count"),
-        F.min(F.when(F.col("entry") == "event", F.col("at"))).alias("first_event_at"),
-        F.max("at").alias("last_heard_at"),
-    )
-    states = events.select(
-        *key, F.col("at").alias("last_event_at"), F.col("state").alias("last_state"), "arrived_at", "source_file",
-        "source_line",
-    )  # fmt: skip
-    names = ("at", "since_at", "state", "arrived_at", "source_file", "source_line")
-    ends = polls.groupBy(*key).agg(F.min(F.struct(*names)).alias("first"), F.max(F.struct("at", "state")).alias("last"))
-    ends = ends.select(
-        *key,
-        *(F.col("first").getField(name).alias(f"first_poll_{name}") for name in names),
-        *(F.col("last").getField(name).alias(f"last_poll_{name}") for name in ("at", "state")),
-    )
-    return heard.join(states, list(key), "left").join(ends, list(key), "left").select(*EDGE_COLUMNS)
+    return by_charge_points(entries.select(*ENTRY_COLUMNS, "event_date"), _edges, EDGES, groups)
+
+
+def _edges(table: pa.Table) -> pa.Table:
+    """`EDGES` of some charge points."""
+    words, names = words_of(table)
+    date = integers(table["event_date"].cast(pa.int32()), NONE)
+    polls = words.take(words.entry == POLL)
+    polls = polls.take(newest(polls, names, polls.line, polls.stream, polls.at))
+    own = words.take(words.entry == EVENT)
+    told = own.with_(polled_events(polls, names, None, date[polls.row]))
+    told = told.take(newest(told, names, told.line, told.stream, date[told.row], told.at))
+
+    keys = (words.line, words.stream, date)
+    order = np.lexsort(keys[::-1])
+    starts = starts_of([key[order] for key in keys])
+    first = order[starts]
+    key_of = np.empty(len(words), np.int64)
+    key_of[order] = np.cumsum(starts) - 1
+
+    def edge(some: Words, *, is_last: bool) -> Ints:
+        """By key: the place of its first or last word; -1: none."""
+        key = key_of[some.row]
+        by_time = np.lexsort((some.at, key))
+        if not is_last:
+            by_time = by_time[::-1]
+        place = np.full(len(first), -1)
+        # Of several that are assigned, the last one stays.
+        place[key[by_time]] = by_time
+        return place
+
+    def at(some: Words, place: Ints, name: str) -> Ints:
+        nothing = -1 if name in ("state", "file") else NONE
+        return np.append(getattr(some, name), nothing)[place]
+
+    def texts_at(of: Sequence[str], some: Words, place: Ints, name: str) -> pa.Array:
+        return texts(of, at(some, place, name))
+
+    def said(some: Words, place: Ints) -> list[pa.Array]:
+        """When it came, and where it stood."""
+        return [
+            instants(at(some, place, "arrived")), texts_at(names.files, some, place, "file"),
+            numbers(at(some, place, "source_line")),
+        ]  # fmt: skip
+
+    event, own_event = edge(told, is_last=True), edge(own, is_last=False)
+    first_poll, last_poll = edge(polls, is_last=False), edge(polls, is_last=True)
+    columns = [
+        texts(names.points, words.point[first]), texts(names.connectors, words.connector[first]),
+        texts(names.streams, words.stream[first]), _dates(date[first]),
+        pa.array(np.bincount(key_of, minlength=len(first))), instants(at(own, own_event, "at")),
+        instants(at(told, event, "at")), texts_at(STATES, told, event, "state"),
+        instants(at(words, edge(words, is_last=True), "at")), *said(told, event),
+        instants(at(polls, first_poll, "at")), instants(at(polls, first_poll, "since")),
+        texts_at(STATES, polls, first_poll, "state"), *said(polls, first_poll),
+        instants(at(polls, last_poll, "at")), texts_at(STATES, polls, last_poll, "state"),
+    ]  # fmt: skip
+    return pa.Table.from_arrays(columns, schema=EDGES)

@@ -17,7 +17,9 @@ from psycopg import sql
 from pyspark.sql import functions as F
 
 from cic_assets.facts.rated import alias_frame, aliases
-from cic_assets.facts.status import ENTRY_COLUMNS, Feed, edges
+from cic_assets.facts.status import EDGES as EDGE_ROWS
+from cic_assets.facts.status import LISTED, POINT, Feed, edges
+from cic_assets.facts.timeline import group_count
 from cic_assets.kinds.identity import identified
 from cic_assets.kinds.status.stream import StatusStream
 from cic_assets.kinds.stream import Stream
@@ -52,6 +54,9 @@ _ENTRIES = pa.schema(
         ("source_file", pa.string()),
         ("source_line", pa.int64()),
         ("flags", pa.list_(pa.string())),
+        # Of records: what became of them is told on their day.
+        ("arrival_date", pa.date32()),
+        ("status_date", pa.date32()),
     ]
 )
 
@@ -191,8 +196,11 @@ def renew_edges(parts: Parts) -> int:
     while stale := _stale_edges(parts.warehouse):
         for dates in in_passes(parts, list(stale)):
             entries = _entries(parts, dates[0], dates[-1] + dt.timedelta(days=1))
+            counts = tables.entry_counts(parts.lake, "status")
+            groups = group_count(sum(counts.get(date, 0) for date in dates))
             with parts.staging() as staging:
-                found = bring_back(edges(entries.where(F.col("event_date").isin(dates))), staging)
+                mine = entries.where(F.col("event_date").isin(dates))
+                found = bring_back(edges(mine, groups), staging, EDGE_ROWS)
                 count += _replace_edges(parts.warehouse, {date: stale[date] for date in dates}, found)
     return count
 
@@ -244,26 +252,47 @@ def _entries(parts: Parts, start: dt.date, end: dt.date) -> DataFrame:
     return parts.accepted("status", start, end)
 
 
-def window_entries(parts: Parts, start: dt.date, end: dt.date, staging: Lake) -> tuple[DataFrame, DataFrame, DataFrame]:
+def window_entries(
+    parts: Parts, start: dt.date, end: dt.date, listed: Iterable[str], staging: Lake
+) -> tuple[DataFrame, int]:
     """What `status_facts` needs for start <= local date < end; some of it lies in staging.
 
+    Args:
+        parts: lake, warehouse and engine.
+        start: the first day.
+        end: after the last.
+        listed: charge points of registries.
+        staging: scratch that lives as long as the entries are used.
+
     Returns:
-        (entries, with edges in place of what is older or later; all charge points; the window's records); all under
-        the charge points' canonical ids.
+        Entries, with edges in place of what is older or later, all charge points, and those that are listed, under
+        their canonical ids; and about how many rows that is.
     """
     first, last = start - MARGIN, end + MARGIN
     recent = _entries(parts, first, last)
     with parts.warehouse.transaction() as connection:
-        around = pa.concat_tables([edges_before(connection, first), _polls_after(connection, last)])
+        around = [edges_before(connection, first), _polls_after(connection, last)]
         heard = connection.execute("select distinct charge_point_id, stream_id from facts.charge_point_edge").fetchall()
         names = alias_frame(parts.spark, aliases(connection), staging)
-    schema = pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())])
-    points = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in heard], schema=schema)
-    edged = tables.hand_over(parts.spark, around, staging).select(*ENTRY_COLUMNS)
-    entries = recent.select(*ENTRY_COLUMNS).unionByName(edged)
-    records = recent.where((F.col("status_date") >= F.lit(start)) & (F.col("status_date") < F.lit(end)))
-    known = identified(tables.hand_over(parts.spark, points, staging), names).distinct()
-    return identified(entries, names), known, identified(records, names)
+    around.append(_marks(POINT, heard))
+    around.append(_marks(LISTED, [(point, None) for point in listed]))
+    beside = pa.concat_tables(around)
+    entries = recent.select(*_ENTRIES.names).unionByName(tables.hand_over(parts.spark, beside, staging))
+    counts = tables.entry_counts(parts.lake, "status")
+    rows = sum(count for date, count in counts.items() if first <= date < last) + beside.num_rows
+    return identified(entries, names), rows
+
+
+def _marks(entry: str, rows: Sequence[tuple[str, str | None]]) -> pa.Table:
+    """Rows among entries that are none: (charge point, stream)."""
+    nothing = [pa.nulls(len(rows), field.type) for field in _ENTRIES]
+    table = pa.Table.from_arrays(nothing, schema=_ENTRIES)
+    for name, values in (
+        ("charge_point_id", [row[0] for row in rows]), ("stream_id", [row[1] for row in rows]),
+        ("entry", [entry] * len(rows)),
+    ):  # fmt: skip
+        table = table.set_column(_ENTRIES.get_field_index(name), _ENTRIES.field(name), pa.array(values, pa.string()))
+    return table
 
 
 # Of each connector and stream, the last event before a date: that of a log; of polls, what the last date shows by

@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -104,6 +105,8 @@ def _local_target(engine: str, memory_bytes: int) -> tuple[str, str]:
     for name in ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE"):
         os.environ.pop(name, None)
     # By the environment: what is in the configuration stands on Java's command line, which every user may read.
+    # Kernels run in this Python, whichever `python3` the PATH knows.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     config: dict[str, Any] = {**LOCAL_CONFIG, "spark.driver.memory": f"{memory_bytes >> 20}m"}
     token = os.environ["SPARK_CONNECT_AUTHENTICATE_TOKEN"] = secrets.token_hex(32)
     try:

@@ -7,8 +7,7 @@ Parquet into staging (`bring_back`), looked at column by column or piece by piec
 from __future__ import annotations
 
 import uuid
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
@@ -53,16 +52,18 @@ def bring_back(frame: DataFrame, staging: Lake, schema: pa.Schema | None = None)
     return staging.parquet(path, schema or to_arrow_schema(frame.schema))
 
 
-def in_group(number: int, groups: int, column: str = "charge_point_id") -> Column:
-    """Whether a row is of one of so many groups of charge points: what windows look at together is in one of them."""
+def group_number(groups: int, column: str = "charge_point_id") -> Column:
+    """In which of so many groups of charge points a row is: what is looked at together is in one of them."""
     from pyspark.sql import functions as F
 
-    return F.pmod(F.crc32(F.coalesce(F.col(column), F.lit(""))), F.lit(groups)) == number if groups > 1 else F.lit(True)
+    return F.pmod(F.crc32(F.coalesce(F.col(column), F.lit(""))), F.lit(groups))
 
 
-def groups_of(values: Iterable[str], groups: int) -> set[int]:
-    """The numbers of the groups, of so many, in which these charge points are (`in_group`)."""
-    return {zlib.crc32(value.encode()) % groups for value in values}
+def in_group(number: int, groups: int, column: str = "charge_point_id") -> Column:
+    """Whether a row is of one of so many groups of charge points."""
+    from pyspark.sql import functions as F
+
+    return group_number(groups, column) == number if groups > 1 else F.lit(True)
 
 
 def pieces(
@@ -106,3 +107,11 @@ def write(rows: Rows, staging: Lake, path: str, keep: Callable[[pa.RecordBatch],
         for piece in pieces(rows):
             writer.write_batch(piece if keep is None else piece.filter(keep(piece)))
     return staging.parquet(path, rows.schema)
+
+
+def choose(rows: Rows, condition: pc.Expression, schema: pa.Schema, staging: Lake, path: str) -> Rows:
+    """Some columns of the rows that meet a condition, as one Parquet file in staging."""
+    with staging.write_scratch(path) as file, pq.ParquetWriter(file, schema) as writer:
+        for piece in pieces(rows, schema.names, condition):
+            writer.write_batch(piece.cast(schema))
+    return staging.parquet(path, schema)

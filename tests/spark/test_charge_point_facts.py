@@ -165,7 +165,7 @@ def spans(spark, removed=(), added=(), known=KNOWN, silence=3 * DAY, ever_stays=
     feeds = pa.table({"stream_id": ["s", "t"], "first_at": pa.array([FIRST] * 2, pa.timestamp("us", tz="UTC"))})
     found = affected_spans(
         entries_frame(spark, list(removed)), entries_frame(spark, list(added)), entries_frame(spark, list(known)),
-        hand_over(spark, firsts), hand_over(spark, feeds), zone="Europe/London", silence=silence, feed_first=FIRST,
+        firsts, feeds, zone="Europe/London", silence=silence, feed_first=FIRST,
         horizon=LAST,
     )  # fmt: skip
     return [(since.day, until.day) for since, until in found]

@@ -6,12 +6,11 @@ import datetime as dt
 
 import pytest
 
-from cic_assets.facts.status import Feed, days_table, feeds_table, status_facts
+from cic_assets.facts.status import Feed, status_facts
 from cic_assets.kinds.common import _zones
 from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.sessions import harmonise as sessions
-from cic_assets.lake.tables import hand_over
-from tests.builders import entries_frame, entry, registry
+from tests.builders import entry, window_frame
 from tests.spark.test_judge_status import COMMON, STATUS, records
 from tests.spark.test_values import SESSION, SESSIONS, judged, utc
 
@@ -94,14 +93,11 @@ def test_the_days_of_a_hubs_charge_points_are_their_providers(spark):
         entry(start, charge_point_id="B/1", stream_id="hub"),
     ]
     feed = Feed("hub", "hub", "a", "Europe/London", None, start + dt.timedelta(days=1), start)
-    frame, now = entries_frame(spark, entries), start + dt.timedelta(days=3)
-    points = frame.select("charge_point_id", "stream_id").distinct()
-    facts = status_facts(
-        frame, points, frame, hand_over(spark, feeds_table([feed], now)),
-        hand_over(spark, days_table(["Europe/London"], start.date(), start.date() + dt.timedelta(days=1))),
-        registry(spark, ("B/9", "B")), now,
-    )  # fmt: skip
-    rows = sorted(facts.day.toArrow().to_pylist(), key=lambda row: row["charge_point_id"])
+    day, now = start.date(), start + dt.timedelta(days=3)
+    points = [(row["charge_point_id"], "hub") for row in entries]
+    frame = window_frame(spark, entries, points, day, day, listed=[("B/9", "B")])
+    found = status_facts(frame, [feed], day, day + dt.timedelta(days=1), {"B"}, now).toArrow().to_pylist()
+    rows = sorted((row for row in found if row["outcome"] is None), key=lambda row: row["charge_point_id"])
     assert said(rows, "charge_point_id", "provider_id", "authority_id", "flags") == [
         ("A/1", "A", "a", []), ("B/1", "B", "a", ["E05"]),
     ]  # fmt: skip

@@ -10,14 +10,11 @@ from itertools import pairwise
 from random import Random
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
 import pytest
-from pyspark.sql import functions as F
 
-from cic_assets.facts.status import Feed, days_table, edges, feeds_table, status_facts
+from cic_assets.facts.status import READ, Feed, edges, status_facts
 from cic_assets.kinds.vocabulary import FOLD_ORDER, STATES
-from cic_assets.lake.tables import hand_over
-from tests.builders import entries_frame, entry, poll, registry
+from tests.builders import entries_frame, entry, poll, window_frame
 
 LONDON = ZoneInfo("Europe/London")
 NOW = dt.datetime(2027, 6, 1, tzinfo=dt.UTC)
@@ -37,7 +34,7 @@ def feed(stream_id: str = "s", silence: dt.timedelta | None = 7 * DAY, cover: dt
     )
 
 
-def days(spark, rows, first, last, feeds=None, listed=None, now=NOW, older=None):
+def days(spark, rows, first, last, feeds=None, listed=None, now=NOW, older=None, groups=1):
     """The rows of first..last, by (charge point, date), and how many records became what, by arrival date.
 
     With `older`, edges of earlier rows stand in their place.
@@ -48,23 +45,16 @@ def days(spark, rows, first, last, feeds=None, listed=None, now=NOW, older=None)
         replace(each, first_at=each.first_at or min(row["at"] for row in known if row["stream_id"] == each.stream_id))
         for each in feeds
     ]
-    entries = entries_frame(spark, rows)
-    points = {(row["charge_point_id"], row["stream_id"]) for row in known}
-    point_rows = pa.Table.from_pylist(
-        [{"charge_point_id": point, "stream_id": stream} for point, stream in sorted(points)]
-    )
-    end = last + DAY
-    records = entries.where(F.col("status_date").between(first, last))
-    found = status_facts(
-        entries, spark.createDataFrame(point_rows), records, spark.createDataFrame(feeds_table(feeds, now)),
-        spark.createDataFrame(days_table(["Europe/London"], first, end)), listed or registry(spark), now,
-        # What the platform does by Parquet.
-        lambda made: hand_over(spark, made.toArrow()),
-    )  # fmt: skip
-    table = found.day.toArrow().to_pylist()
+    points = [(row["charge_point_id"], row["stream_id"]) for row in known]
+    entries = window_frame(spark, rows, points, first, last, listed or [])
+    providers = {provider for _, provider in listed or ()}
+    found = status_facts(entries, feeds, first, last + DAY, providers, now, groups).toArrow().to_pylist()
+    table = [row for row in found if row["outcome"] is None]
     placed: dict[dt.date, Counter[str]] = defaultdict(Counter)
-    for row in found.outcomes.toArrow().to_pylist():
-        placed[row["arrival_date"]][row["outcome"]] += row["row_count"]
+    for row in found:
+        if row["outcome"] not in (None, READ):
+            placed[row["arrival_date"]][row["outcome"]] += row["row_count"]
+    assert sum(row["row_count"] for row in found if row["outcome"] == READ) == sum(map(Counter.total, placed.values()))
     return {(row["charge_point_id"], row["status_date"]): row for row in table}, placed
 
 
@@ -386,9 +376,9 @@ def test_more_than_six_changes_within_an_hour_are_flapping(spark):
 
 def test_a_charge_point_outside_its_providers_registry_is_flagged(spark):
     rows = [entry(at(2026, 5, 3)), entry(at(2026, 5, 3), charge_point_id="p/2")]
-    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3), listed=registry(spark, ("p/2", "p")))
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3), listed=[("p/2", "p")])
     assert {point: row["flags"] for (point, _), row in found.items()} == {"p/1": ["E05"], "p/2": []}
-    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3), listed=registry(spark, ("q/2", "q")))
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 3), listed=[("q/2", "q")])
     assert all(row["flags"] == [] for row in found.values())
 
 
@@ -562,10 +552,6 @@ def coming(found):
 
 
 def test_no_entries_give_no_rows(spark):
-    empty = entries_frame(spark, [])
-    nothing = hand_over(spark, pa.schema([("charge_point_id", pa.string()), ("stream_id", pa.string())]).empty_table())
-    found = status_facts(
-        empty, nothing, empty, spark.createDataFrame(feeds_table([feed()], NOW)),
-        spark.createDataFrame(days_table(["Europe/London"], D(2026, 5, 3), D(2026, 5, 4))), registry(spark), NOW,
-    )  # fmt: skip
-    assert (found.day.toArrow().num_rows, found.outcomes.toArrow().num_rows) == (0, 0)
+    nothing = window_frame(spark, [], [], D(2026, 5, 3), D(2026, 5, 3))
+    found = status_facts(nothing, [feed()], D(2026, 5, 3), D(2026, 5, 4), (), NOW).toArrow().to_pylist()
+    assert not [row for row in found if row["row_count"] != 0]

@@ -37,6 +37,6 @@ def test_no_step_puts_a_table_that_grows_into_a_plan():
         if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("hand_over", "createDataFrame"))
     }
     without = {(name, call) for name, call in given if not call.endswith(("staging)", "scratch)"))}
-    known = {"status_edges.py", "touch.py", "rated.py", "ingest.py", "charge_point_status.py"}
+    known = {"status_edges.py", "touch.py", "rated.py", "ingest.py", "charging_session.py"}
     assert {name for name, _ in given} >= known
     assert {name for name, _ in without} == {"tables.py"}
