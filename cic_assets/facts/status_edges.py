@@ -41,7 +41,7 @@ BYTES_PER_ENTRY = 3_000
 # Local days reach into neighbouring UTC dates, and flapping looks back an hour.
 MARGIN = dt.timedelta(days=2)
 _INSTANT = pa.timestamp("us", tz="UTC")
-_ENTRIES = pa.schema(
+ENTRIES = pa.schema(
     [
         ("charge_point_id", pa.string()),
         ("connector_id", pa.string()),
@@ -277,7 +277,7 @@ def window_entries(
     around.append(_marks(POINT, heard))
     around.append(_marks(LISTED, [(point, None) for point in listed]))
     beside = pa.concat_tables(around)
-    entries = recent.select(*_ENTRIES.names).unionByName(tables.hand_over(parts.spark, beside, staging))
+    entries = recent.select(*ENTRIES.names).unionByName(tables.hand_over(parts.spark, beside, staging))
     counts = tables.entry_counts(parts.lake, "status")
     rows = sum(count for date, count in counts.items() if first <= date < last) + beside.num_rows
     return identified(entries, names), rows
@@ -285,13 +285,13 @@ def window_entries(
 
 def _marks(entry: str, rows: Sequence[tuple[str, str | None]]) -> pa.Table:
     """Rows among entries that are none: (charge point, stream)."""
-    nothing = [pa.nulls(len(rows), field.type) for field in _ENTRIES]
-    table = pa.Table.from_arrays(nothing, schema=_ENTRIES)
+    nothing = [pa.nulls(len(rows), field.type) for field in ENTRIES]
+    table = pa.Table.from_arrays(nothing, schema=ENTRIES)
     for name, values in (
         ("charge_point_id", [row[0] for row in rows]), ("stream_id", [row[1] for row in rows]),
         ("entry", [entry] * len(rows)),
     ):  # fmt: skip
-        table = table.set_column(_ENTRIES.get_field_index(name), _ENTRIES.field(name), pa.array(values, pa.string()))
+        table = table.set_column(ENTRIES.get_field_index(name), ENTRIES.field(name), pa.array(values, pa.string()))
     return table
 
 
@@ -376,13 +376,13 @@ def edges_before(connection: Connection, before: dt.date, points: list[str] | No
             "heard", ("charge_point_id", "stream_id", "at"), connection.execute(_HEARD_BEFORE, values).fetchall()
         ),
     ]
-    return pa.Table.from_pylist(rows, schema=_ENTRIES)
+    return pa.Table.from_pylist(rows, schema=ENTRIES)
 
 
 def _polls_after(connection: Connection, after: dt.date) -> pa.Table:
     """Each connector's and feed's first poll on or after a UTC date: its state may have begun before."""
     found = connection.execute(_POLLS_AFTER, {"date": after}).fetchall()
-    return pa.Table.from_pylist(_as_entries("poll", _POLL, found), schema=_ENTRIES)
+    return pa.Table.from_pylist(_as_entries("poll", _POLL, found), schema=ENTRIES)
 
 
 def _as_entries(entry: str, names: Sequence[str], rows: list[tuple[object, ...]]) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dagster import ConfigurableResource
 from pydantic import PrivateAttr
 
+import cic_assets
 from cic_assets.lake.engine import SPARK_CONFIG, session_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class SparkResource(ConfigurableResource):  # type: ignore[type-arg]
         if self.engine == "embedded" or self.engine.startswith("local["):
             return session_of(self.engine, self.memory_bytes)
         from dagster_pyspark import LazyPySparkResource
+        from pyspark import cloudpickle
 
+        # Kernels travel as they are: a cluster's Python needs numpy and pyarrow, and nothing of ours.
+        cloudpickle.register_pickle_by_value(cic_assets)
         if self._lazy is None:
             self._lazy = LazyPySparkResource(spark_config={"spark.remote": self.engine})
         return cast("SparkSession", self._lazy.spark_session)
