@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from cic_assets.ingest.judged import JudgedRows
 from cic_assets.kinds.sessions.schema import ACCEPTED as ACCEPTED_SESSIONS
 from cic_assets.kinds.status.schema import ACCEPTED as ACCEPTED_STATUS
+from cic_assets.lake.rows import rows_of
 from cic_assets.lake.tables import hand_over
 
 NOON = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
@@ -94,3 +96,8 @@ def window_frame(
     marks = [row | nothing | {"entry": "point"} for row in known]
     marks += [entry(when, charge_point_id=point) | nothing | {"entry": "listed"} for point, _ in listed]
     return entries_frame(spark, [*inside, *marks])
+
+
+def judged_rows(frame: Any) -> JudgedRows:
+    """Judged rows as ingest reads them."""
+    return JudgedRows(rows_of(frame.toArrow()))

@@ -6,25 +6,31 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from pyspark.sql import Window
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cic_assets.facts.status_edges import Entries
-from cic_assets.ingest import deliveries
 from cic_assets.ingest.change import Loss
 from cic_assets.ingest.deliveries import Looked
-from cic_assets.ingest.judge import EVERY, SKIPPED, count_by_rule, count_unreadable, is_accepted
+from cic_assets.ingest.judged import (
+    HELD,
+    JudgedRows,
+    accepted_of,
+    count_true,
+    count_values,
+    count_words,
+    earliest,
+    latest,
+    rejected_of,
+)
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.kind import Kind
 from cic_assets.kinds.rule import Rule
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.rows import Rows
 from cic_assets.ledger.catalogue import Incomplete
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 # Of words for a state that no vocabulary knows, by portion and by arrival.
 WORDS_KEPT = 100
@@ -95,7 +101,7 @@ class IngestCount(Counts):
     @property
     def held(self) -> int:
         """Of the quarantined rows, those of deliveries that are held; they break no rule by themselves."""
-        return self.fired.get("D03", 0) + self.fired.get(deliveries.HELD, 0)
+        return self.fired.get("D03", 0) + self.fired.get(HELD, 0)
 
     @property
     def doubt(self) -> str:
@@ -155,13 +161,13 @@ def _most_frequent(words: Mapping[str, int]) -> dict[str, int]:
 
 
 def counted(
-    judged: DataFrame, accepted: Rows, quarantined: Rows, stream: Stream, rules: Sequence[Rule],
+    judged: JudgedRows, accepted: Rows, quarantined: Rows, stream: Stream, rules: Sequence[Rule],
     rows_in: Mapping[str, int],
 ) -> dict[str, Counts]:  # fmt: skip
     """What is counted of each portion, also of one without rows.
 
     Args:
-        judged: the judged rows, materialised, as they are read several times.
+        judged: the judged rows.
         accepted: the rows as they are about to be written.
         quarantined: the same, of those that a rule rejects.
         stream: whose rows.
@@ -176,25 +182,89 @@ def counted(
     dates, entries = _dates(accepted, kind.dated), _entries(accepted)
     found = {}
     for portion, records in rows_in.items():
-        fired = dict(by_rule.get(portion, {}))
-        skipped, _ = fired.pop(SKIPPED, (0, 0))
-        fired.pop(EVERY, None)
+        ruled = by_rule.get(portion, ByRule())
         newest, cover_at, first_at = moments.get(portion, (None, None, None))
         found[portion] = Counts(
             rows_in=records,
             accepted=taken.get(portion, 0),
             quarantined=rejected.get(portion, 0),
-            fired={rule: rows for rule, (rows, _) in fired.items()},
-            disagreements={rule: wrong for rule, (_, wrong) in fired.items()},
+            fired=ruled.fired,
+            disagreements=ruled.wrong,
             newest=newest,
             unmapped=unmapped.get(portion, {}),
             cover_at=cover_at,
             first_at=first_at,
-            skipped=skipped,
+            skipped=ruled.skipped,
             dates=dates.get(portion),
             unreadable=unreadable.get(portion, {}),
             entries=entries.get(portion, ()),
         )
+    return found
+
+
+@dataclass
+class ByRule:
+    """What rules said of some rows.
+
+    Attributes:
+        rows: all of them.
+        rejected: those that a rule rejects.
+        skipped: those that the stream leaves out.
+        fired: rule id → rows.
+        wrong: rule id → rows on which the rule contradicts itself.
+    """
+
+    rows: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    fired: dict[str, int] = field(default_factory=dict)
+    wrong: dict[str, int] = field(default_factory=dict)
+
+
+def count_by_rule(judged: JudgedRows, rules: Sequence[Rule]) -> dict[Any, ByRule]:
+    """How often each rule fired and how often it contradicted itself, by `portion`."""
+    found: dict[Any, ByRule] = {}
+    for (portion,), rows in judged.by(["portion"], ["flags", "disagreements"]):
+        zeros = {rule.id: 0 for rule in rules}
+        into = found.setdefault(portion, ByRule(fired={**zeros}, wrong={**zeros}))
+        into.rows += len(rows)
+        into.rejected += count_true(rejected_of(rows))
+        into.skipped += count_true(rows["skipped"])
+        words = {name: count_words(rows[name]) for name in ("reasons", "flags", "disagreements")}
+        for rule in rules:
+            mark = f"{rule.mark}:" if rule.words else rule.mark
+            if rule.words:
+                fired = _rows_with(rows["flags"], mark)
+            else:
+                fired = words["reasons" if rule.severity == "reject" else "flags"].get(mark, 0)
+            into.fired[rule.id] += fired
+            into.wrong[rule.id] += words["disagreements"].get(rule.id, 0)
+    return found
+
+
+def _rows_with(lists: pa.Array, beginning: str) -> int:
+    """How many lists have a word that begins so."""
+    begins = pc.starts_with(pc.list_flatten(lists), beginning)
+    return len(pc.unique(pc.list_parent_indices(lists).filter(begins)))
+
+
+def count_unreadable(judged: JudgedRows) -> dict[Any, dict[str, tuple[int, int]]]:
+    """What there was to read and what was not read (U01), over all decoded rows that are not left out.
+
+    Returns:
+        portion → column of the stream file → (values present, of these unreadable); only columns that are audited.
+    """
+    present = [name for name in judged.rows.schema.names if name.startswith("present_")]
+    found: dict[Any, dict[str, tuple[int, int]]] = {}
+    for (portion,), rows in judged.by(["portion"], ["decode_fault", "unreadable", *present]):
+        looked_at = rows.filter(pc.and_(pc.is_null(rows["decode_fault"]), pc.invert(rows["skipped"])))
+        if not len(looked_at):
+            continue
+        unread = count_words(looked_at["unreadable"])
+        into = found.setdefault(portion, {})
+        for name in (each.removeprefix("present_") for each in present):
+            there, not_read = into.get(name, (0, 0))
+            into[name] = there + count_true(looked_at[f"present_{name}"]), not_read + unread.get(name, 0)
     return found
 
 
@@ -227,29 +297,42 @@ def _entries(rows: Rows) -> dict[str, tuple[Entries, ...]]:
     return found
 
 
-def _moments(judged: DataFrame, kind: Kind) -> dict[str, tuple[dt.datetime | None, ...]]:
+_Moment: TypeAlias = dt.datetime | None
+
+
+def _moments(judged: JudgedRows, kind: Kind) -> dict[str, tuple[_Moment, _Moment, _Moment]]:
     """Per portion: the latest moment, and the moments up to which and from which time is covered, if it is."""
-    none = F.lit(None).cast("timestamp")
-    cover, first = kind.work.cover() if kind.work.cover else (none, none)
-    rows = judged.where(is_accepted()).groupBy("portion")
-    found = (
-        rows.agg(F.max(kind.newest).alias("n"), F.max(cover).alias("c"), F.min(first).alias("f")).toArrow().to_pylist()
-    )
-    return {row["portion"]: (row["n"], row["c"], row["f"]) for row in found}
-
-
-def _unmapped(judged: DataFrame) -> dict[str, dict[str, int]]:
-    """Per portion: the most frequent words that no vocabulary knows; all others, which may be free text, as one."""
-    # The beginning of a long one: no index takes all of it.
-    beginning = F.substring("source_status", 1, MAX_WORD_CHARS).alias("source_status")
-    words = judged.where(is_accepted() & F.col("mapped_state").isNull()).groupBy("portion", beginning)
-    order = Window.partitionBy("portion").orderBy(F.desc("count"), "source_status")
-    word = F.when(F.row_number().over(order) <= WORDS_KEPT, F.col("source_status")).otherwise(OTHER_WORDS)
-    named = words.count().withColumn("word", word).groupBy("portion", "word").agg(F.sum("count").alias("rows"))
-    found: dict[str, dict[str, int]] = {}
-    for row in named.toArrow().to_pylist():
-        found.setdefault(row["portion"], {})[row["word"]] = int(row["rows"])
+    work = kind.work
+    found: dict[str, tuple[_Moment, _Moment, _Moment]] = {}
+    columns = (kind.newest, *work.covers_until, *([work.covers_from] if work.covers_from else []))
+    for (portion,), rows in judged.by(["portion"], columns):
+        mine = rows.filter(accepted_of(rows))
+        if not len(mine):
+            continue
+        newest, cover, first = found.get(portion, (None, None, None))
+        for name in work.covers_until:
+            cover = latest(cover, pc.max(mine[name]).as_py())
+        if work.covers_from:
+            first = earliest(first, pc.min(mine[work.covers_from]).as_py())
+        found[portion] = latest(newest, pc.max(mine[kind.newest]).as_py()), cover, first
     return found
+
+
+def newest_of(judged: JudgedRows, kind: Kind) -> _Moment:
+    """The latest moment of the accepted rows."""
+    return max((each[0] for each in _moments(judged, kind).values() if each[0]), default=None)
+
+
+def _unmapped(judged: JudgedRows) -> dict[str, dict[str, int]]:
+    """Per portion: the most frequent words that no vocabulary knows; all others, which may be free text, as one."""
+    found: dict[str, Counter[str]] = {}
+    for (portion,), rows in judged.by(["portion"], ["mapped_state", "source_status"]):
+        words = rows.filter(pc.and_(accepted_of(rows), pc.is_null(rows["mapped_state"])))["source_status"]
+        # The beginning of a long one: no index takes all of it.
+        counts = count_values(pc.utf8_slice_codeunits(words, 0, MAX_WORD_CHARS))
+        if counts:
+            found.setdefault(portion, Counter()).update(counts)
+    return {portion: _most_frequent(words) for portion, words in found.items()}
 
 
 def to_json(counts: Counts) -> dict[str, Any]:

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from pyspark.sql import functions as F
+from dataclasses import dataclass, replace
 
 from cic_assets.errors import PlatformError
 from cic_assets.ingest.delivery import (
@@ -26,7 +23,7 @@ from cic_assets.ingest.delivery import (
     profiles,
     reference,
 )
-from cic_assets.ingest.judge import is_accepted
+from cic_assets.ingest.judged import JudgedRows
 from cic_assets.ingest.portions import Portion, Renewal
 from cic_assets.kinds.profile import Key
 from cic_assets.kinds.stream import Stream
@@ -35,10 +32,6 @@ from cic_assets.ledger.catalogue import Incomplete, LandedObject, Release
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-HELD = "D04"
 # Of many small objects that are looked at together.
 _NAMES_KEPT = 20
 
@@ -91,13 +84,13 @@ Delivered = Mapping[tuple[dt.date, str], Key]
 
 
 def judged_with(
-    judge: Callable[[Collection[Key]], DataFrame],
+    judge: Callable[[Collection[Key]], JudgedRows],
     stream: Stream,
     renewals: Sequence[Renewal],
     delivered: Delivered,
     recorded: Sequence[Looked],
     past: Sequence[tuple[dt.date, Profile]],
-) -> tuple[DataFrame, list[Looked]]:
+) -> tuple[JudgedRows, list[Looked]]:
     """Judges the rows of some arrivals' portions, and each delivery as a whole.
 
     Args:
@@ -111,14 +104,14 @@ def judged_with(
     Returns:
         (the rows, those of held deliveries rejected; their deliveries).
     """
-    frame = judge(())
-    found = profiles(frame, stream)
+    judged = judge(())
+    found = profiles(judged, stream)
     swapped = {key for key, profile in found.items() if profile.shows_swap} if stream.repairs_swaps else set()
     if swapped:
-        frame = judge(swapped)
-        found = profiles(frame, stream)
+        judged = judge(swapped)
+        found = profiles(judged, stream)
     looked = _looked(stream, renewals, found, delivered, recorded, past)
-    return _without_held(frame, looked), looked
+    return replace(judged, held=frozenset(each.key for each in looked if each.held)), looked
 
 
 def _looked(
@@ -202,21 +195,6 @@ def past(connection: Connection, stream_id: str, days: Sequence[dt.date]) -> lis
         (day, Profile(charge_points=points, median_kwh=kwh, median_kw=kw, hours=tuple(hours)))
         for day, points, kwh, kw, hours in rows
     ]
-
-
-def _without_held(judged: DataFrame, looked: Sequence[Looked]) -> DataFrame:
-    """The rows; those of held deliveries that no rule rejects are rejected for that."""
-    held = [f"{each.key[0]}/{each.key[1]}" for each in looked if each.held]
-    if not held:
-        return judged
-    is_held = F.concat_ws("/", F.col("arrival_date").cast("string"), "delivery").isin(held)
-    keeps = is_held & is_accepted()
-    return judged.withColumns(
-        {
-            "reasons": F.when(keeps, F.array(F.lit(HELD))).otherwise(F.col("reasons")),
-            "decode_fault": F.when(keeps, F.lit(HELD)).otherwise(F.col("decode_fault")),
-        }
-    )
 
 
 def record(

@@ -1,7 +1,7 @@
 """Looks at every delivery as onboarding looks at a sample: what it is like as a whole, and what is wrong with that.
 
 Row rules (`ingest/judge.py`) can't see that a whole file has day and month exchanged, or is in watt-hours. Here one
-delivery's rows give a `Profile` in two or three small aggregations, and a profile gives `Finding`s by the limits of the
+delivery's rows give a `Profile` in one or two looks, and a profile gives `Finding`s by the limits of the
 stream file (`delivery:`). Judged first by what is plausible at all and by the rating; against earlier arrivals of the
 stream only where there are enough of them (`Reference`). What a finding does: `ingest/deliveries.py`. Pure: no lake, no
 warehouse.
@@ -10,18 +10,19 @@ warehouse.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from statistics import median
 from typing import Any
 
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from cic_assets.ingest.judge import is_quarantined
+from cic_assets.ingest.judged import JudgedRows, count_true, count_values, count_words, rejected_of
 from cic_assets.kinds.every import KINDS
-from cic_assets.kinds.profile import Key, keyed, total
+from cic_assets.kinds.profile import Figures, Key, Repeated
 from cic_assets.kinds.stream import Delivery, FindingName, Stream
 from cic_assets.kinds.swap import SwapEvidence, evidence_of_dates
 
@@ -144,80 +145,91 @@ def reference(past: Iterable[tuple[dt.date, Profile]], before: dt.date) -> Refer
     )
 
 
-def profiles(judged: DataFrame, stream: Stream) -> dict[Key, Profile]:
+@dataclass
+class _Told:
+    """What is told of a delivery, piece by piece."""
+
+    sums: Counter[str] = field(default_factory=Counter)
+    points: set[str] = field(default_factory=set)
+    flags: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, Counter[Any]] = field(default_factory=lambda: defaultdict(Counter))
+    numbers: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+
+
+def profiles(judged: JudgedRows, stream: Stream) -> dict[Key, Profile]:
     """The profile of each delivery.
 
     Args:
-        judged: as `judge` gives them; materialised, as it is read two or three times.
+        judged: as `judge` gives them.
         stream: whose rows.
     """
-    looked_at = judged.where(~F.col("skipped") & (F.coalesce(F.col("decode_fault"), F.lit("")) != "D03"))
-    found = _figures(looked_at, stream)
-    counts = _counts(looked_at, stream)
-    repeated = KINDS[stream.kind].work.repeated
-    ids = dict(keyed(repeated(looked_at.where(~is_quarantined())))) if repeated else {}
-    return {key: _profile(stream, row, counts.get(key, {}), ids.get(key)) for key, row in found.items()}
+    kind = KINDS[stream.kind]
+    figures, repeated = kind.work.figures(stream), kind.work.repeated
+    present = [name for name in judged.rows.schema.names if name.startswith("present_")]
+    columns = ["decode_fault", "flags", *present, *figures.columns, *(["charge_point_id"] if kind.has_points else [])]
+    told: dict[Key, _Told] = {}
+    for (day, delivery), rows in judged.by(["arrival_date", "delivery"], columns):
+        mine = rows.filter(_is_looked_at(rows))
+        if len(mine):
+            _tell(told.setdefault((day, delivery), _Told()), mine, figures, present)
+    ids = {}
+    if repeated:
+        looked = (
+            rows.filter(pc.and_(_is_looked_at(rows), pc.invert(rejected_of(rows))))
+            for rows in judged.pieces(["arrival_date", "delivery", "decode_fault", *kind.work.repeated_columns])
+        )
+        ids = repeated(rows for rows in looked if len(rows))
+    return {key: _profile(figures, found, ids.get(key, Repeated())) for key, found in told.items()}
 
 
-def _figures(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, Any]]:
-    """One row of sums and medians per delivery."""
-    audited = [name for name in rows.columns if name.startswith("present_")]
-    points = F.col("charge_point_id") if KINDS[stream.kind].has_points else F.lit(None).cast("string")
-    columns = [
-        F.count(F.lit(1)).alias("n_rows"),
-        total(is_quarantined(), "rejected"),
-        F.countDistinct(points).alias("points"),
-        *(total(F.col(name), name) for name in audited),
-    ]
-    columns += KINDS[stream.kind].work.figures(stream)
-    found = rows.groupBy("arrival_date", "delivery").agg(*columns)
-    return dict(keyed(found))
+def _is_looked_at(rows: pa.RecordBatch) -> pa.Array:
+    is_held = pc.equal(pc.fill_null(rows["decode_fault"], ""), "D03")
+    return pc.and_(pc.invert(rows["skipped"]), pc.invert(is_held))
 
 
-def _counts(rows: DataFrame, stream: Stream) -> dict[Key, dict[str, dict[str, int]]]:
-    """Of each delivery: what is counted → value → rows; all of it in one query."""
-    counted = {"flag": F.explode("flags"), **KINDS[stream.kind].work.counted(stream)}
-    each = [rows.select("arrival_date", "delivery", F.lit(what).alias("what"), value.alias("value"))
-            for what, value in counted.items()]  # fmt: skip
-    named = reduce(DataFrame.unionAll, each).where(F.col("value").isNotNull())
-    found = named.groupBy("arrival_date", "delivery", "what", "value").count()
+def _tell(into: _Told, rows: pa.RecordBatch, figures: Figures, present: Sequence[str]) -> None:
+    into.sums["rows"] += len(rows)
+    into.sums["rejected"] += count_true(rejected_of(rows))
+    for name in present:
+        into.sums[name] += count_true(rows[name])
+    for name, condition in figures.sums.items():
+        into.sums[name] += count_true(condition(rows))
+    if "charge_point_id" in rows.schema.names:
+        into.points.update(pc.unique(pc.drop_null(rows["charge_point_id"])).to_pylist())
+    into.flags.update(count_words(rows["flags"]))
+    for name, values in figures.counted.items():
+        into.counts[name].update(count_values(values(rows)))
+    for name, numbers in figures.medians.items():
+        into.numbers[name].append(np.asarray(pc.drop_null(numbers(rows))))
+
+
+def _profile(figures: Figures, told: _Told, ids: Repeated) -> Profile:
+    sums, counts = told.sums, told.counts
+    unread = {name.partition(":")[2]: rows for name, rows in told.flags.items() if name.startswith("unreadable:")}
+    present = {name.removeprefix("present_"): rows for name, rows in sums.items() if name.startswith("present_")}
     # Words may be free text, as many as there are rows.
-    order = Window.partitionBy("arrival_date", "delivery", "what").orderBy(F.desc("count"), "value")
-    found = found.withColumn("rank", F.row_number().over(order))
-    found = found.where((F.col("what") != "word") | (F.col("rank") <= _WORDS_KEPT))
-    counts: dict[Key, dict[str, dict[str, int]]] = {}
-    for key, row in keyed(found):
-        counts.setdefault(key, {}).setdefault(row["what"], {})[row["value"]] = int(row["count"])
-    return counts
-
-
-def _profile(
-    stream: Stream, row: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]], ids: Mapping[str, Any] | None
-) -> Profile:
-    marks = counts.get("flag", {})
-    unread = {name.partition(":")[2]: rows for name, rows in marks.items() if name.startswith("unreadable:")}
-    present = {name.removeprefix("present_"): int(rows) for name, rows in row.items() if name.startswith("present_")}
-    starts, has_hours = counts.get("hour", {}), "hour" in KINDS[stream.kind].work.counted(stream)
-    first_reused = ids["first_reused"] if ids else None
+    words = sorted(counts["word"].items(), key=lambda each: (-each[1], each[0]))[:_WORDS_KEPT]
+    medians = {name: np.concatenate(numbers) for name, numbers in told.numbers.items()}
+    usual = {name: float(np.median(numbers)) if len(numbers) else None for name, numbers in medians.items()}
     return Profile(
-        rows=int(row["n_rows"]),
-        rejected=int(row["rejected"]),
-        flags={name: rows for name, rows in marks.items() if not name.startswith("unreadable:")},
+        rows=sums["rows"],
+        rejected=sums["rejected"],
+        flags={name: rows for name, rows in told.flags.items() if not name.startswith("unreadable:")},
         unreadable={name: (rows, unread.get(name, 0)) for name, rows in present.items() if rows},
-        charge_points=int(row["points"]),
-        energy_rows=int(row.get("energy_rows", 0)),
-        median_kwh=_rounded(row.get("median_kwh")),
-        median_kw=_rounded(row.get("median_kw")),
-        median_rated_kw=_rounded(row.get("median_rated_kw")),
-        hours=tuple(starts.get(str(hour), 0) for hour in range(HOURS)) if has_hours else (),
-        reused_ids=int(ids["reused_ids"]) if ids else 0,
-        reused_names=(first_reused,) if first_reused is not None else (),
-        repeats=int(ids["repeats"]) if ids else 0,
-        words=counts.get("word", {}),
-        unmapped=int(row.get("unmapped", 0)),
-        unknown=int(row.get("unknown", 0)),
-        swap=_evidence(row, counts.get("date", {})) if "over_midnight" in row else None,
-        repaired=marks.get("S15", 0),
+        charge_points=len(told.points),
+        energy_rows=sums["energy_rows"],
+        median_kwh=_rounded(usual.get("median_kwh")),
+        median_kw=_rounded(usual.get("median_kw")),
+        median_rated_kw=_rounded(usual.get("median_rated_kw")),
+        hours=tuple(counts["hour"].get(hour, 0) for hour in range(HOURS)) if "hour" in figures.counted else (),
+        reused_ids=ids.reused_ids,
+        reused_names=(ids.first_reused,) if ids.first_reused is not None else (),
+        repeats=ids.repeats,
+        words=dict(words),
+        unmapped=sums["unmapped"],
+        unknown=sums["unknown"],
+        swap=_evidence(sums, counts["date"]) if "over_midnight" in figures.sums else None,
+        repaired=told.flags.get("S15", 0),
     )
 
 
@@ -226,13 +238,13 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.6g}")
 
 
-def _evidence(row: Mapping[str, Any], dates: Mapping[str, int]) -> SwapEvidence:
+def _evidence(sums: Mapping[str, int], dates: Mapping[str, int]) -> SwapEvidence:
     starts = {date: rows for text, rows in dates.items() if (date := _date(text)) is not None}
     return replace(
         evidence_of_dates(starts),
-        over_midnight=int(row["over_midnight"]),
-        sessions_as_given=int(row["sessions_as_given"]),
-        sessions_swapped=int(row["sessions_swapped"]),
+        over_midnight=sums["over_midnight"],
+        sessions_as_given=sums["sessions_as_given"],
+        sessions_swapped=sums["sessions_swapped"],
     )
 
 
@@ -240,7 +252,7 @@ def _date(text: str) -> dt.date | None:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        # The year 14, which engines write in their own way.
+        # A year that Python has not.
         return None
 
 

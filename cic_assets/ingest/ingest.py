@@ -11,12 +11,12 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from cic_assets.ingest import deliveries
 from cic_assets.ingest.change import losses
@@ -24,7 +24,8 @@ from cic_assets.ingest.count import Counts, IngestCount, counted, from_json, mer
 from cic_assets.ingest.decode import DecodeError, decode, decoded_schema
 from cic_assets.ingest.deliveries import Looked
 from cic_assets.ingest.engine_errors import engine_failure
-from cic_assets.ingest.judge import is_accepted, is_quarantined, judge
+from cic_assets.ingest.judge import judge
+from cic_assets.ingest.judged import JudgedRows, split
 from cic_assets.ingest.portions import Renewal, delivery_of, portion_of, renewal_of, seen
 from cic_assets.ingest.replace import Batch, Decoded, IngestError, Judged, Outcome, replace_rows
 from cic_assets.kinds.every import KINDS
@@ -33,16 +34,13 @@ from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
 from cic_assets.lake.digests import LakeDamagedError
-from cic_assets.lake.rows import Rows, bring_back, in_group
+from cic_assets.lake.rows import Rows, in_group
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger import accepted_files, catalogue, portions
 from cic_assets.ledger import arrivals as ledger
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.portions import Kept
 from cic_assets.parts import Parts
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 LOG = logging.getLogger(__name__)
 # Arrivals of one stream go through Spark together up to this many records: 65 arrivals of 100 rows took 2 s each one
@@ -91,7 +89,7 @@ def ingest(parts: Parts, stream: Stream, arrivals: Sequence[Arrival], run_id: st
     for batch in _batches(parts, stream, arrivals, lost):
         with parts.staging() as staging:
             judged, looked = _looked_at(parts, stream, batch, staging)
-            rows = _outcome(judged, stream, staging)
+            rows = Outcome(*split(judged, KINDS[stream.kind].schema, tables.QUARANTINE, staging))
             made = _made(parts, stream, batch, judged, rows)
             counts = _counted(parts, stream, batch, made, looked)
             counts = _asking(parts, stream, counts, rows.accepted)
@@ -110,12 +108,6 @@ def _asking(parts: Parts, stream: Stream, counts: Sequence[IngestCount], new: Ro
     """The counts, with what a changed stream file would take away."""
     found = losses(parts, parts.lake, stream, [count.arrival_date for count in counts], new)
     return [replace(count, loss=found.get(count.arrival_date)) for count in counts]
-
-
-def _outcome(judged: DataFrame, stream: Stream, staging: Lake) -> Outcome:
-    kind = KINDS[stream.kind]
-    accepted = bring_back(kind.work.entries(judged.where(is_accepted()), stream), staging, kind.schema)
-    return Outcome(accepted, bring_back(judged.where(is_quarantined()), staging, tables.QUARANTINE))
 
 
 def _demand_identity(counts: Sequence[IngestCount]) -> None:
@@ -189,7 +181,7 @@ def _renewal(parts: Parts, stream: Stream, arrival: Arrival, there: Sequence[Kep
     return found, decoded
 
 
-def _looked_at(parts: Parts, stream: Stream, batch: Batch, staging: Lake) -> tuple[DataFrame, list[Looked]]:
+def _looked_at(parts: Parts, stream: Stream, batch: Batch, staging: Lake) -> tuple[JudgedRows, list[Looked]]:
     """The judged rows, and what each delivery is like."""
     delivered = {
         (renewal.day, sha256): (renewal.day, delivery)
@@ -202,11 +194,11 @@ def _looked_at(parts: Parts, stream: Stream, batch: Batch, staging: Lake) -> tup
         recorded = deliveries.recorded(connection, stream.id, batch.days, batch.staying)
         past = deliveries.past(connection, stream.id, sorted(batch.days))
 
-    def judged(swapped: Collection[Key]) -> DataFrame:
+    def judged(swapped: Collection[Key]) -> JudgedRows:
         return _judged(parts, stream, batch, delivered, files, staging, swapped)
 
-    frame, looked = deliveries.judged_with(judged, stream, batch.renewals, delivered, recorded, past)
-    return frame, [*recorded, *looked]
+    rows, looked = deliveries.judged_with(judged, stream, batch.renewals, delivered, recorded, past)
+    return rows, [*recorded, *looked]
 
 
 def _few_files(lake: Lake, stream: Stream, decoded: Decoded, staging: Lake) -> list[str]:
@@ -247,7 +239,7 @@ def _judged(
     files: Sequence[str],
     staging: Lake,
     swapped: Collection[Key],
-) -> DataFrame:
+) -> JudgedRows:
     """The judged rows, materialised once in staging."""
     # Sail skips a missing file in silence and gives no schema of its own: say the schema, count the rows.
     schema = tables.spark_schema(decoded_schema(stream))
@@ -275,18 +267,18 @@ def _judged(
     rules = rules_of(parts.rule_set_of(stream), stream.kind)
     # What is judged beside other rows is judged beside those about the same thing.
     groups = 1 + sum(batch.records.values()) * BYTES_PER_RECORD // parts.memory_bytes
-    folders = [f"{'repaired' if swapped else 'judged'}/{number}" for number in range(groups)]
+    folder, work = "repaired" if swapped else "judged", KINDS[stream.kind].work
     try:
-        judged = judge(KINDS[stream.kind].work.harmonise(named, stream), rules, stream.overrides)
-        for number, folder in enumerate(folders):
+        judged = work.entries(judge(work.harmonise(named, stream), rules, stream.overrides), stream)
+        for number in range(groups):
             mine = judged.where(in_group(number, groups, KINDS[stream.kind].grain))
-            mine.write.mode("overwrite").parquet(staging.uri(folder))
-        return parts.spark.read.schema(judged.schema).parquet(*(staging.uri(folder) for folder in folders))
+            mine.write.mode("overwrite").parquet(staging.uri(f"{folder}/{number}"))
+        return JudgedRows(staging.parquet(folder, to_arrow_schema(judged.schema)))
     except PySparkException as error:
         raise IngestError(engine_failure(stream, error, named)) from error
 
 
-def _made(parts: Parts, stream: Stream, batch: Batch, judged: DataFrame, rows: Outcome) -> dict[str, Counts]:
+def _made(parts: Parts, stream: Stream, batch: Batch, judged: JudgedRows, rows: Outcome) -> dict[str, Counts]:
     """What is counted of the portions that are made anew."""
     rows_in = {
         portion.id: sum(batch.records[landed.sha256] * len(seen(stream, landed)) for landed in portion.objects)

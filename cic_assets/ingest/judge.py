@@ -5,8 +5,7 @@ The rules are in `kinds/rules.py`. What looks at other rows is resolved on read,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -22,10 +21,6 @@ _SCALED = {
     "rated_longest_scaled": "case when duration_micros > 0"
     " then rated_power_kw * cast(longest_micros as decimal(18,0)) end",
 }
-
-
-# Not rules, but counted beside them: all rows, and rows that the stream leaves out.
-EVERY, SKIPPED = "*", "-"
 
 
 def judge(harmonised: DataFrame, rules: Sequence[Rule], overrides: Mapping[str, float]) -> DataFrame:
@@ -68,10 +63,6 @@ def _each_marked(rule: Rule) -> Column:
     return F.transform(F.expr(rule.words), lambda word: F.concat(F.lit(f"{rule.mark}:"), word))
 
 
-def _starts_with(text: str) -> Callable[[Column], Column]:
-    return lambda word: word.startswith(text)
-
-
 def is_accepted() -> Column:
     """No rule rejects the row, and the stream does not leave it out."""
     return (F.size("reasons") == 0) & ~F.col("skipped")
@@ -80,49 +71,3 @@ def is_accepted() -> Column:
 def is_quarantined() -> Column:
     """A rule rejects the row."""
     return F.size("reasons") > 0
-
-
-def count_unreadable(judged: DataFrame) -> dict[Any, dict[str, tuple[int, int]]]:
-    """What there was to read and what was not read (U01), over all decoded rows that are not left out.
-
-    Returns:
-        portion → column of the stream file → (values present, of these unreadable); only columns that are audited.
-    """
-    names = [name.removeprefix("present_") for name in judged.columns if name.startswith("present_")]
-    looked_at = F.col("decode_fault").isNull() & ~F.col("skipped")
-    columns = []
-    for name in names:
-        columns.append(F.sum(F.col(f"present_{name}").cast("bigint")).alias(f"present_{name}"))
-        columns.append(F.sum(F.array_contains("unreadable", name).cast("bigint")).alias(f"unreadable_{name}"))
-    rows = judged.where(looked_at).groupBy("portion").agg(F.count(F.lit(1)).alias("n_rows"), *columns)
-    return {
-        row["portion"]: {name: (int(row[f"present_{name}"]), int(row[f"unreadable_{name}"])) for name in names}
-        for row in rows.toArrow().to_pylist()
-    }
-
-
-def count_by_rule(judged: DataFrame, rules: Sequence[Rule]) -> dict[Any, dict[str, tuple[int, int]]]:
-    """How often each rule fired and how often it contradicted itself, by `portion`, in one pass.
-
-    Returns:
-        portion → rule id → (fired, disagreements); `EVERY` → (all rows, rejected ones), `SKIPPED` → (rows, 0).
-    """
-
-    def total(condition: Column) -> Column:
-        return F.coalesce(F.sum(condition.cast("bigint")), F.lit(0))
-
-    columns = [F.count(F.lit(1)).alias("n_rows"), total(is_quarantined()).alias("n_rejected")]
-    columns.append(total(F.col("skipped")).alias("n_skipped"))
-    for rule in rules:
-        words = "reasons" if rule.severity == "reject" else "flags"
-        fired = F.array_contains(words, rule.mark)
-        if rule.words:
-            fired = F.exists(words, _starts_with(f"{rule.mark}:"))
-        columns.append(total(fired).alias(f"fired_{rule.id}"))
-        columns.append(total(F.array_contains("disagreements", rule.id)).alias(f"wrong_{rule.id}"))
-    found = {}
-    for row in judged.groupBy("portion").agg(*columns).toArrow().to_pylist():
-        counts = {rule.id: (int(row[f"fired_{rule.id}"]), int(row[f"wrong_{rule.id}"])) for rule in rules}
-        others = {EVERY: (int(row["n_rows"]), int(row["n_rejected"])), SKIPPED: (int(row["n_skipped"]), 0)}
-        found[row["portion"]] = {**others, **counts}
-    return found

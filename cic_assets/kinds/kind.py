@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from cic_assets.kinds.profile import Figures, Key, Repeated
 from cic_assets.kinds.stream import Stream
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 
 def _as_judged(judged: DataFrame, stream: Any) -> DataFrame:
@@ -25,21 +26,23 @@ class Work:
     Attributes:
         schema: of the accepted rows.
         harmonise: decoded records and their stream → the judged columns.
-        entries: judged rows that no rule rejects, and their stream → the columns of `accepted`.
-        figures: sums and medians of a delivery's judged rows, by name (`ingest/delivery.py`).
-        counted: what of a delivery is counted by value.
-        repeated: a delivery's rows that no rule rejects → ids that don't identify, and repeats; None without ids.
-        cover: up to when, and from when, a judged row covers time; None where rows cover none.
+        entries: judged rows and their stream → these with what else `accepted` has of those that no rule rejects.
+        figures: of a stream, what is told of a delivery's judged rows (`ingest/delivery.py`).
+        repeated: of rows that no rule rejects, by delivery: ids that don't identify, and repeats; None without ids.
+        repeated_columns: the judged columns that it looks at, beside arrival_date and delivery.
+        covers_from: the judged column that says from when a row covers time; None where rows cover none.
+        covers_until: the judged columns that say until when; the latest holds.
         sizes: what makes a wrong unit plain: from a function that gives a judged column as numbers, figures by name.
     """
 
     schema: pa.Schema
     harmonise: Callable[[DataFrame, Any], DataFrame]
     entries: Callable[[DataFrame, Any], DataFrame] = _as_judged
-    figures: Callable[[Any], list[Column]] = lambda stream: []
-    counted: Callable[[Any], dict[str, Column]] = lambda stream: {}
-    repeated: Callable[[DataFrame], DataFrame] | None = None
-    cover: Callable[[], tuple[Column, Column]] | None = None
+    figures: Callable[[Any], Figures] = lambda stream: Figures()
+    repeated: Callable[[Iterable[pa.RecordBatch]], dict[Key, Repeated]] | None = None
+    repeated_columns: tuple[str, ...] = ()
+    covers_from: str | None = None
+    covers_until: tuple[str, ...] = ()
     sizes: Callable[[Callable[[str], Any]], dict[str, Any]] = lambda numbers: {}
 
 

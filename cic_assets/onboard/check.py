@@ -18,17 +18,10 @@ import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from cic_assets.formats.read import read_records
-from cic_assets.ingest.count import IngestCount
+from cic_assets.ingest.count import ByRule, IngestCount, count_by_rule, count_unreadable, newest_of
 from cic_assets.ingest.decode import write_decoded
 from cic_assets.ingest.delivery import Profile, profiles
-from cic_assets.ingest.judge import (
-    EVERY,
-    SKIPPED,
-    count_by_rule,
-    count_unreadable,
-    is_accepted,
-    is_quarantined,
-)
+from cic_assets.ingest.judge import is_accepted, is_quarantined
 from cic_assets.ingest.personal import Guard, Keys, absent_fields
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.rules import rules_of
@@ -134,27 +127,24 @@ def check_sample(
 
 
 def _profile(trial: Trial) -> Profile:
-    return next(iter(profiles(trial.judged, trial.stream).values()), Profile())
+    return next(iter(profiles(trial.counted, trial.stream).values()), Profile())
 
 
 def _count(trial: Trial, rows_in: int, day: dt.date) -> IngestCount:
     stream = trial.stream
     rules = rules_of(trial.rule_set, stream.kind)
-    found = dict(count_by_rule(trial.judged, rules).get("", {}))
-    every, quarantined = found.pop(EVERY, (0, 0))
-    skipped, _ = found.pop(SKIPPED, (0, 0))
-    (newest,) = trial.judged.where(is_accepted()).agg(F.max(KINDS[stream.kind].newest).alias("n")).toArrow().to_pylist()
+    found = count_by_rule(trial.counted, rules).get("", ByRule())
     return IngestCount(
         stream.id,
         day,
         rows_in=rows_in,
-        accepted=every - quarantined - skipped,
-        quarantined=quarantined,
-        fired={rule: fired for rule, (fired, _) in found.items()},
-        disagreements={rule.id: found.get(rule.id, (0, 0))[1] for rule in rules},
-        newest=newest["n"],
-        skipped=skipped,
-        unreadable=count_unreadable(trial.judged).get("", {}),
+        accepted=found.rows - found.rejected - found.skipped,
+        quarantined=found.rejected,
+        fired=found.fired,
+        disagreements={rule.id: found.wrong.get(rule.id, 0) for rule in rules},
+        newest=newest_of(trial.counted, KINDS[stream.kind]),
+        skipped=found.skipped,
+        unreadable=count_unreadable(trial.counted).get("", {}),
     )
 
 
@@ -207,7 +197,7 @@ def _numbers(trial: Trial, column: str) -> Any:
 
 
 def _dates(trial: Trial) -> tuple[dt.date, dt.date, dt.date, dt.date] | None:
-    if "date" not in KINDS[trial.stream.kind].work.counted(trial.stream):
+    if "date" not in KINDS[trial.stream.kind].work.figures(trial.stream).counted:
         return None
     from cic_assets.kinds.swap import swapped_date
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
@@ -15,6 +16,7 @@ from pyspark.sql import functions as F
 from cic_assets.ingest.decode import decoded_schema
 from cic_assets.ingest.engine_errors import engine_failure
 from cic_assets.ingest.judge import judge
+from cic_assets.ingest.judged import JudgedRows
 from cic_assets.ingest.personal import Guard
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.personal import undecided
@@ -45,12 +47,17 @@ class Trial:
     records: DataFrame
     judged: DataFrame
 
-    @property
+    @cached_property
     def rows(self) -> Rows:
         """The judged rows, read past the engine."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
         return self.staging.parquet("judged", to_arrow_schema(self.judged.schema))
+
+    @property
+    def counted(self) -> JudgedRows:
+        """The judged rows as ingest counts them."""
+        return JudgedRows(self.rows)
 
 
 @contextmanager

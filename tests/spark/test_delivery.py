@@ -6,7 +6,6 @@ import datetime as dt
 from dataclasses import replace
 from random import Random
 
-import pyarrow as pa
 import pytest
 
 from cic_assets.ingest.delivery import (
@@ -24,7 +23,7 @@ from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.status import harmonise as status
 from cic_assets.kinds.stream import Delivery
 from cic_assets.kinds.swap import SwapEvidence
-from cic_assets.lake.tables import hand_over
+from tests.builders import judged_rows
 from tests.spark import test_judge_status as status_rows
 from tests.spark.test_judge import ARRIVED, GOOD, STREAM, harmonised
 
@@ -59,13 +58,7 @@ def swapped(rows: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
 
 def profile_of(spark, rows, stream=PLAIN):
     frame = judge(harmonised(spark, rows, stream), rules_of("default", "sessions"), {})
-    return profiles(materialised(spark, frame), stream).get(KEY, Profile())
-
-
-def materialised(spark, frame):
-    """Computed once: as a plan, each look would compute all expressions anew."""
-    rows = frame.toArrow()
-    return hand_over(spark, pa.concat_tables([rows.schema.empty_table(), rows]).combine_chunks())
+    return profiles(judged_rows(frame), stream).get(KEY, Profile())
 
 
 def names(profile, stream=PLAIN, known=None):
@@ -139,7 +132,7 @@ def test_words_that_no_vocabulary_knows_are_named(spark):
     rows = [status_rows.GOOD | {"cp": f"C{n}", "word": "-1" if n % 2 else "Available"} for n in range(40)]
     records = status_rows.records(spark, STATUS, rows)
     frame = judge(status.harmonise(records, STATUS), rules_of("default", "status"), {})
-    profile = profiles(materialised(spark, frame), STATUS)[status_rows.ARRIVED.date(), ""]
+    profile = profiles(judged_rows(frame), STATUS)[status_rows.ARRIVED.date(), ""]
     assert (profile.unmapped, profile.unknown, profile.words) == (20, 20, {"-1": 20, "Available": 20})
     (found,) = findings(profile, STATUS)
     assert found.name == "unmapped" and "'-1' 20 times" in found.text

@@ -9,12 +9,14 @@ from functools import cache
 import pyarrow as pa
 import pytest
 
-from cic_assets.ingest.judge import count_by_rule, judge
+from cic_assets.ingest.count import count_by_rule
+from cic_assets.ingest.judge import judge
 from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.locations import harmonise as locations
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.status import harmonise as status
 from cic_assets.lake.tables import hand_over
+from tests.builders import judged_rows
 
 ARRIVED = dt.datetime(2026, 11, 2, 6, tzinfo=dt.UTC)
 COMMON = {
@@ -196,8 +198,8 @@ def faulty(spark):
 @pytest.mark.parametrize(("rule", "broken"), BREAKS, ids=lambda value: getattr(value, "id", value))
 def test_breaking_a_predicate_is_seen_by_its_own_audit(spark, rule, broken):
     rules = [replace(each, predicate=broken) if each.id == rule.id else each for each in rules_of("default", "status")]
-    (counts,) = count_by_rule(judge(faulty(spark), rules, {}), rules).values()
-    assert {name for name, (_, found) in counts.items() if name != "*" and found} == {rule.id}
+    (counts,) = count_by_rule(judged_rows(judge(faulty(spark), rules, {})), rules).values()
+    assert {name for name, found in counts.wrong.items() if found} == {rule.id}
 
 
 def test_locations_give_kilowatts_and_keep_what_they_can_read(spark):
@@ -246,5 +248,5 @@ def test_one_id_at_two_sites_is_flagged_and_a_missing_id_is_the_other_one(spark)
     assert [row["reasons"] for row in found] == [[]] * 7 + [["L01"]] + [[]] * 4
     broken = [replace(rule, predicate="false") if rule.id == "E08" else rule for rule in rules]
     frame = judge(locations.harmonise(records(spark, stream, rows), stream), broken, {})
-    (counts,) = count_by_rule(hand_over(spark, frame.toArrow()), broken).values()
-    assert counts["E08"] == (0, 4)
+    (counts,) = count_by_rule(judged_rows(frame), broken).values()
+    assert (counts.fired["E08"], counts.wrong["E08"]) == (0, 4)

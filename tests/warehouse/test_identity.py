@@ -211,13 +211,13 @@ def lossy_entries(monkeypatch):
 
 
 def lossy_quarantine(monkeypatch):
-    back = ingest.bring_back
+    whole = ingest.split
 
-    def lossy(frame, staging, schema):
-        rows = back(frame, staging, schema)
-        return rows_of(rows.to_table().slice(int(schema is tables.QUARANTINE)))
+    def lossy(*given):
+        accepted, quarantined = whole(*given)
+        return accepted, rows_of(quarantined.to_table().slice(1))
 
-    monkeypatch.setattr(ingest, "bring_back", lossy)
+    monkeypatch.setattr(ingest, "split", lossy)
 
 
 LOSSES = {

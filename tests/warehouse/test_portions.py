@@ -166,8 +166,8 @@ def test_one_more_file_is_judged_with_its_portion_alone(settings, tmp_path, monk
     with opened(settings) as parts:
         deliver(parts, stream, tmp_path, 18, None, content=[LINE | {"id": 18}])
     judged, changes = [], []
-    outcome, reach = ingesting._outcome, replace._reach
-    monkeypatch.setattr(ingesting, "_outcome", lambda *args: judged.append(outcome(*args)) or judged[-1])
+    split, reach = ingesting.split, replace._reach
+    monkeypatch.setattr(ingesting, "split", lambda *args: judged.append(split(*args)) or judged[-1])
 
     def seen(parts, stream, change, kept):
         changes.append((change.removed.count_rows(), change.added.count_rows()))
@@ -177,7 +177,7 @@ def test_one_more_file_is_judged_with_its_portion_alone(settings, tmp_path, monk
     (count,) = run(settings, stream)
     assert (count.rows_in, count.accepted) == (19, 19)
     # Six to a portion, and a rest of fewer than four goes with the one before.
-    assert len(decoded) == judged[0].accepted.count_rows() == 7
+    assert len(decoded) == judged[0][0].count_rows() == 7
     assert len({*before["catalogue.portion"]} & {*state(settings, stream)["catalogue.portion"]}) == 2
     # Rows that stay, or are written again, make nothing stale.
     assert changes == [(0, 1)]

@@ -27,8 +27,8 @@ def _work() -> Work:
         schema=schema.ACCEPTED,
         harmonise=harmonise.harmonise,
         figures=profile.figures,
-        counted=profile.counted,
         repeated=profile.repeated,
+        repeated_columns=profile.REPEATED_COLUMNS,
         sizes=profile.sizes,
     )
 

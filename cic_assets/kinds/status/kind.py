@@ -24,8 +24,8 @@ def _work() -> Work:
         harmonise=harmonise.harmonise,
         entries=harmonise.entries,
         figures=profile.figures,
-        counted=profile.counted,
-        cover=profile.cover,
+        covers_from="heard_at",
+        covers_until=("heard_at", "covers_until"),
     )
 
 

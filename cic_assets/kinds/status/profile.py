@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pyarrow.compute as pc
 
-from pyspark.sql import functions as F
-
-from cic_assets.kinds.profile import total
+from cic_assets.kinds.profile import Figures
 from cic_assets.kinds.status.stream import StatusStream
 
-if TYPE_CHECKING:
-    from pyspark.sql import Column
 
-
-def figures(stream: StatusStream) -> list[Column]:
-    """Counts of a delivery's judged rows."""
-    return [
-        total(F.col("mapped_state").isNull(), "unmapped"),
-        total(F.coalesce(F.col("state"), F.lit("UNKNOWN")) == "UNKNOWN", "unknown"),
-    ]
-
-
-def counted(stream: StatusStream) -> dict[str, Column]:
-    """What is counted by value: words for a state."""
-    return {"word": F.col("source_status")}
-
-
-def cover() -> tuple[Column, Column]:
-    """Up to when, and from when, a judged row covers time."""
-    return F.greatest("heard_at", "covers_until"), F.col("heard_at")
+def figures(stream: StatusStream) -> Figures:
+    """Words for a state, and rows of which the word is not known or says nothing."""
+    return Figures(
+        ("mapped_state", "state", "source_status"),
+        sums={
+            "unmapped": lambda rows: pc.is_null(rows["mapped_state"]),
+            "unknown": lambda rows: pc.equal(pc.fill_null(rows["state"], "UNKNOWN"), "UNKNOWN"),
+        },
+        counted={"word": lambda rows: rows["source_status"]},
+    )
