@@ -8,7 +8,7 @@ the catalogue, and the registry, which other facts look at.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -79,18 +79,30 @@ def touched_by_sessions(
     """
     if not removed.count_rows() + added.count_rows():
         return set()
-    with parts.staging() as staging:
-        names = aliases_of(parts.warehouse, parts.spark, staging)
-        known = identified(parts.accepted(stream.kind), names)
-        gone, come = (tables.hand_over(parts.spark, rows, staging) for rows in (removed, added))
-        rows = gone.unionByName(come)
-        mine = {month_of(date) for each in (removed, added) for date in values_of(each, "start_date") if date}
-        months = affected_months(identified(rows, names), known, mine)
+    mine = {month_of(date) for each in (removed, added) for date in values_of(each, "start_date") if date}
+    months = _linked_months(parts, stream, removed, added, mine)
     with parts.warehouse.transaction() as connection:
         providers = {name for each in (removed, added) for name in values_of(each, "provider_id")}
         first = silent_since(connection, providers, min(months)) if months else dt.date.max
         counted = counted_since(connection, first)
     return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
+
+
+def _linked_months(
+    parts: Parts, stream: Stream, removed: Rows, added: Rows, mine: set[dt.date]
+) -> Collection[dt.date]:
+    """The months of the changed rows, and those that they reach by ids and overlaps."""
+    demand_whole(parts.warehouse, parts.lake, stream.kind)
+    # A local date is within a day of that in UTC.
+    days = (date + dt.timedelta(days=n) for date in tables.entry_counts(parts.lake, stream.kind) for n in (-1, 0, 1))
+    if {month_of(day) for day in days} <= mine:
+        # No accepted row is in another month, so none of another month can be reached: so it is with a first load.
+        return mine
+    with parts.staging() as staging:
+        names = aliases_of(parts.warehouse, parts.spark, staging)
+        gone, come = (tables.hand_over(parts.spark, rows, staging) for rows in (removed, added))
+        changed = identified(gone.unionByName(come), names)
+        return affected_months(changed, identified(parts.accepted(stream.kind), names), mine)
 
 
 def touched_by_states(
