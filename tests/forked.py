@@ -55,17 +55,18 @@ def served(program: str, folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _dbt() -> Iterator[Callable[[], object]]:
-    """dbt, which has parsed the project: of the macros, schemas and templates much is kept."""
-    from dbt.cli.main import cli, dbtRunner
+    """dbt with the project parsed: of the macros, schemas and templates much is kept."""
+    from dbt.cli.main import dbtRunner
 
     from cic_assets.ledger.mart_sets import DBT_PROJECT
+    from cic_assets.orchestrate.dbt_program import run
 
     with tempfile.TemporaryDirectory() as target:
         folders = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", target]
         # The static parser starts threads, which do not survive a fork: its second user would wait for ever.
         done = dbtRunner().invoke(["--quiet", "--no-static-parser", "parse", *folders, "--log-path", target])
         assert done.success, done.exception
-    yield cli
+    yield lambda: run(sys.argv[1:], done.result)
 
 
 @contextmanager

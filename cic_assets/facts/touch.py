@@ -88,9 +88,7 @@ def touched_by_sessions(
     return {(SESSIONS, month) for month in months} | {(CHARGE_POINTS, month) for month in {*months, *counted}}
 
 
-def _linked_months(
-    parts: Parts, stream: Stream, removed: Rows, added: Rows, mine: set[dt.date]
-) -> Collection[dt.date]:
+def _linked_months(parts: Parts, stream: Stream, removed: Rows, added: Rows, mine: set[dt.date]) -> Collection[dt.date]:
     """The months of the changed rows, and those that they reach by ids and overlaps."""
     demand_whole(parts.warehouse, parts.lake, stream.kind)
     # A local date is within a day of that in UTC.

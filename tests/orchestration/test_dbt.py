@@ -20,5 +20,5 @@ def test_a_command_of_dbt_is_one_process_and_no_adapter_beside_it(tmp_path):
     invocation = local_dbt().cli(["--version"], target_path=tmp_path)
     assert invocation.wait().is_successful()
     listening = False
-    assert len(started) == 1 and started[0][0].endswith("/dbt")
+    assert len(started) == 1 and started[0][0].endswith("/cic-dbt")
     assert invocation.adapter is None

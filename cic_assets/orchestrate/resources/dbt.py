@@ -18,8 +18,7 @@ class Dbt(DbtCliResource):
     """The command line of dbt.
 
     dagster-dbt asks `dbt --version` first, a process of 2.9 CPU seconds, and makes an adapter of its own, which parses
-    dbt's macros in this process in 0.4 to 1.9 more, for row counts and columns that it would fetch. A build with what
-    dbt has parsed already takes 5.5.
+    dbt's macros in this process in 0.4 to 1.9 more, for row counts and columns that it would fetch.
     """
 
     @property
@@ -30,9 +29,9 @@ class Dbt(DbtCliResource):
         return None
 
 
-_DBT = Path(sys.executable).with_name("dbt")
+_DBT = Path(sys.executable).with_name("cic-dbt")
 
 
 def local_dbt(program: Path = _DBT) -> Dbt:
-    """The dbt that stands beside this Python, also where its folder is not on the PATH."""
+    """Ours, beside this Python (`orchestrate/dbt_program.py`), also where its folder is not on the PATH."""
     return Dbt(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=str(program))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,8 +18,9 @@ from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger.mart_sets import DBT_PROJECT, MONTHLY
 from cic_assets.ledger.publication import building, due_by_set
-from cic_assets.orchestrate.assets.marts import keep_parsed, target_folder
+from cic_assets.orchestrate.assets.marts import target_folder
 from cic_assets.orchestrate.doors import opened, parts_of, warehouse_of
+from cic_assets.orchestrate.resources.dbt import local_dbt
 from cic_assets.orchestrate.work import months_work, stale_months
 from cic_assets.settings import Settings
 from cic_assets.streams.load import load_streams
@@ -84,22 +84,12 @@ _TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_te
 
 def _run_dbt(settings: Settings, arguments: list[str], window: tuple[dt.date, dt.date]) -> None:
     """In a process of its own, which finds the warehouse by its environment, as Dagster runs it."""
-    target = target_folder(settings, "all")
-    folders = (
-        "--project-dir",
-        DBT_PROJECT,
-        "--profiles-dir",
-        DBT_PROJECT,
-        "--target-path",
-        target,
-        "--log-path",
-        target,
-    )
-    dbt = Path(sys.executable).with_name("dbt")
     environment = os.environ | warehouse_of(settings).dbt_environment(*window)
     environment |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    subprocess.run([dbt, "--no-use-colors", *arguments, *_TESTS, *folders], env=environment, check=True)
-    keep_parsed(settings, target)
+    with target_folder(settings, "all") as target:
+        folders = ("--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", target)
+        dbt = [local_dbt().dbt_executable, "--no-use-colors", *arguments, *_TESTS, *folders, "--log-path", target]
+        subprocess.run(dbt, env=environment, check=True)
 
 
 STEPS: dict[str, Step] = {"land": run_land, "ingest": _run_ingest, "days": _run_days, "months": _run_months}
