@@ -371,3 +371,8 @@ def _users(value: str) -> frozenset[int]:
         raise SettingsError(
             f"CIC_UI_USERS={value!r}: {error.args[0]}; give users of this machine, ',' between"
         ) from error
+
+
+def dbt_database() -> str:
+    """The database of dbt's connection, as `dbt_project/profiles.yml` reads it."""
+    return os.environ.get("CIC_DBT_DBNAME", "cic")

@@ -41,10 +41,14 @@ def accepted(session_id: str = "1", **values: Any) -> dict[str, Any]:
     return row
 
 
+def accepted_table(*rows: dict[str, Any]) -> pa.Table:
+    """Accepted sessions."""
+    return pa.Table.from_pylist(list(rows), schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_SESSIONS]))
+
+
 def frame(spark: Any, *rows: dict[str, Any]) -> Any:
-    """Accepted rows as a DataFrame."""
-    table = pa.Table.from_pylist(list(rows), schema=pa.schema([f.with_nullable(True) for f in ACCEPTED_SESSIONS]))
-    return hand_over(spark, table)
+    """Accepted sessions as a DataFrame."""
+    return hand_over(spark, accepted_table(*rows))
 
 
 def registry(spark: Any, *listed: tuple[str, str]) -> Any:

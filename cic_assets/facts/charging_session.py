@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from itertools import count
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from cic_assets.calendar import months_of
@@ -15,14 +15,15 @@ from cic_assets.facts.fact import Computed, Fact, Table
 from cic_assets.facts.finding import Check, Finding
 from cic_assets.facts.rated import aliases_of, registered
 from cic_assets.facts.ratings import renew_ratings
-from cic_assets.facts.sessions import named_ids, session_facts
+from cic_assets.facts.sessions import SESSION_DAY as SESSION_DAY_ROWS
+from cic_assets.facts.sessions import SESSION_FACT, SESSION_FACTS, named_ids, session_day, session_facts
+from cic_assets.facts.timeline import group_count
 from cic_assets.facts.touch import SESSIONS
 from cic_assets.facts.unfinished import missing_check, pending_check, resolved_check
 from cic_assets.kinds.identity import identified
 from cic_assets.kinds.rules import CROSS_RULES
 from cic_assets.lake import tables
-from cic_assets.lake.rows import Rows, bring_back, pieces, total, union
-from cic_assets.lake.staging import write_and_read
+from cic_assets.lake.rows import Rows, bring_back, choose, pieces, total, union
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.periods import Window
 from cic_assets.parts import Parts
@@ -53,31 +54,31 @@ def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
 
     A month needs nothing of the one before: versions and neighbours of its sessions are read from all that is accepted.
     """
-    spark, warehouse = parts.spark, parts.warehouse
-    pieces_of: dict[str, list[Rows]] = {table.name: [] for table in TABLES}
-    placed: list[Rows] = []
+    sessions: list[Rows] = []
+    days: list[Rows] = []
+    placed: list[pa.Table] = []
     read = 0
     with parts.staging() as scratch:
-        names = aliases_of(warehouse, spark, scratch)
-        listed = tables.hand_over(spark, registered(warehouse), scratch)
-        for first, last in _passes(parts, window.start, window.end):
-            with parts.staging() as folder:
-                number = count()
-                facts = session_facts(
-                    identified(parts.accepted("sessions"), names),
-                    listed,
-                    first,
-                    last,
-                    lambda frame, folder=folder, number=number: write_and_read(  # type: ignore[misc]
-                        spark, frame, folder.uri(str(next(number)))
-                    ),
-                )
-                for table, frame in zip(TABLES, (facts.session, facts.day), strict=True):
-                    pieces_of[table.name].append(bring_back(frame, staging))
-                placed.append(outcome.bring_back_counts(facts.outcomes, SESSIONS, staging))
-                read += facts.rows_read
-    rows = {name: union(found, found[0].schema) for name, found in pieces_of.items()}
-    return Computed(rows, read, union(placed, outcome.SCHEMA))
+        names = aliases_of(parts.warehouse, parts.spark, scratch)
+        listed = tables.hand_over(parts.spark, registered(parts.warehouse), scratch)
+        accepted = identified(parts.accepted(KIND), names)
+        for number, (first, last) in enumerate(_passes(parts, window.start, window.end)):
+            groups = group_count(_rows_between(parts, first, last))
+            facts = session_facts(accepted, listed, first, last, groups)
+            made = bring_back(facts.made, scratch, SESSION_FACTS)
+            path = f"sessions/{number}.parquet"
+            sessions.append(choose(made, pc.field("outcome").is_null(), SESSION_FACT, staging, path))
+            frame = parts.spark.read.schema(tables.spark_schema(SESSION_FACT)).parquet(staging.uri(path))
+            days.append(bring_back(session_day(frame), staging, SESSION_DAY_ROWS))
+            placed.append(pa.Table.from_batches(pieces(made, condition=pc.field("outcome").is_valid()), SESSION_FACTS))
+            read += facts.rows_read
+    rows = {SESSION: union(sessions, SESSION_FACT), SESSION_DAY: union(days, SESSION_DAY_ROWS)}
+    return Computed(rows, read, outcome.summed(pa.concat_tables(placed), SESSIONS, "period_date"))
+
+
+def _rows_between(parts: Parts, start: dt.date, end: dt.date) -> int:
+    """About how many accepted rows start in a window."""
+    return sum(rows for date, rows in tables.entry_counts(parts.lake, KIND).items() if start <= date < end)
 
 
 def _passes(parts: Parts, start: dt.date, end: dt.date) -> Iterator[tuple[dt.date, dt.date]]:

@@ -14,17 +14,19 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cic_assets.facts.status import EPOCH, local_days, micros_of, moment
+from cic_assets.facts.status import local_days, micros_of, moment
 from cic_assets.facts.timeline import (
     ENTRY_COLUMNS,
+    EPOCH,
     EVENT,
     HEARD,
+    LATEST,
     NONE,
     Ints,
     Mask,
     Names,
     Resolved,
-    by_charge_points,
+    in_groups,
     integers,
     micros,
     resolve,
@@ -134,7 +136,7 @@ def affected_spans(
         return _spans(table, reach)
 
     entries = frames[0].unionByName(frames[1]).unionByName(frames[2])
-    rows = by_charge_points(entries, kernel, _SPANS, groups).toArrow().to_pylist()
+    rows = in_groups(entries, kernel, _SPANS, groups).toArrow().to_pylist()
     return sorted({(row["first"], row["last"]) for row in rows})
 
 
@@ -278,22 +280,19 @@ def _reaches(found: _Instants, names: Names, reach: _Reach) -> tuple[Ints, Ints]
     had_before = (first_event != NONE) & (first_event < earliest)
     does_stay = (whole(stays.astype(np.int64)) == 1) | ever_stays
     is_first = (first_event == NONE) | (at <= first_event) | (~left & ~had_before)
-    next_own = np.where(is_event, _next(line, at, is_event), _LATEST)
+    next_own = np.where(is_event, _next(line, at, is_event), LATEST)
     next_left = _later(point, at, is_event & is_left)
     quiet_end = _quiet_end(point, at, next_own, of_point, reach)
     until = np.where(does_stay | is_first, end, quiet_end)
     hour = at + FLAPPING // dt.timedelta(microseconds=1)
     event_end = np.maximum(np.minimum(next_own, until), hour)
     # What was unobserved or will be ends with the next event that is left; without any, it does not end.
-    without = np.maximum(event_end, np.where(next_left == _LATEST, end, next_left))
+    without = np.maximum(event_end, np.where(next_left == LATEST, end, next_left))
     event_end = np.where(is_first, without, event_end)
     poll_end = np.full(len(at), end) if reach.silence is None else at + reach.silence
     since = np.where(is_event & is_first, np.minimum(at, reach.feed_first), at)
     last = np.maximum(at, np.minimum(np.where(is_event, event_end, poll_end), end) - 1)
     return since[differs], last[differs]
-
-
-_LATEST = int(np.iinfo(np.int64).max)
 
 
 def _known_of(points: pa.Table, names: Names) -> tuple[Ints, Mask]:
@@ -312,7 +311,7 @@ def _next(line: Ints, at: Ints, is_event: Mask) -> Ints:
     """Of events: the connector's next one; later than any instant without."""
     events = np.flatnonzero(is_event)
     order = events[np.lexsort((at[events], line[events]))]
-    found = np.full(len(line), _LATEST)
+    found = np.full(len(line), LATEST)
     follows = line[order[1:]] == line[order[:-1]]
     found[order[:-1][follows]] = at[order[1:]][follows]
     return found
@@ -327,7 +326,7 @@ def _later(point: Ints, at: Ints, which: Mask) -> Ints:
     following = np.append(instants, len(at))[np.searchsorted(instants, rows, side="right")]
     found = np.append(nearest, len(at))[following]
     is_own = (found < len(at)) & (np.append(point, -2)[found] == point)
-    return np.where(is_own, np.append(at, 0)[found], _LATEST)
+    return np.where(is_own, np.append(at, 0)[found], LATEST)
 
 
 def _quiet_end(point: Ints, at: Ints, next_own: Ints, of_point: Ints, reach: _Reach) -> Ints:
@@ -343,7 +342,7 @@ def _quiet_end(point: Ints, at: Ints, next_own: Ints, of_point: Ints, reach: _Re
     last = np.maximum.reduceat(at, np.flatnonzero(runs))[np.cumsum(runs) - 1]
     latest = np.maximum.reduceat(at, np.flatnonzero(begins))[of_point]
     next_run = _later(point, at, breaks)
-    heard_again = next_run < np.where(next_own == _LATEST, reach.horizon, next_own)
+    heard_again = next_run < np.where(next_own == LATEST, reach.horizon, next_own)
     return np.where(heard_again, latest, last) + reach.silence
 
 

@@ -18,7 +18,9 @@ import pyarrow as pa
 
 from cic_assets.facts.timeline import (
     ENTRY_COLUMNS,
+    EPOCH,
     EVENT,
+    LATEST,
     NONE,
     POLL,
     STANDS_STILL,
@@ -29,7 +31,8 @@ from cic_assets.facts.timeline import (
     Names,
     Resolved,
     Words,
-    by_charge_points,
+    highest,
+    in_groups,
     instants,
     integers,
     newest,
@@ -55,7 +58,6 @@ FLAPPING_CHANGES = 6
 HOUR_MICROS = 3_600_000_000
 # Rows among the entries that are none: that a stream ever spoke of a charge point, and that a registry lists it.
 POINT, LISTED = "point", "listed"
-EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,6 @@ _NEVER_EXPIRES = np.array([state in NEVER_EXPIRE for state in STATES] + [False])
 _RANK = np.array([FOLD_ORDER.index(state) for state in STATES] + [len(FOLD_ORDER)])
 _OF_RANK = np.array([*(STATES.index(state) for state in FOLD_ORDER), -1])
 _IS_UNUSABLE = np.array([state in UNUSABLE for state in FOLD_ORDER] + [False])
-_LATEST = int(np.iinfo(np.int64).max)
 _MARKS = (UNMAPPED, CROSS_RULES["E04"].mark, STANDS_STILL, TWO_PLACES, CROSS_RULES["E05"].mark)
 
 
@@ -154,7 +155,7 @@ def status_facts(
         return _facts(table, window)
 
     read = entries.select(*ENTRY_COLUMNS, "arrival_date", "status_date")
-    return by_charge_points(read, kernel, STATUS_FACTS, groups)
+    return in_groups(read, kernel, STATUS_FACTS, groups)
 
 
 @dataclass(frozen=True)
@@ -338,9 +339,9 @@ class _Line:
 def _line(resolved: Resolved, names: Names, feeds: _Streams, midnights: _Midnights) -> _Line:
     words, wins = resolved.words, resolved.wins
     silence, cover = feeds.silence[words.stream], feeds.cover[words.stream]
-    until = np.where(silence == NONE, _LATEST, words.at + silence)
-    until = np.minimum(until, np.where(cover == NONE, _LATEST, cover))
-    until[until == _LATEST] = NONE
+    until = np.where(silence == NONE, LATEST, words.at + silence)
+    until = np.minimum(until, np.where(cover == NONE, LATEST, cover))
+    until[until == LATEST] = NONE
     folded = _folded(words.take(wins & (words.entry == EVENT)), names)
     parts = [len(words), len(folded.point), len(midnights.point)]
 
@@ -377,24 +378,13 @@ def _line(resolved: Resolved, names: Names, feeds: _Streams, midnights: _Midnigh
     days = (most(NONE, NONE, midnights.date), most(NONE, NONE, midnights.ends))
     date, ends = (carried(values, is_midnight, NONE) for values in days)
     return _Line(
-        point, at, changed_to, carried(changed_to, changed_to >= 0, -1), _highest(most(until, NONE, NONE), is_first),
+        point, at, changed_to, carried(changed_to, changed_to >= 0, -1), highest(most(until, NONE, NONE), is_first),
         np.where(stream >= 0, stream, carried(home, home >= 0, -1)), np.where(at < ends, date, NONE), ends,
-        np.where(np.append(is_first, True)[1:], _LATEST, np.append(at, 0)[1:]), counts,
+        np.where(np.append(is_first, True)[1:], LATEST, np.append(at, 0)[1:]), counts,
     )  # fmt: skip
 
 
 _COUNTED = (UNMAPPED, STANDS_STILL, TWO_PLACES)
-
-
-def _highest(values: Ints, is_first: Mask) -> Ints:
-    """The highest value so far of each run of rows."""
-    if not len(values):
-        return values
-    different, ranks = np.unique(values, return_inverse=True)
-    # Each run's ranks lie above all of the run before.
-    base = np.cumsum(is_first) * len(different)
-    highest: Ints = different[np.maximum.accumulate(base + ranks) - base]
-    return highest
 
 
 @dataclass(frozen=True)
@@ -565,7 +555,7 @@ def edges(entries: DataFrame, groups: int = 1) -> DataFrame:
     Returns:
         `EDGES`.
     """
-    return by_charge_points(entries.select(*ENTRY_COLUMNS, "event_date"), _edges, EDGES, groups)
+    return in_groups(entries.select(*ENTRY_COLUMNS, "event_date"), _edges, EDGES, groups)
 
 
 def _edges(table: pa.Table) -> pa.Table:

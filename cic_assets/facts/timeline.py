@@ -1,6 +1,6 @@
 """Timelines of charge points, in numpy: which word wins an instant, and what changes polls show (numbers.md 2).
 
-The engine gathers what is said of some charge points in one Arrow table (`by_charge_points`); a kernel looks at it as
+The engine gathers what is said of some charge points in one Arrow table (`in_groups`); a kernel looks at it as
 whole columns, sorted once. Eight windows and three joins of SQL said the same in ten plans, which took longer to plan
 than a county's day to compute. All time is in whole microseconds (UTC); nothing is divided.
 
@@ -10,6 +10,7 @@ when it holds), and from instants of which nothing is known but that a feed was 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -37,6 +38,9 @@ UNMAPPED = "unmapped_status"
 STANDS_STILL = CROSS_RULES["E07"].mark
 # An instant or a line that is not said. Every one that is said is greater.
 NONE = int(np.iinfo(np.int64).min)
+# Later than every instant that is said.
+LATEST = int(np.iinfo(np.int64).max)
+EPOCH = dt.date(1970, 1, 1)
 EVENT, POLL, HEARD = 0, 1, 2
 _ENTRIES = {"event": EVENT, "poll": POLL, "heard": HEARD}
 # A state's number is its place in `STATES`; -1 is none, which takes the last place of what is looked up by it.
@@ -52,21 +56,26 @@ def group_count(rows: int) -> int:
     return 1 + rows // ROWS_PER_GROUP
 
 
-def by_charge_points(
-    frame: DataFrame, kernel: Callable[[pa.Table], pa.Table], schema: pa.Schema, groups: int
+def in_groups(
+    frame: DataFrame,
+    kernel: Callable[[pa.Table], pa.Table],
+    schema: pa.Schema,
+    groups: int,
+    column: str = "charge_point_id",
 ) -> DataFrame:
-    """What a kernel makes of the rows of each group of charge points: all rows of one are in one group.
+    """What a kernel makes of the rows of each group: all rows with one value of a column are in one.
 
     Args:
-        frame: any with `charge_point_id`.
+        frame: any with the column.
         kernel: gets `frame`'s columns and `cic_group`; runs in the engine's Python, and knows what it closes over.
         schema: of its result.
         groups: how many.
+        column: what rows are gathered by.
     """
     from cic_assets.lake.rows import group_number
     from cic_assets.lake.tables import spark_schema
 
-    grouped = frame.withColumn("cic_group", group_number(groups)).groupBy("cic_group")
+    grouped = frame.withColumn("cic_group", group_number(groups, column)).groupBy("cic_group")
     return grouped.applyInArrow(kernel, spark_schema(schema))
 
 
@@ -208,6 +217,22 @@ def starts_of(keys: Sequence[Ints]) -> Mask:
         for key in keys:
             found[1:] |= key[1:] != key[:-1]
     return found
+
+
+def highest(values: Ints, is_first: Mask) -> Ints:
+    """The highest value so far of each run of rows."""
+    if not len(values):
+        return values
+    different, ranks = np.unique(values, return_inverse=True)
+    # Each run's ranks lie above all of the run before.
+    base = np.cumsum(is_first) * len(different)
+    highest: Ints = different[np.maximum.accumulate(base + ranks) - base]
+    return highest
+
+
+def flags_of(column: pa.ChunkedArray | pa.Array) -> Mask:
+    """A column of conditions; null is false."""
+    return np.asarray(pc.fill_null(column, False), bool)
 
 
 def newest(words: Words, names: Names, *keys: Ints) -> Mask:

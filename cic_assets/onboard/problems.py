@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import pyarrow as pa
 from pyspark.sql import functions as F
 
-from cic_assets.facts.sessions import named_ids, told_apart
+from cic_assets.facts.sessions import TOLD_BY, named_ids, reused_rows
 from cic_assets.ingest.count import IngestCount
 from cic_assets.ingest.decode import names_twice
 from cic_assets.ingest.delivery import Profile, findings
 from cic_assets.ingest.expectations import broken
 from cic_assets.ingest.judge import is_accepted
+from cic_assets.ingest.judged import accepted_of
 from cic_assets.ingest.personal import Guard, held_reason
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.personal import undecided, undecided_hint
@@ -23,7 +25,7 @@ from cic_assets.onboard import advice
 from cic_assets.onboard.sample import HIDDEN, Trial, hides, is_table
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    pass
 
 _NAMES_SHOWN = 40
 # What few rows may tell too, and no problem has told.
@@ -44,7 +46,7 @@ def problems(trial: Trial, handle: BinaryIO, count: IngestCount, profile: Profil
     if KINDS[stream.kind].has_words:
         yield from _unmapped_problems(trial)
     if KINDS[stream.kind].work.repeated:
-        yield from reused_problems(trial.judged.where(is_accepted()), is_hidden=hides(stream, "session_id"))
+        yield from reused_problems(_accepted(trial), is_hidden=hides(stream, "session_id"))
     for each in findings(profile, stream):
         would = "hold the file" if each.name in stream.delivery.hold else "warn"
         yield f"ingest would {would}: {each.text}"
@@ -55,6 +57,12 @@ def problems(trial: Trial, handle: BinaryIO, count: IngestCount, profile: Profil
         yield f"ingest would warn: {bound.check}: {bound.note}: {said}"
     if count.rows_in > count.skipped and not count.accepted:
         yield "no row is accepted"
+
+
+def _accepted(trial: Trial) -> pa.Table:
+    """What tells sessions apart, of the rows that no rule rejects."""
+    rows = (piece.filter(accepted_of(piece)) for piece in trial.counted.pieces(TOLD_BY))
+    return pa.Table.from_batches(row.select(list(TOLD_BY)) for row in rows)
 
 
 def _missing(trial: Trial, handle: BinaryIO) -> Iterator[str]:
@@ -121,13 +129,15 @@ def _unmapped_problems(trial: Trial) -> Iterator[str]:
         yield f"no vocabulary knows {words}: add to vocabulary.words, or they count as UNKNOWN"
 
 
-def reused_problems(known: DataFrame, *, is_hidden: bool = False) -> list[str]:
+def reused_problems(accepted: pa.Table, *, is_hidden: bool = False) -> list[str]:
     """Names the ids that don't identify (S16), the most frequent first."""
-    reused = told_apart(known).where("id_reused").groupBy("session_id")
-    found = reused.agg(F.count(F.lit(1)).alias("count"), F.sort_array(F.collect_set("charge_point_id")).alias("points"))
-    rows = found.orderBy(F.desc("count"), "session_id").toArrow().to_pylist()
-    if not rows:
+    found: dict[str, list[str]] = {}
+    for row in accepted.filter(pa.array(reused_rows(accepted))).select(["session_id", "charge_point_id"]).to_pylist():
+        found.setdefault(row["session_id"], []).append(row["charge_point_id"])
+    if not found:
         return []
+    named = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
+    rows = [{"session_id": name, "count": len(of), "points": sorted(set(of))} for name, of in named]
     such = "" if is_hidden else f", such as {named_ids(rows)}"
     return [
         f"{len(rows)} session ids are no ids{such}: their rows count as different sessions; "

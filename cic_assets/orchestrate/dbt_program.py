@@ -6,19 +6,16 @@ its hash), and looks at every file again. Of all that, only the database's name 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cic_assets.ledger.mart_sets import DBT_PROJECT
+from cic_assets.settings import dbt_database
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
-
-# As in dbt_project/profiles.yml.
-_DATABASE = ("CIC_DBT_DBNAME", "cic")
 
 
 def parsed(project: Path = DBT_PROJECT) -> Manifest | None:
@@ -58,7 +55,7 @@ def run(arguments: Sequence[str], manifest: Manifest | None) -> None:
     """The command line of dbt; ends the process as dbt does."""
     from dbt.cli.main import cli
 
-    known = None if manifest is None else for_database(manifest, os.environ.get(*_DATABASE))
+    known = None if manifest is None else for_database(manifest, dbt_database())
     cli.main([*arguments], prog_name="dbt", obj={"manifest": known, "callbacks": []})
 
 

@@ -4,37 +4,42 @@ import datetime as dt
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from cic_assets.facts.charging_session import reused_ids
 from cic_assets.facts.restatement import affected_months
-from cic_assets.facts.sessions import session_facts
+from cic_assets.facts.sessions import SESSION_FACT, session_day, session_facts
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.tables import hand_over
 from cic_assets.onboard.problems import reused_problems
-from tests.builders import NOON, accepted, frame, registry
+from tests.builders import NOON, accepted, accepted_table, frame, registry
 
 JANUARY = (dt.date(2026, 1, 1), dt.date(2026, 2, 1))
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
 
 
-def facts(spark, *rows, window=JANUARY, listed=None):
-    found = session_facts(frame(spark, *rows), listed or registry(spark), *window, written(spark))
-    sessions = {row["session_id"]: row for row in found.session.toArrow().to_pylist()}
-    return sessions, found.day.toArrow().to_pylist(), found.outcomes
+def made(spark, *rows, window=JANUARY, listed=None, groups=1):
+    """Sessions, their days, and what became of the rows."""
+    found = session_facts(frame(spark, *rows), listed or registry(spark), *window, groups)
+    table = found.made.toArrow()
+    session = table.filter(pc.field("outcome").is_null()).select(SESSION_FACT.names)
+    placed = table.filter(pc.field("outcome").is_valid()).to_pylist()
+    assert sum(row["row_count"] for row in placed) == found.rows_read
+    return session, session_day(hand_over(spark, session.combine_chunks())), placed
 
 
-def written(spark):
-    """What the platform does by Parquet: a frame made once."""
-    return lambda found: hand_over(spark, found.toArrow())
+def facts(spark, *rows, **values):
+    session, day, placed = made(spark, *rows, **values)
+    sessions = {row["session_id"]: row for row in session.to_pylist()}
+    return sessions, day.toArrow().to_pylist(), placed
 
 
-def counts(outcomes):
+def counts(placed):
     """Of one arrival and month."""
-    found = outcomes.toArrow().to_pylist()
-    assert len({(row["stream_id"], row["arrival_date"], row["period_date"]) for row in found}) == 1
-    rows = {row["outcome"]: row["row_count"] for row in found}
+    assert len({(row["stream_id"], row["arrival_date"], row["period_date"]) for row in placed}) == 1
+    rows = {row["outcome"]: row["row_count"] for row in placed}
     return tuple(rows.pop(name, 0) for name in ("in_facts", "open", "duplicates", "superseded"))
 
 
@@ -73,12 +78,8 @@ def test_without_last_updated_the_last_arrival_wins_in_any_order(spark, order):
         accepted("1", content_hash="a", energy_kwh=5),
         accepted("1", content_hash="b", energy_kwh=6, arrival_date=dt.date(2026, 1, 19)),
     ]
-    sessions = (
-        session_facts(frame(spark, *(rows[n] for n in order)), registry(spark), *JANUARY, written(spark))
-        .session.toArrow()
-        .to_pylist()
-    )
-    assert [row["energy_kwh"] for row in sessions] == [Decimal(6)]
+    session, _, _ = made(spark, *(rows[n] for n in order))
+    assert session["energy_kwh"].to_pylist() == [Decimal(6)]
 
 
 def test_a_newer_version_in_another_month_supersedes_the_one_in_this(spark):
@@ -109,19 +110,17 @@ def test_an_id_that_does_not_identify_keeps_all_its_sessions(spark, reverse):
         accepted("3", content_hash="g", start=NOON + 5 * HOUR), 
         accepted("3", content_hash="h", start=NOON + 29 * HOUR, last_updated=day_on),
     ]  # fmt: skip
-    found = session_facts(
-        frame(spark, *(reversed(rows) if reverse else rows)), registry(spark), *JANUARY, written(spark)
-    )
+    session, _, placed = made(spark, *(reversed(rows) if reverse else rows))
     sessions = sorted(
         (row["session_id"], row["charge_point_id"], row["started_at"], int(row["energy_kwh"]), row["flags"])
-        for row in found.session.toArrow().to_pylist()
+        for row in session.to_pylist()
     )
     assert sessions == [
         ("1", "p/1", NOON, 10, ["id_reused"]), ("1", "p/2", NOON, 7, ["id_reused"]),
         ("2", "p/1", NOON, 10, ["id_reused"]), ("2", "p/1", day_on + HOUR, 6, ["id_reused"]),
         ("3", "p/1", NOON + 29 * HOUR, 10, []),
     ]  # fmt: skip
-    assert counts(found.outcomes) == (5, 1, 1, 2)
+    assert counts(placed) == (5, 1, 1, 2)
 
 
 def test_a_number_of_which_a_spreadsheet_kept_the_first_digits_is_no_id(spark):
@@ -132,7 +131,7 @@ def test_a_number_of_which_a_spreadsheet_kept_the_first_digits_is_no_id(spark):
         for name in names
         for hours, kwh in ((0, 1), (3, 2), (3, 4))
     ]
-    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY, written(spark)).session.toArrow().to_pylist()
+    found = made(spark, *rows)[0].to_pylist()
     kept = {name: sorted(int(row["energy_kwh"]) for row in found if row["session_id"] == name) for name in names}
     assert kept == {name: [1, 4] if name in names[:3] else [4] for name in names}
     assert {row["session_id"] for row in found if "id_reused" in row["flags"]} == {*names[:3]}
@@ -150,7 +149,7 @@ def test_a_cdr_bills_the_session_at_its_charge_point_and_a_credit_what_stands_th
         accepted("8", record_kind="cdr", credit=True, credit_reference_id="7", start=NOON + 3 * HOUR),
         accepted("10", record_kind="cdr", credit=True, credit_reference_id="C1", start=NOON + 9 * HOUR),
     ]  # fmt: skip
-    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY, written(spark)).session.toArrow().to_pylist()
+    found = made(spark, *rows)[0].to_pylist()
     flags = {(row["session_id"], row["charge_point_id"]): sorted(set(row["flags"]) - {"S11"}) for row in found}
     assert flags == {
         ("1", "p/1"): ["id_reused"], ("9", "p/1"): ["id_reused"], ("C1", "p/2"): [], ("C9", "p/1"): ["id_reused"],
@@ -179,22 +178,22 @@ def test_a_cdr_at_another_charge_point_than_its_session_is_never_counted_beside_
         accepted("R5", record_kind="cdr", cdr_session_id="S5", charge_point_id="q/1", start=late, credit=True,
                  credit_reference_id="C5"),
     ]  # fmt: skip
-    found = session_facts(frame(spark, *rows), registry(spark), *JANUARY, written(spark))
-    flags = {(row["session_id"], row["charge_point_id"]): row["flags"] for row in found.session.toArrow().to_pylist()}
+    session, _, placed = made(spark, *rows)
+    flags = {(row["session_id"], row["charge_point_id"]): row["flags"] for row in session.to_pylist()}
     assert flags == {
         ("C1", "p/2"): ["id_reused"], ("C2", "p/4"): ["id_reused"],
         ("S3", "p/5"): ["id_reused"], ("C3", "p/6"): ["id_reused"],
         ("S4", "p/7"): ["id_reused"], ("S4", "p/8"): ["id_reused"], ("C4", "p/9"): ["id_reused"],
         ("C5", "q/1"): ["credited"], ("D5", "q/2"): ["id_reused"], ("R5", "q/1"): ["credit"],
     }  # fmt: skip
-    assert counts(found.outcomes) == (10, 0, 0, 3)
+    assert counts(placed) == (10, 0, 0, 3)
 
 
-def test_a_sample_names_ids_that_are_none(spark):
+def test_a_sample_names_ids_that_are_none():
     rows = [accepted("1"), accepted("1", charge_point_id="p/2"), accepted("2"), accepted("2", start=NOON + DAY)]
-    (problem,) = reused_problems(frame(spark, *rows))
+    (problem,) = reused_problems(accepted_table(*rows))
     assert problem.startswith("1 session ids are no ids, such as '1' 2 times at p/1, p/2: ")
-    assert reused_problems(frame(spark, *rows[1:])) == []
+    assert reused_problems(accepted_table(*rows[1:])) == []
 
 
 def test_the_check_names_ids_that_are_none():
@@ -277,15 +276,11 @@ def test_any_month_alone_equals_the_same_month_out_of_a_range(spark):
         accepted(str(n), start=NOON + n * 17 * HOUR, minutes=60 + 100 * (n % 40), charge_point_id=f"p/{n % 3}")
         for n in range(120)
     ]
-    whole = session_facts(
-        frame(spark, *rows), registry(spark), dt.date(2026, 1, 1), dt.date(2026, 5, 1), written(spark)
-    )
-    march = session_facts(
-        frame(spark, *rows), registry(spark), dt.date(2026, 3, 1), dt.date(2026, 4, 1), written(spark)
-    )
-    of_march = [row for row in whole.session.toArrow().to_pylist() if row["start_date"].month == 3]
+    whole, _, _ = made(spark, *rows, window=(dt.date(2026, 1, 1), dt.date(2026, 5, 1)), groups=3)
+    march, _, _ = made(spark, *rows, window=(dt.date(2026, 3, 1), dt.date(2026, 4, 1)))
+    of_march = [row for row in whole.to_pylist() if row["start_date"].month == 3]
     assert of_march
-    assert sorted(march.session.toArrow().to_pylist(), key=str) == sorted(of_march, key=str)
+    assert sorted(march.to_pylist(), key=str) == sorted(of_march, key=str)
     assert any("S11" in row["flags"] for row in of_march)
 
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 from pyspark import cloudpickle
 
 import cic_assets
-from cic_assets.facts import restatement, status
+from cic_assets.facts import restatement, sessions, status
 from cic_assets.facts.status_edges import ENTRIES
-from tests.builders import entry
+from tests.builders import accepted, accepted_table, entry
 
 DAY = dt.date(2026, 5, 3)
 NOON = dt.datetime(2026, 5, 3, 12, tzinfo=dt.UTC)
@@ -45,36 +45,42 @@ def elsewhere(kernel, table: pa.Table) -> pa.Table:
     return pickle.loads(done.stdout)
 
 
+class Anything:
+    """A frame, a column, or what makes one: whatever is asked of it gives one again."""
+
+    def __getattr__(self, name: str) -> Anything:
+        return self
+
+    def __call__(self, *_: object, **__: object) -> Anything:
+        return self
+
+    __ge__ = __gt__ = __le__ = __lt__ = __and__ = __or__ = __eq__ = __call__  # type: ignore[assignment]
+    __hash__ = object.__hash__
+
+    def __invert__(self) -> Anything:
+        return self
+
+
+ANY = Anything()
+
+
 def kernels(monkeypatch) -> dict[str, object]:
     """The kernels that the engine is given, by the step that gives them."""
-    found: dict[str, object] = {}
-
-    class Frame:
-        def select(self, *_: object) -> Frame:
-            return self
-
-        unionByName = select  # noqa: N815 - Spark's name
-
-    def keep(name):
-        def given(frame, kernel, schema, groups):
-            found[name] = kernel
-            return type("Nothing", (), {"toArrow": schema.empty_table})()
-
-        return given
-
-    for module in (status, restatement):
-        monkeypatch.setattr(module, "by_charge_points", keep(module.__name__))
-    monkeypatch.setattr(restatement, "F", type("Functions", (), {"lit": lambda side: type("C", (), {"alias": id})()}))
-    status.status_facts(Frame(), [FEED], DAY, DAY + dt.timedelta(days=1), (), NOON + dt.timedelta(days=9))
-    days = found[status.__name__]
-    status.edges(Frame())
-    edges = found[status.__name__]
+    given: list[object] = []
+    nothing = type("Nothing", (), {"toArrow": lambda: restatement._SPANS.empty_table()})
+    for module in (status, restatement, sessions):
+        monkeypatch.setattr(module, "in_groups", lambda frame, kernel, *_: given.append(kernel) or nothing)
+    for module in (restatement, sessions):
+        monkeypatch.setattr(module, "F", ANY)
+    status.status_facts(ANY, [FEED], DAY, DAY + dt.timedelta(days=1), (), NOON + dt.timedelta(days=9))
+    status.edges(ANY)
     points = pa.table({"charge_point_id": ["p/1"], "first_event_at": [NOON], "ever_stays": [False]})
     restatement.affected_spans(
-        Frame(), Frame(), Frame(), points, pa.table({"stream_id": ["s"], "first_at": [NOON]}), zone="Europe/London",
+        ANY, ANY, ANY, points, pa.table({"stream_id": ["s"], "first_at": [NOON]}), zone="Europe/London",
         silence=None, feed_first=NOON, horizon=NOON + dt.timedelta(days=9),
     )  # fmt: skip
-    return {"days": days, "edges": edges, "spans": found[restatement.__name__]}
+    sessions.session_facts(ANY, ANY, DAY, DAY + dt.timedelta(days=1))
+    return dict(zip(("days", "edges", "spans", "sessions"), given, strict=True))
 
 
 def test_a_cluster_needs_nothing_of_ours_to_run_a_kernel(monkeypatch):
@@ -82,7 +88,10 @@ def test_a_cluster_needs_nothing_of_ours_to_run_a_kernel(monkeypatch):
     known = pa.Table.from_pylist(rows, schema=ENTRIES)
     dated = known.append_column("event_date", pa.array([row["event_date"] for row in rows], pa.date32()))
     sided = known.append_column("side", pa.array([restatement.ADDED, restatement.KNOWN]))
-    tables = {"days": known, "edges": dated, "spans": sided}
+    # The second credits the first.
+    session = accepted_table(accepted("1", start=NOON), accepted("2", start=NOON, credit=True, credit_reference_id="1"))
+    session = session.append_column("is_unlisted", pa.array([True, False]))
+    tables = {"days": known, "edges": dated, "spans": sided, "sessions": session}
     for name, kernel in kernels(monkeypatch).items():
         here = kernel(tables[name])
         assert here.num_rows and elsewhere(kernel, tables[name]).equals(here), name
