@@ -5,16 +5,9 @@ Which outcome a row has is the fact's own: `facts/sessions.py`, `facts/status.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pyarrow as pa
 
-from cic_assets.lake.rows import Rows, bring_back, rows_of
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-
-    from cic_assets.lake.zones import Lake
+from cic_assets.lake.rows import Rows, rows_of
 
 SCHEMA = pa.schema(
     [
@@ -23,21 +16,6 @@ SCHEMA = pa.schema(
     ]
 )  # fmt: skip
 NONE = rows_of(SCHEMA.empty_table())
-
-
-def outcomes(decided: DataFrame, period: Column) -> DataFrame:
-    """Rows with their `outcome`, counted by stream, arrival, period of the fact and outcome."""
-    from pyspark.sql import functions as F
-
-    keys = ("stream_id", "arrival_date", period.alias("period_date"), "outcome")
-    return decided.groupBy(*keys).agg(F.count(F.lit(1)).alias("row_count"))
-
-
-def bring_back_counts(counts: DataFrame, fact: str, staging: Lake) -> Rows:
-    """The counts as rows of `quality.outcome`, in staging."""
-    from pyspark.sql import functions as F
-
-    return bring_back(counts.withColumn("fact", F.lit(fact)), staging, SCHEMA)
 
 
 def summed(counts: pa.Table, fact: str, period: str) -> Rows:

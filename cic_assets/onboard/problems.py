@@ -61,8 +61,8 @@ def problems(trial: Trial, handle: BinaryIO, count: IngestCount, profile: Profil
 
 def _accepted(trial: Trial) -> pa.Table:
     """What tells sessions apart, of the rows that no rule rejects."""
-    rows = (piece.filter(accepted_of(piece)) for piece in trial.counted.pieces(TOLD_BY))
-    return pa.Table.from_batches(row.select(list(TOLD_BY)) for row in rows)
+    rows = (piece.filter(accepted_of(piece)).select(list(TOLD_BY)) for piece in trial.counted.pieces(TOLD_BY))
+    return pa.Table.from_batches(rows, pa.schema([trial.rows.schema.field(name) for name in TOLD_BY]))
 
 
 def _missing(trial: Trial, handle: BinaryIO) -> Iterator[str]:
