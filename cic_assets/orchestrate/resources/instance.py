@@ -37,11 +37,11 @@ class EventLog(PostgresEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         """One event."""
-        super().store_event(_for_the_asset(event))
+        super().store_event(for_the_asset(event))
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Several of one run."""
-        found = [_for_the_asset(event) for event in events]
+        found = [for_the_asset(event) for event in events]
         if {event.dagster_event_type for event in found} <= _PLANS:
             self._store_plans(found)
         else:
@@ -85,7 +85,7 @@ _PLANS = {DagsterEventType.ASSET_MATERIALIZATION_PLANNED, DagsterEventType.ASSET
 _EVENTS_AT_ONCE = "5000"
 
 
-def _for_the_asset(event: EventLogEntry) -> EventLogEntry:
+def for_the_asset(event: EventLogEntry) -> EventLogEntry:
     """A check's plan for its asset, and not for the run's partitions."""
     if event.dagster_event_type != DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
         return event
