@@ -80,7 +80,7 @@ def validate(
 
 
 class _Compiled(BytecodeCache):
-    """Templates compiled once in a process: Great Expectations makes an environment, which knows none, for each page."""
+    """Templates compiled once in a process: Great Expectations makes an environment for each page, which knows none."""
 
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
