@@ -55,9 +55,15 @@ def with_aliases(known: Mapping[str, str], given: Sequence[str]) -> list[str]:
 NAMES = "catalogue.charge_point_name"
 
 
-def stage_names(connection: Connection, accepted: Rows) -> Staged:
-    """The names that accepted rows give, beside their table."""
-    return stage_rows(connection, NAMES, rows_of(distinct(accepted, _NAMES)))
+def names_in(*accepted: Rows) -> pa.Table:
+    """The names that accepted rows give, each once."""
+    found = pa.concat_tables([distinct(rows, _NAMES) for rows in accepted])
+    return found.group_by(_NAMES).aggregate([])
+
+
+def stage_names(connection: Connection, names: pa.Table) -> Staged:
+    """Names beside their table."""
+    return stage_rows(connection, NAMES, rows_of(names))
 
 
 def renew_names(connection: Connection, stream_id: str, days: Sequence[dt.date], names: Staged) -> bool:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from cic_assets.calendar import month_of
+from cic_assets.calendar import month_of, months_of
 from cic_assets.facts.charge_points import registry
 from cic_assets.facts.rated import alias_frame, aliases, aliases_of, with_aliases
 from cic_assets.facts.ratings import renew_ratings
@@ -91,9 +91,7 @@ def touched_by_sessions(
 def _linked_months(parts: Parts, stream: Stream, removed: Rows, added: Rows, mine: set[dt.date]) -> Collection[dt.date]:
     """The months of the changed rows, and those that they reach by ids and overlaps."""
     demand_whole(parts.warehouse, parts.lake, stream.kind)
-    # A local date is within a day of that in UTC.
-    days = (date + dt.timedelta(days=n) for date in tables.entry_counts(parts.lake, stream.kind) for n in (-1, 0, 1))
-    if {month_of(day) for day in days} <= mine:
+    if _are_all_of(parts, stream.kind, mine):
         # No accepted row is in another month, so none of another month can be reached: so it is with a first load.
         return mine
     with parts.staging() as staging:
@@ -101,6 +99,17 @@ def _linked_months(parts: Parts, stream: Stream, removed: Rows, added: Rows, min
         gone, come = (tables.hand_over(parts.spark, rows, staging) for rows in (removed, added))
         changed = identified(gone.unionByName(come), names)
         return affected_months(changed, identified(parts.accepted(stream.kind), names), mine)
+
+
+def _are_all_of(parts: Parts, kind: str, months: set[dt.date]) -> bool:
+    """Whether all accepted rows of a kind are of some months: by the table's log in UTC, and as ingest has counted."""
+    if not {month_of(date) for date in tables.entry_counts(parts.lake, kind)} <= months:
+        return False
+    with parts.warehouse.transaction() as connection:
+        known = arrivals.accepted_dates(connection, kind)
+    return known is not None and all(
+        set(months_of(month_of(first), month_of(last))) | {month_of(last)} <= months for first, last in known
+    )
 
 
 def touched_by_states(

@@ -26,6 +26,7 @@ from cic_assets.ingest.count import Counts, IngestCount, to_json
 from cic_assets.ingest.decode import other_decodings
 from cic_assets.ingest.portions import Renewal
 from cic_assets.kinds.every import KINDS
+from cic_assets.kinds.kind import Kind
 from cic_assets.kinds.rules import rules_of
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake import tables
@@ -173,7 +174,7 @@ def replace_rows(parts: Parts, stream: Stream, judged: Judged, run_id: str, clai
     arrivals = [renewal.arrival for renewal in batch.renewals]
     with parts.warehouse.transaction() as connection:
         staged = stage_rows(connection, "quality.quarantine", rows.quarantined)
-        names = _names(connection, lake, stream, days)
+        names = None if change.names is None else identity.stage_names(connection, change.names)
         ledger.demand_claim(connection, stream.id, days, claim)
         shown = published.shown(connection)
         _record(connection, parts, stream, judged, staged)
@@ -193,14 +194,6 @@ def replace_rows(parts: Parts, stream: Stream, judged: Judged, run_id: str, clai
         ledger.note_ingested(connection, parts.recipe_of(stream), arrivals, run_id)
 
 
-def _names(connection: Connection, lake: Lake, stream: Stream, days: Sequence[dt.date]) -> Staged | None:
-    """The names of charge points that arrivals give, all of their rows together; None of a kind without."""
-    kind = KINDS[stream.kind]
-    if not kind.has_points:
-        return None
-    return identity.stage_names(connection, tables.arrival_rows(lake, stream.kind, kind.schema, stream.id, days))
-
-
 @dataclass(frozen=True)
 class Change:
     """What a swap does to the accepted rows of some arrivals.
@@ -212,6 +205,7 @@ class Change:
         intended: digests of the rows that will be.
         written: what is written.
         replaced: of an arrival that keeps rows, the portions whose rows go or come.
+        names: of charge points that the arrivals will give, all of their rows together; None of a kind without.
         is_known: whether this warehouse knew all that was there.
         is_damaged: whether that can't be read.
     """
@@ -222,6 +216,7 @@ class Change:
     intended: Mapping[dt.date, str]
     written: Rows
     replaced: Mapping[dt.date, Collection[str]]
+    names: pa.Table | None
     is_known: bool = True
     is_damaged: bool = False
 
@@ -243,7 +238,7 @@ def _change(parts: Parts, stream: Stream, batch: Batch, new: Rows, staging: Lake
         LOG.warning(_RECOMPUTED, damage)
         _demand_whole(parts, stream, batch, batch.days)
         intended = accounted.digests(new, columns)
-        return Change(nothing, new, {}, intended, new, {}, is_known=False, is_damaged=True)
+        return Change(nothing, new, {}, intended, new, {}, _names(kind, new), is_known=False, is_damaged=True)
     _demand_whole(parts, stream, batch, strange)
     is_staying = pc.field("portion").isin(pa.array(sorted(batch.staying), pa.string()))
     staying = old.filter(is_staying) if batch.staying else nothing
@@ -251,7 +246,12 @@ def _change(parts: Parts, stream: Stream, batch: Batch, new: Rows, staging: Lake
     removed, added = _changed(_without(going, strange), stream, new, staging)
     intended = accounted.added(accounted.digests(staying, columns), accounted.digests(new, columns))
     written, replaced = _written(parts, stream, batch, staying, new, staging)
-    return Change(removed, added, found, intended, written, replaced, is_known=not strange)
+    return Change(removed, added, found, intended, written, replaced, _names(kind, staying, new), is_known=not strange)
+
+
+def _names(kind: Kind, *rows: Rows) -> pa.Table | None:
+    """Not read back from the table, where a year of rows lies in as many files as it has days."""
+    return identity.names_in(*rows) if kind.has_points else None
 
 
 def _demand_whole(parts: Parts, stream: Stream, batch: Batch, unknown: Collection[dt.date]) -> None:

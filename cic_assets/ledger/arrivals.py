@@ -174,3 +174,13 @@ def span(covers: Iterable[Cover]) -> Cover:
     spans = list(covers)
     firsts = [first for first, _ in spans if first is not None]
     return min(firsts, default=None), max((last for _, last in spans if last is not None), default=None)
+
+
+def accepted_dates(connection: Connection, kind: str) -> list[tuple[dt.date, dt.date]] | None:
+    """The first and last local date of accepted rows of each arrival of a kind; None where one does not say."""
+    rows = connection.execute(
+        "select i.first_date, i.last_date from quality.ingest_count as i join catalogue.stream as s using (stream_id)"
+        " where s.kind = %s and i.accepted > 0",
+        [kind],
+    ).fetchall()
+    return None if any(first is None or last is None for first, last in rows) else rows

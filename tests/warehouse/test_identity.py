@@ -157,7 +157,7 @@ def test_identity_is_decided_anew_only_for_names_that_are_new(settings, monkeypa
         schema = pa.schema([(name, pa.date32() if name == "arrival_date" else pa.string()) for name in identity._NAMES])
         decided.clear()
         with connect(settings) as connection:
-            names = identity.stage_names(connection, rows_of(pa.Table.from_pylist(rows, schema=schema)))
+            names = identity.stage_names(connection, pa.Table.from_pylist(rows, schema=schema))
             connection.execute(
                 "insert into catalogue.stream (stream_id, kind, provider_id, provider_name, authority_id,"
                 " authority_name, zone, licence, contact, rule_set, fingerprint) values"
