@@ -30,14 +30,16 @@ def parsed(project: Path = DBT_PROJECT) -> Manifest | None:
     return found if found.metadata.dbt_version == __version__ else None
 
 
+# What dbt reads, below the project: its other folders are its own.
+_READ = ("docs", "macros", "models", "tests")
+
+
 def _sources(project: Path) -> Iterator[Path]:
     """What dbt parses; a folder's time says whether something left it."""
-    for path in [
-        *project.iterdir(),
-        *(each for part in ("models", "macros", "tests") for each in (project / part).rglob("*")),
-    ]:
-        if path.name not in ("target", "logs"):
-            yield path
+    yield from (path for path in project.iterdir() if path.suffix == ".yml" and not path.name.startswith("."))
+    for folder in (project / name for name in _READ):
+        yield folder
+        yield from folder.rglob("*")
 
 
 def for_database(manifest: Manifest, name: str) -> Manifest:
