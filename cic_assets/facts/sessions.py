@@ -32,6 +32,7 @@ from cic_assets.facts.timeline import (
     micros,
     numbered,
     starts_of,
+    table_of,
     texts,
 )
 from cic_assets.kinds.schema import AMOUNT
@@ -206,7 +207,7 @@ def _facts(table: pa.Table, first: int, end: int) -> pa.Table:
     }
     return pa.concat_tables(
         [
-            _table(len(here), **found, flags=marked, is_counted=pa.array(counted[here])),
+            table_of(SESSION_FACTS, len(here), **found, flags=marked, is_counted=pa.array(counted[here])),
             _counts(table, date, outcome, np.flatnonzero(within)),
         ]
     )
@@ -386,16 +387,7 @@ def _counts(table: pa.Table, date: Ints, outcome: Ints, some: Ints) -> pa.Table:
     chosen = chosen.append_column("period_date", months).append_column("outcome", texts(OUTCOMES, outcome[some]))
     found = chosen.group_by(chosen.column_names).aggregate([([], "count_all")])
     columns = {name: found[name].combine_chunks() for name in chosen.column_names}
-    return _table(found.num_rows, **columns, row_count=found["count_all"].combine_chunks())
-
-
-def _table(rows: int, **columns: pa.Array) -> pa.Table:
-    """Columns as rows of `SESSION_FACTS`; those that are not given are null."""
-    given = [
-        columns[field.name].cast(field.type) if field.name in columns else pa.nulls(rows, field.type)
-        for field in SESSION_FACTS
-    ]
-    return pa.Table.from_arrays(given, schema=SESSION_FACTS)
+    return table_of(SESSION_FACTS, found.num_rows, **columns, row_count=found["count_all"].combine_chunks())
 
 
 _TOTAL = pa.decimal128(18, 4)

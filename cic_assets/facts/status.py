@@ -41,6 +41,7 @@ from cic_assets.facts.timeline import (
     polled_events,
     resolve,
     starts_of,
+    table_of,
     texts,
     words_of,
 )
@@ -261,9 +262,9 @@ class _Streams:
     @staticmethod
     def of(window: _Window, names: Names) -> _Streams:
         place = np.full(len(names.streams) + 1, -1)
-        numbers = {stream: number for number, stream in enumerate(names.streams)}
+        number_of = {stream: number for number, stream in enumerate(names.streams)}
         for feed, stream in enumerate(window.ids):
-            place[numbers[stream]] = feed
+            place[number_of[stream]] = feed
 
         def by_stream(values: Sequence[int]) -> Ints:
             found: Ints = np.array([*values, NONE])[place]
@@ -461,8 +462,8 @@ def _days(line: _Line, names: Names, listed: Mask, window: _Window, feeds: _Stre
         marks |= is_marked.astype(np.int64) << number
     sets = [[mark for n, mark in enumerate(_MARKS) if bits >> n & 1] for bits in range(1 << len(_MARKS))]
     feed = feeds.place[stream]
-    return _table(
-        len(first),
+    return table_of(
+        STATUS_FACTS, len(first),
         charge_point_id=texts(names.points, point), provider_id=texts(providers, provider[point]),
         authority_id=texts(window.authority, feed), stream_id=texts(names.streams, stream),
         status_date=pa.array(date[first].astype(np.int32)).cast(pa.date32()),
@@ -471,12 +472,6 @@ def _days(line: _Line, names: Names, listed: Mask, window: _Window, feeds: _Stre
         reports_use=pa.array(np.array([*window.reports_use, False], bool)[feed]),
         flags=pa.array(sets, pa.list_(pa.string())).take(pa.array(marks)),
     )  # fmt: skip
-
-
-def _table(rows: int, **columns: pa.Array) -> pa.Table:
-    """Columns as rows of `STATUS_FACTS`; those that are not given are null."""
-    given = [columns[field.name] if field.name in columns else pa.nulls(rows, field.type) for field in STATUS_FACTS]
-    return pa.Table.from_arrays(given, schema=STATUS_FACTS)
 
 
 def _decimals(values: Ints) -> pa.Array:
@@ -517,11 +512,13 @@ def _placed(table: pa.Table, words: Words, names: Names, window: _Window) -> pa.
     keys = {"stream": records.stream, "arrival": arrival[records.row], "day": date[records.row], "outcome": outcome}
     counted = pa.table(keys).group_by([*keys]).aggregate([([], "count_all")])
     stream, arrived, day, became = (np.asarray(counted[name], np.int64) for name in keys)
-    found = _table(
-        len(stream), stream_id=texts(names.streams, stream), arrival_date=_dates(arrived), status_date=_dates(day),
-        outcome=texts(OUTCOMES, became), row_count=counted["count_all"].combine_chunks(),
+    found = table_of(
+        STATUS_FACTS, len(stream), stream_id=texts(names.streams, stream), arrival_date=_dates(arrived),
+        status_date=_dates(day), outcome=texts(OUTCOMES, became), row_count=counted["count_all"].combine_chunks(),
     )  # fmt: skip
-    return pa.concat_tables([found, _table(1, outcome=pa.array([READ]), row_count=pa.array([len(records)]))])
+    return pa.concat_tables(
+        [found, table_of(STATUS_FACTS, 1, outcome=pa.array([READ]), row_count=pa.array([len(records)]))]
+    )
 
 
 def _dates(days: Ints) -> pa.Array:

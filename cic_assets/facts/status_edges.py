@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from cic_assets.facts.rated import alias_frame, aliases
 from cic_assets.facts.status import EDGES as EDGE_ROWS
 from cic_assets.facts.status import LISTED, POINT, Feed, edges
-from cic_assets.facts.timeline import group_count
+from cic_assets.facts.timeline import group_count, table_of
 from cic_assets.kinds.identity import identified
 from cic_assets.kinds.status.stream import StatusStream
 from cic_assets.kinds.stream import Stream
@@ -285,14 +285,11 @@ def window_entries(
 
 def _marks(entry: str, rows: Sequence[tuple[str, str | None]]) -> pa.Table:
     """Rows among entries that are none: (charge point, stream)."""
-    nothing = [pa.nulls(len(rows), field.type) for field in ENTRIES]
-    table = pa.Table.from_arrays(nothing, schema=ENTRIES)
-    for name, values in (
-        ("charge_point_id", [row[0] for row in rows]), ("stream_id", [row[1] for row in rows]),
-        ("entry", [entry] * len(rows)),
-    ):  # fmt: skip
-        table = table.set_column(ENTRIES.get_field_index(name), ENTRIES.field(name), pa.array(values, pa.string()))
-    return table
+    points, streams = ([row[n] for row in rows] for n in range(2))
+    return table_of(
+        ENTRIES, len(rows), charge_point_id=pa.array(points, pa.string()), stream_id=pa.array(streams, pa.string()),
+        entry=pa.array([entry] * len(rows), pa.string()),
+    )  # fmt: skip
 
 
 # Of each connector and stream, the last event before a date: that of a log; of polls, what the last date shows by

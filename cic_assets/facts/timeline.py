@@ -209,6 +209,15 @@ def texts(names: Sequence[str], places: Ints) -> pa.Array:
     return pa.array(names, pa.string()).take(pa.array(places, pa.int64(), mask=places < 0))
 
 
+def table_of(schema: pa.Schema, rows: int, **columns: pa.Array) -> pa.Table:
+    """Columns as so many rows of a schema; those that are not given are null."""
+    given = [
+        columns[field.name].cast(field.type) if field.name in columns else pa.nulls(rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(given, schema=schema)
+
+
 def starts_of(keys: Sequence[Ints]) -> Mask:
     """Of sorted rows: which differ from the row before in any key."""
     found: Mask = np.ones(len(keys[0]), bool)

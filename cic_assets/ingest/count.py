@@ -21,8 +21,6 @@ from cic_assets.ingest.judged import (
     count_true,
     count_values,
     count_words,
-    earliest,
-    latest,
     rejected_of,
 )
 from cic_assets.kinds.every import KINDS
@@ -311,16 +309,16 @@ def _moments(judged: JudgedRows, kind: Kind) -> dict[str, tuple[_Moment, _Moment
             continue
         newest, cover, first = found.get(portion, (None, None, None))
         for name in work.covers_until:
-            cover = latest(cover, pc.max(mine[name]).as_py())
+            cover = _over(max, (cover, pc.max(mine[name]).as_py()))
         if work.covers_from:
-            first = earliest(first, pc.min(mine[work.covers_from]).as_py())
-        found[portion] = latest(newest, pc.max(mine[kind.newest]).as_py()), cover, first
+            first = _over(min, (first, pc.min(mine[work.covers_from]).as_py()))
+        found[portion] = _over(max, (newest, pc.max(mine[kind.newest]).as_py())), cover, first
     return found
 
 
 def newest_of(judged: JudgedRows, kind: Kind) -> _Moment:
     """The latest moment of the accepted rows."""
-    return max((each[0] for each in _moments(judged, kind).values() if each[0]), default=None)
+    return _over(max, (each[0] for each in _moments(judged, kind).values()))
 
 
 def _unmapped(judged: JudgedRows) -> dict[str, dict[str, int]]:

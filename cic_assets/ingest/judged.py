@@ -5,7 +5,6 @@ Ten aggregations of a small ingest took the engine longer to plan than all of it
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,15 +115,3 @@ def split(judged: JudgedRows, accepted: pa.Schema, quarantined: pa.Schema, stagi
                 if some.num_rows:
                     writer.write_batch(some.select(schema.names).cast(schema))
     return staging.parquet(paths[0], accepted), staging.parquet(paths[1], quarantined)
-
-
-def latest(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
-    """The later one; either may be missing."""
-    known = [each for each in (one, other) if each is not None]
-    return max(known, default=None)
-
-
-def earliest(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
-    """The earlier one; either may be missing."""
-    known = [each for each in (one, other) if each is not None]
-    return min(known, default=None)
