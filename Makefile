@@ -47,7 +47,8 @@ check: setup ## lint, types, unit tests, and those of Spark on the embedded engi
 
 # Apache Spark's tier runs beside the others, which wait a lot; SPARK_TESTING gives each of its servers a port of its own.
 test: export SPARK_TESTING = 1
-test: setup lint types ## everything that CI runs
+test: setup ## everything that CI runs
+	@$(MAKE) --no-print-directory -j 2 lint types
 	@if command -v java >/dev/null || test "$$CI" = true; then \
 	$(BIN)/python -m pytest tests/spark --engine 'local[2]' -p no:cacheprovider >$(VENV)/spark.log 2>&1 & spark=$$!; fi; \
 	$(BIN)/python -m pytest $(PYTEST_ARGS); failed=$$?; \

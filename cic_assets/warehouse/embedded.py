@@ -38,9 +38,6 @@ class PostgresError(PlatformError, RuntimeError):
     """The embedded server can't be made, started or stopped; the message says why."""
 
 
-# A child that a signal ended before it became pg_ctl did nothing. Seen once, after Spark had been talked to in the same
-# process (gRPC wrote into the child's output, the server heard nothing); 400 calls made to provoke it all went well.
-_CTL_TRIES = 3
 # After a crash the server first replays up to `max_wal_size`.
 START_SECONDS = 300
 
@@ -67,22 +64,19 @@ class EmbeddedPostgres:
         """Runs `pg_ctl` on the data folder, in a session of its own so that Ctrl-C in the demo spares the server."""
         log = _log(self)
         command: list[str | Path] = [self.binaries / "pg_ctl", "-D", self.data, "-l", log, "-w", "-t", "60", *arguments]
-        for _ in range(_CTL_TRIES):
-            with tempfile.TemporaryFile("w+") as out:
-                done = subprocess.run(
-                    command,
-                    check=False,
-                    stdout=out,
-                    stderr=out,
-                    user=self.user,
-                    start_new_session=True,
-                    cwd="/",
-                    umask=0o077,
-                )
-                out.seek(0)
-                said = out.read().strip()
-            if done.returncode >= 0:
-                break
+        with tempfile.TemporaryFile("w+") as out:
+            done = subprocess.run(
+                command,
+                check=False,
+                stdout=out,
+                stderr=out,
+                user=self.user,
+                start_new_session=True,
+                cwd="/",
+                umask=0o077,
+            )
+            out.seek(0)
+            said = out.read().strip()
         if done.returncode:
             words = f"pg_ctl {' '.join(arguments)} failed with code {done.returncode}"
             raise PostgresError(f"{words}: {said}; its log is {log}")

@@ -42,6 +42,12 @@ create table if not exists catalogue.schema_state (
 );
 """
 _TRIES = 3
+# `if not exists` looks first: what another process makes meanwhile is met as an index's entry, a table, its row type or
+# a schema, by how far both were.
+_MADE_MEANWHILE = (
+    psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject,
+    psycopg.errors.DuplicateSchema,
+)  # fmt: skip
 _DATABASES = "select datname from pg_database where datname = any(%s)"
 _COLUMNS_NOW = """
 select coalesce(array_agg(concat_ws(' ', n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
@@ -198,7 +204,7 @@ def _make_own_tables(warehouse: Warehouse) -> None:
             with warehouse.transaction() as connection:
                 connection.execute(_OWN_TABLES)
                 return
-        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+        except _MADE_MEANWHILE:
             # Another process makes the same; by now it has.
             continue
 

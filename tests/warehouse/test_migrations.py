@@ -272,6 +272,30 @@ def test_of_several_that_set_up_at_once_one_upgrades(old):
     assert one(old, "select count(distinct applied_at) from catalogue.schema_version") == 1
 
 
+def test_several_that_make_the_first_tables_at_once_are_all_content(settings):
+    warehouse = warehouse_of(settings)
+    set_up(settings)
+    failed = []
+    for _ in range(10):
+        with warehouse.transaction() as connection:
+            connection.execute("drop table catalogue.setup_lock, catalogue.schema_state")
+        together = threading.Barrier(6)
+
+        def work(together: threading.Barrier = together) -> None:
+            together.wait()
+            try:
+                set_up(settings)
+            except Exception as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+
+
 def test_a_new_migration_runs_once_and_the_older_program_refuses_the_warehouse(settings, folder):
     set_up(settings)
     with connect(settings) as connection:
