@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = true
 # Compiled modules halve the start of every command; some machines forbid them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo check test fuzz costs faults outages orders lost calibration lint types doctor lock clean
+.PHONY: help setup demo check test fuzz bench costs faults outages orders lost calibration lint types doctor lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -93,6 +93,9 @@ orders: setup ## random feeds in all orders of landing, cut at random: PAIRS=50 
 
 lost: setup ## the warehouse lost, restored and rebuilt, marts included
 	@CIC_TEST_MARTS=1 $(BIN)/python -m pytest -n0 tests/end_to_end/test_rebuild.py --timeout 3600
+
+bench: setup ## raw files → marts beside DuckDB and numpy by hand, answers compared: SIZE=hundredth (tenth, whole) ROUNDS=3
+	@$(BIN)/python -m tests.bench.speed $(or $(SIZE),hundredth) $(or $(ROUNDS),3)
 
 calibration: setup ## the simulated county beside three real operators: .cic/calibration/index.html
 	@$(BIN)/python -m tests.bench.calibration
