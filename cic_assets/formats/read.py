@@ -61,7 +61,7 @@ _DISGUISES = {
 }
 # Signs of no width, and the mark at a file's start, that exports leave around names and in cells that show nothing.
 _UNSEEN = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-_AROUND = _UNSEEN + "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
+AROUND = _UNSEEN + "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
 _PIECE_BYTES = 1 << 20
 # Names of columns of which is remembered what they are; a feed whose keys are ids has as many as records.
 _NAMES_PLACED = 10_000
@@ -134,7 +134,7 @@ class Reading:
 
     def open_table(self, header: list[str]) -> None:
         """Takes the names of a table's header."""
-        names = [name.strip(_AROUND) for name in header]
+        names = [name.strip(AROUND) for name in header]
         taken, times = {*names}, Counter(names)
         # One number after the other for each name: a header may have a million.
         numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
@@ -215,7 +215,7 @@ def _places(unpivot: Unpivot) -> Callable[[str], tuple[str, str]]:
 
 def is_blank(text: str | None) -> bool:
     """Whether a cell shows nothing: empty, or only spaces and signs of no width."""
-    return text is None or not text.strip(_AROUND)
+    return text is None or not text.strip(AROUND)
 
 
 _CONTENT_FAULTS = (
@@ -227,7 +227,7 @@ Reader = Callable[[BinaryIO, FeedFormat, Reading, int], Iterator[Record]]
 def _guarded(handle: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
     line = 0
     try:
-        source = _unpacked(handle)
+        source = unpacked(handle)
         _refuse_disguise(source, form)
         records = _READERS[form.type](source, form, reading, level)
         for record in unpivoted(records, form.unpivot, reading) if form.unpivot else records:
@@ -238,20 +238,28 @@ def _guarded(handle: BinaryIO, form: FeedFormat, reading: Reading, level: int) -
         yield Record(line + 1, "", None, f"the file can't be read beyond record {line}: {error}")
 
 
-def _unpacked(handle: BinaryIO) -> BinaryIO:
+def unpacked(handle: BinaryIO) -> BinaryIO:
+    """The content of a file, by its first bytes; reading raises where it is broken."""
     head = handle.read(2)
     handle.seek(0)
     return inflated(handle) if head == GZIP_MAGIC else handle
 
 
 def _refuse_disguise(source: BinaryIO, form: FeedFormat) -> None:
+    if what := disguise(source, form):
+        raise UnreadableError(what)
+
+
+def disguise(source: BinaryIO, form: FeedFormat) -> str | None:
+    """What a file is in place of text, by its first bytes; None where it may be what the stream file says."""
     head = source.read(4)
     source.seek(0)
     if not head:
-        raise UnreadableError("it is empty")
+        return "it is empty"
     for magic, what in _DISGUISES.items():
         if form.type != "xlsx" and head.startswith(magic):
-            raise UnreadableError(f"it is {what} and not {form.type} in {form.encoding}; have it sent as that")
+            return f"it is {what} and not {form.type} in {form.encoding}; have it sent as that"
+    return None
 
 
 def _lines(source: BinaryIO, encoding: str) -> Iterator[Line]:
@@ -379,7 +387,7 @@ def _cells(cells: Sequence[str | None], columns: Sequence[str]) -> dict[str, str
 
 def _jsonl(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
     for number, line in enumerate(_lines(source, form.encoding), start=1):
-        raw = line.text.strip(_AROUND)
+        raw = line.text.strip(AROUND)
         if not raw:
             continue
         if line.fault:
@@ -540,7 +548,7 @@ def _ordered(row: Row, order: dict[int, int]) -> Row:
 
 
 def _sheet_header(row: Row) -> list[str]:
-    names = [row.cells.get(place, "").strip(_AROUND) for place in range(max(row.cells) + 1)]
+    names = [row.cells.get(place, "").strip(AROUND) for place in range(max(row.cells) + 1)]
     while names and not names[-1]:
         names.pop()
     return names

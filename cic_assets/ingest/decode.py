@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,11 +22,13 @@ import pyarrow.parquet as pq
 from cic_assets.errors import PlatformError
 from cic_assets.formats.bounds import MAX_NAME_CHARS, NAMES_KEPT, RAW_KEPT
 from cic_assets.formats.json_text import plain_text
+from cic_assets.formats.plain import PlainTable, plain_table
 from cic_assets.formats.read import Reading, Record, read_records
 from cic_assets.ingest.personal import (
     WITHHELD,
     Declared,
     Guard,
+    Keys,
     absent_fields,
     keys_of,
     without_text,
@@ -115,14 +117,18 @@ def _decode(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path
     ):
         absent = absent_fields(source, stream)
         hashed = HashedWriter(target)
-        reading = read_records(source, stream.format, stream.record_level)
-        reading = replace(reading, records=tally.of(reading.records))
-        guard = Guard(stream, reading, keys, absent)
-        count = write_decoded(guard, landed.sha256, hashed)
-        if count != tally.count:
-            raise DecodeError(f"{landed.path}: {tally.count} records were read and {count} decoded; nothing was kept")
+        if plain := None if absent else plain_guard(source, stream, keys):
+            table, guard = plain
+            read, count = table.count, _write(guard, _plain_batches(guard, table, landed.sha256), hashed)
+        else:
+            reading = read_records(source, stream.format, stream.record_level)
+            guard = Guard(stream, replace(reading, records=tally.of(reading.records)), keys, absent)
+            count = write_decoded(guard, landed.sha256, hashed)
+            read = tally.count
+        if count != read:
+            raise DecodeError(f"{landed.path}: {read} records were read and {count} decoded; nothing was kept")
     with parts.warehouse.transaction() as connection:
-        names = [plain_text(name)[:MAX_NAME_CHARS] for name in guard.names(reading.columns[:NAMES_KEPT])]
+        names = [plain_text(name)[:MAX_NAME_CHARS] for name in guard.names(guard.reading.columns[:NAMES_KEPT])]
         catalogue.note_decoded(connection, landed, names, count, absent)
         catalogue.note_file(connection, path, count, hashed.hexdigest())
     return count
@@ -130,14 +136,52 @@ def _decode(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path
 
 def write_decoded(guard: Guard, sha256: str, target: Any) -> int:
     """Writes a delivery's records as Parquet to a binary file; how many there were."""
+    return _write(guard, _batches(guard, sha256), target)
+
+
+def _write(guard: Guard, batches: Iterable[pa.RecordBatch], target: Any) -> int:
     count = 0
     schema = decoded_schema(guard.stream).with_metadata(guard.declared.metadata())
     # Statistics would repeat values of a field that the stream file declares personal only later.
     with pq.ParquetWriter(target, schema, compression="zstd", write_statistics=False) as writer:
-        for batch in _batches(guard, sha256):
+        for batch in batches:
             writer.write_batch(batch)
             count += batch.num_rows
     return count
+
+
+def plain_guard(source: BinaryIO, stream: Stream, keys: Keys) -> tuple[PlainTable, Guard] | None:
+    """A table of which no cell has to be looked at by itself, and its guard; None where the exact reader is needed.
+
+    Nothing in it may be personal, none of its records is told by its content, and the header has what the stream reads.
+    Leaves the source at its start.
+    """
+    if stream.personal_fields or KINDS[stream.kind].has_content or POSITION in stream.fields:
+        return None
+    table = plain_table(source, stream.format)
+    if table is None:
+        return None
+    guard = Guard(stream, Reading(iter(()), list(table.columns)), keys)
+    is_shown = not guard.hides_columns() and not _header_faults(stream, guard.reading)
+    return (table, guard) if is_shown else None
+
+
+def _plain_batches(guard: Guard, table: PlainTable, sha256: str) -> Iterator[pa.RecordBatch]:
+    """The same as `_batches`, of a plain table."""
+    schema = decoded_schema(guard.stream)
+    wanted = [name for name in guard.stream.fields if name in table.columns]
+    line = 1
+    for texts, cells in table.pieces(wanted):
+        count = len(texts)
+        own = {
+            "cic.sha256": pa.repeat(sha256, count),
+            "cic.line": pa.array(range(line + 1, line + 1 + count), pa.int64()),
+            "cic.raw": texts,
+        }
+        nothing = pa.nulls(count, pa.string())
+        columns = [(own | cells).get(field.name, nothing) for field in schema]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        line += count
 
 
 def _intact(warehouse: Warehouse, lake: Lake, paths: Mapping[str, LandedObject]) -> dict[str, int]:
