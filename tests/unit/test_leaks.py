@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.read import Reading, Record, read_records
 from cic_assets.ingest.decode import decoded_row
 from cic_assets.ingest.personal import Guard, Keys
+from cic_assets.kinds import personal
 from cic_assets.kinds.every import parse_stream
-from cic_assets.kinds.personal import looks_personal
+from cic_assets.kinds.personal import looks_personal, mentions_person
 from cic_assets.kinds.stream import referenced_fields
 from cic_assets.settings import EXAMPLE_STREAMS
 
@@ -146,3 +149,25 @@ def test_a_stream_file_says_once_whether_a_field_is_personal():
     content = yaml.safe_load(Path(EXAMPLE_STREAMS, "ashbourne_sessions.yml").read_text())
     with pytest.raises(ValueError, match="not_personal: RFID stands in personal_fields too"):
         parse_stream({**content, "not_personal": ["RFID"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "is_said"),
+    [
+        ('[{"Customer_Id": 1}]', True), ('[{"TEL": 1}]', True), ('[{"hotel": 1}]', False), ('[{"vin": 1}]', True),
+        ('[{"vino": 1}]', False), ('[{"to\\u006ben": 1}]', True), ('[{"u\u017fer": 1, "Größe": 2}]', True),
+        ('[{"Größe": 2}]', False), ('[{"to\u212aen": 1}]', True), ('[{"type": "ENERGY", "volume": 0.186}]', False),
+    ],
+)  # fmt: skip
+def test_a_text_that_may_name_a_person_is_known_in_any_letters(text, is_said):
+    assert mentions_person(text) is is_said
+
+
+WORDS = st.sampled_from([*personal._IN_TEXT, "tel", "vin", "TEL", "Vin", "a", "_", " ", '"', "1", "-", ":"])
+
+
+@given(
+    st.lists(st.one_of(WORDS, st.text(st.characters(codec="ascii", exclude_characters="\\"), max_size=4))).map("".join)
+)
+def test_words_of_a_plain_text_are_found_as_the_pattern_finds_them(text):
+    assert mentions_person(text) is bool(personal._IN_ANY_TEXT.search(text))
