@@ -12,6 +12,7 @@ import codecs
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -34,9 +35,13 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
 
 
+class ChangedError(Exception):
+    """The file holds other bytes than when it was looked through."""
+
+
 @dataclass(frozen=True)
 class PlainTable:
-    """A file that has been looked through.
+    """A file that has been looked through; it is read once more for its records.
 
     Attributes:
         columns: names of the header.
@@ -45,12 +50,19 @@ class PlainTable:
 
     columns: tuple[str, ...]
     count: int
+    _sums: tuple[int, ...]
     _source: BinaryIO
     _delimiter: str
 
     def pieces(self, names: Sequence[str]) -> Iterator[tuple[pa.StringArray, dict[str, pa.StringArray]]]:
-        """The records in order: each one's text as received, and the cells of some columns, null where empty."""
-        for block, is_first in _blocks(self._source):
+        """The records in order: each one's text as received, and the cells of some columns, null where empty.
+
+        Raises:
+            ChangedError: somebody has written to the file since.
+        """
+        for (block, is_first), known in zip_longest(_blocks(self._source), self._sums, fillvalue=(b"", False)):
+            if zlib.crc32(block) != known:
+                raise ChangedError("it holds other bytes than when it was looked through")
             lines = _Lines.of(block, is_first=is_first)
             if len(lines.starts):
                 texts = pc.utf8_rtrim(lines.texts(), "\r\n")
@@ -85,14 +97,16 @@ def plain_table(handle: BinaryIO, form: FeedFormat) -> PlainTable | None:
             return None
         columns: tuple[str, ...] = ()
         count = 0
+        sums = []
         for block, is_first in _blocks(source):
             if is_first:
                 columns = _header(block, delimiter)
             if not columns or not _is_plain(block, ord(delimiter), len(columns) - 1):
                 return None
             count += len(_Lines.of(block, is_first=is_first).starts)
+            sums.append(zlib.crc32(block))
         source.seek(0)
-        return PlainTable(columns, count, source, delimiter) if columns else None
+        return PlainTable(columns, count, tuple(sums), source, delimiter) if columns else None
     except (UnreadableError, EOFError, zlib.error):
         # What is broken is told by who reads record by record.
         return None

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from cic_assets.errors import PlatformError
 from cic_assets.formats.bounds import MAX_NAME_CHARS, NAMES_KEPT, RAW_KEPT
 from cic_assets.formats.json_text import plain_text
-from cic_assets.formats.plain import PlainTable, plain_table
+from cic_assets.formats.plain import ChangedError, PlainTable, plain_table
 from cic_assets.formats.read import Reading, Record, read_records
 from cic_assets.ingest.personal import (
     WITHHELD,
@@ -37,7 +37,7 @@ from cic_assets.kinds.columns import POSITION
 from cic_assets.kinds.every import KINDS
 from cic_assets.kinds.personal import looks_personal
 from cic_assets.kinds.stream import Stream
-from cic_assets.lake.digests import HashedWriter, checked, digest_of
+from cic_assets.lake.digests import HashedWriter, LakeDamagedError, checked, digest_of
 from cic_assets.lake.zones import Lake, decoded_path
 from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import LandedObject
@@ -119,7 +119,10 @@ def _decode(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path
         hashed = HashedWriter(target)
         if plain := None if absent else plain_guard(source, stream, keys):
             table, guard = plain
-            read, count = table.count, _write(guard, _plain_batches(guard, table, landed.sha256), hashed)
+            try:
+                read, count = table.count, _write(guard, _plain_batches(guard, table, landed.sha256), hashed)
+            except ChangedError as error:
+                raise LakeDamagedError(damaged) from error
         else:
             reading = read_records(source, stream.format, stream.record_level)
             guard = Guard(stream, replace(reading, records=tally.of(reading.records)), keys, absent)

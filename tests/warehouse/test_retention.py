@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from cic_assets.ingest import decode
 from cic_assets.ingest.decode import GONE
 from cic_assets.ingest.landing import land, purge_originals
 from cic_assets.kinds.every import parse_stream
+from cic_assets.lake.digests import LakeDamagedError
 from cic_assets.ledger import arrivals as ledger
 from cic_assets.ledger import catalogue
 from cic_assets.orchestrate.doors import lake_of, parts_of
@@ -132,3 +135,29 @@ def test_hashes_are_equal_within_an_authority_and_a_year_only(settings, stream, 
     assert len({here, next_year, hashed(other, FIRST), hashed(other, months[2])}) == 4
     moved = changed(stream, authority={"id": "E2", "name": "Other"})
     assert moved.decode_fingerprint() != stream.decode_fingerprint(), "decoded anew"
+
+
+def test_a_table_that_somebody_writes_between_its_two_readings_is_not_decoded(settings, tmp_path, monkeypatch):
+    parts, status = parts_of(settings), load_streams(settings.streams)["ashbourne_status"]
+    file = tmp_path / "polls.csv"
+    # More than is held of a file after the first reading.
+    file.write_text("Polled at,Charger,State\n" + "2026-01-01T00:00:00Z,A1,Free\n" * 80_000)
+    landed = land(parts, status, file, FIRST).landed
+    original = Path(settings.lake, landed.path)
+    content = original.read_bytes()
+    look = decode.plain_guard
+
+    def written_after(*given):
+        found = look(*given)
+        assert found is not None
+        original.write_bytes(content[::-1].replace(b"eerF", b"ysuB", 1)[::-1])
+        return found
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(LakeDamagedError, match=r"holds other bytes than polls\.csv had"),
+    ):
+        patch.setattr(decode, "plain_guard", written_after)
+        decode_one(parts, status, landed)
+    original.write_bytes(content)
+    assert decode_one(parts, status, landed)[1] == 80_000
