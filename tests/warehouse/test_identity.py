@@ -189,7 +189,13 @@ def without_one_line(original):
 
 def lossy_decode(monkeypatch):
     batches = decode._batches
+    monkeypatch.setattr(decode, "plain_guard", lambda *_: None)
     monkeypatch.setattr(decode, "_batches", lambda *args: (batch.slice(1) for batch in batches(*args)))
+
+
+def lossy_columns(monkeypatch):
+    batches = decode._plain_batches
+    monkeypatch.setattr(decode, "_plain_batches", lambda *args: (batch.slice(1) for batch in batches(*args)))
 
 
 def replace_work(monkeypatch, **functions):
@@ -222,6 +228,7 @@ def lossy_quarantine(monkeypatch):
 
 LOSSES = {
     "decode": (lossy_decode, DecodeError, "5 records were read and 4 decoded"),
+    "columns": (lossy_columns, DecodeError, "5 records were read and 4 decoded"),
     "join": (lossy_join, IngestError, "5 records were decoded, but 1 accepted"),
     "judge": (lossy_judge, IngestError, "5 records were decoded, but 1 accepted"),
     "entries": (lossy_entries, IngestError, r"but 1 accepted \+ 2 quarantined \+ 1 skipped"),
