@@ -31,7 +31,6 @@ _ODD = (b'"', b"\0")
 _SEEN = np.zeros(256, bool)
 _SEEN[[*b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"]] = True
 _LF = ord("\n")
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
 
 

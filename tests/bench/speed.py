@@ -164,7 +164,6 @@ def spark_day(size: County, scratch: Path) -> Cost | None:
         embedded.start(home)
         return run([*steps, "day"], settings | {"CIC_SPARK": "local[2]"})[0]
     finally:
-        embedded.stop(home)
         embedded.delete(home)
 
 
