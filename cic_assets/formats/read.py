@@ -1,6 +1,6 @@
 """Reads a feed's formats record by record, streaming. Each format yields what it could and could not read.
 
-Nothing here knows streams' meaning, hashes or Parquet: that is `ingest/decode.py`.
+Nothing here knows streams' meaning, hashes or Parquet: that is `ingest/decoded.py`.
 """
 
 from __future__ import annotations
@@ -387,20 +387,25 @@ def _cells(cells: Sequence[str | None], columns: Sequence[str]) -> dict[str, str
 
 def _jsonl(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
     for number, line in enumerate(_lines(source, form.encoding), start=1):
-        raw = line.text.strip(AROUND)
-        if not raw:
-            continue
-        if line.fault:
-            yield Record(number, raw, None, line.fault)
-            continue
-        try:
-            content = parse(raw)
-        except (ValueError, AmbiguousError, RecursionError) as error:
-            yield Record(number, raw, None, f"not JSON: {error}")
-            continue
-        # The line is where it stands in the file, for each of the records that it holds.
-        for record in _records(content, raw, len(raw), form, {}, reading, level):
-            yield Record(number, *record)
+        yield from json_line(number, line, form, reading, level)
+
+
+def json_line(number: int, line: Line, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:
+    """The records in a line of JSON; none in a blank one. `reading` notes their names."""
+    raw = line.text.strip(AROUND)
+    if not raw:
+        return
+    if line.fault:
+        yield Record(number, raw, None, line.fault)
+        return
+    try:
+        content = parse(raw)
+    except (ValueError, AmbiguousError, RecursionError) as error:
+        yield Record(number, raw, None, f"not JSON: {error}")
+        return
+    # The line is where it stands in the file, for each of the records that it holds.
+    for record in _records(content, raw, len(raw), form, {}, reading, level):
+        yield Record(number, *record)
 
 
 def _json(source: BinaryIO, form: FeedFormat, reading: Reading, level: int) -> Iterator[Record]:

@@ -5,36 +5,22 @@ Personal fields leave here as a keyed hash, in their field and in `raw`. The for
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cic_assets.errors import PlatformError
-from cic_assets.formats.bounds import MAX_NAME_CHARS, NAMES_KEPT, RAW_KEPT
+from cic_assets.formats.blocks import ChangedError
+from cic_assets.formats.bounds import MAX_NAME_CHARS, NAMES_KEPT
 from cic_assets.formats.json_text import plain_text
-from cic_assets.formats.plain import ChangedError, PlainTable, plain_table
-from cic_assets.formats.read import Reading, Record, read_records
-from cic_assets.ingest.personal import (
-    WITHHELD,
-    Declared,
-    Guard,
-    Keys,
-    absent_fields,
-    keys_of,
-    without_text,
-)
-from cic_assets.kinds.columns import POSITION
-from cic_assets.kinds.every import KINDS
+from cic_assets.formats.read import Reading, read_records
+from cic_assets.ingest.by_columns import by_columns
+from cic_assets.ingest.decoded import Tally, decoded_schema, write, write_decoded
+from cic_assets.ingest.personal import Declared, Guard, absent_fields, keys_of
 from cic_assets.kinds.personal import looks_personal
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.digests import HashedWriter, LakeDamagedError, checked, digest_of
@@ -45,33 +31,10 @@ from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Warehouse
 
 LOG = logging.getLogger(__name__)
-# A group of rows is held in memory; a record may be as long as a line (16 MiB), so its text is bounded too.
-ROWS_PER_GROUP, TEXT_PER_GROUP = 50_000, 64 << 20
-# Names of ours beside the feed's own; the dot keeps them apart from most feeds.
-PROVENANCE = ("cic.sha256", "cic.line", "cic.raw", "cic.fault", "cic.fault_text", "cic.content")
 
 
 class DecodeError(PlatformError):
     """An object can't be decoded any more; the message names it."""
-
-
-class Tally:
-    """Counts what passes."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def of(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records, each counted as it is taken."""
-        for record in records:
-            self.count += 1
-            yield record
-
-
-def decoded_schema(stream: Stream) -> pa.Schema:
-    """`cic.*` provenance, then the stream's fields as text."""
-    provenance = [pa.field(name, pa.int64() if name == "cic.line" else pa.string()) for name in PROVENANCE]
-    return pa.schema([*provenance, *(pa.field(name, pa.string()) for name in stream.fields)])
 
 
 def decode(parts: Parts, stream: Stream, objects: Sequence[LandedObject]) -> dict[str, tuple[str, int]]:
@@ -117,10 +80,10 @@ def _decode(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path
     ):
         absent = absent_fields(source, stream)
         hashed = HashedWriter(target)
-        if plain := None if absent else plain_guard(source, stream, keys):
-            table, guard = plain
+        if columns := None if absent else by_columns(source, stream, keys):
+            guard = columns.guard
             try:
-                read, count = table.count, _write(guard, _plain_batches(guard, table, landed.sha256), hashed)
+                read, count = columns.count, write(guard, columns.batches(landed.sha256), hashed)
             except ChangedError as error:
                 raise LakeDamagedError(damaged) from error
         else:
@@ -135,56 +98,6 @@ def _decode(parts: Parts, stream: Stream, landed: LandedObject, lake: Lake, path
         catalogue.note_decoded(connection, landed, names, count, absent)
         catalogue.note_file(connection, path, count, hashed.hexdigest())
     return count
-
-
-def write_decoded(guard: Guard, sha256: str, target: Any) -> int:
-    """Writes a delivery's records as Parquet to a binary file; how many there were."""
-    return _write(guard, _batches(guard, sha256), target)
-
-
-def _write(guard: Guard, batches: Iterable[pa.RecordBatch], target: Any) -> int:
-    count = 0
-    schema = decoded_schema(guard.stream).with_metadata(guard.declared.metadata())
-    # Statistics would repeat values of a field that the stream file declares personal only later.
-    with pq.ParquetWriter(target, schema, compression="zstd", write_statistics=False) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            count += batch.num_rows
-    return count
-
-
-def plain_guard(source: BinaryIO, stream: Stream, keys: Keys) -> tuple[PlainTable, Guard] | None:
-    """A table of which no cell has to be looked at by itself, and its guard; None where the exact reader is needed.
-
-    Nothing in it may be personal, none of its records is told by its content, and the header has what the stream reads.
-    Leaves the source at its start.
-    """
-    if stream.personal_fields or KINDS[stream.kind].has_content or POSITION in stream.fields:
-        return None
-    table = plain_table(source, stream.format)
-    if table is None:
-        return None
-    guard = Guard(stream, Reading(iter(()), list(table.columns)), keys)
-    is_shown = not guard.hides_columns() and not _header_faults(stream, guard.reading)
-    return (table, guard) if is_shown else None
-
-
-def _plain_batches(guard: Guard, table: PlainTable, sha256: str) -> Iterator[pa.RecordBatch]:
-    """The same as `_batches`, of a plain table."""
-    schema = decoded_schema(guard.stream)
-    wanted = [name for name in guard.stream.fields if name in table.columns]
-    line = 1
-    for texts, cells in table.pieces(wanted):
-        count = len(texts)
-        own = {
-            "cic.sha256": pa.repeat(sha256, count),
-            "cic.line": pa.array(range(line + 1, line + 1 + count), pa.int64()),
-            "cic.raw": texts,
-        }
-        nothing = pa.nulls(count, pa.string())
-        columns = [(own | cells).get(field.name, nothing) for field in schema]
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)
-        line += count
 
 
 def _intact(warehouse: Warehouse, lake: Lake, paths: Mapping[str, LandedObject]) -> dict[str, int]:
@@ -315,114 +228,3 @@ def _now(guard: Guard, name: str, text: str | None) -> str | None:
     if name not in guard.stream.fields and looks_personal(name) and name not in guard.stream.not_personal:
         return guard.pseudonym(text)
     return guard.value(name, text)
-
-
-def _batches(guard: Guard, sha256: str) -> Iterator[pa.RecordBatch]:
-    schema = decoded_schema(guard.stream)
-    rows = (_bounded(decoded_row(guard, sha256, record)) for record in guard.reading.records)
-    chunk: list[dict[str, Any]] = []
-    size = 0
-    for row in rows:
-        chunk.append(row)
-        size += sum([len(text) for text in row.values() if isinstance(text, str)])
-        if len(chunk) == ROWS_PER_GROUP or size > TEXT_PER_GROUP:
-            yield pa.RecordBatch.from_pylist(chunk, schema=schema)
-            chunk, size = [], 0
-    if chunk:
-        yield pa.RecordBatch.from_pylist(chunk, schema=schema)
-
-
-def _bounded(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with the beginning of its text: all of an arrival's quarantined texts are held at once."""
-    if len(row["cic.raw"]) > RAW_KEPT:
-        row["cic.raw"] = f"{row['cic.raw'][:RAW_KEPT]}… ({len(row['cic.raw']):,} characters; the original has all)"
-    return row
-
-
-def decoded_row(guard: Guard, sha256: str, record: Record) -> dict[str, Any]:
-    """A record as it is decoded: the columns of `decoded_schema`, those that are null left out."""
-    stream, reading = guard.stream, guard.reading
-    if guard.absent:
-        record = without_text(record, guard.absent)
-        return {
-            "cic.sha256": sha256, "cic.line": record.line, "cic.raw": record.raw, "cic.fault": "D03",
-            "cic.fault_text": record.fault,
-        }  # fmt: skip
-    record = storable(record)
-    if stream.personal_fields and stream.format.type == "csv" and not {"\n", "\r"}.isdisjoint(record.raw):
-        # Stray quotes may have drawn the next person's row into a cell.
-        record = Record(record.line, record.raw, None, "a cell holds a line break")
-    row: dict[str, Any] = {"cic.sha256": sha256, "cic.line": record.line, "cic.raw": record.raw}
-    if record.values is None:
-        is_shown = guard.fault_shows_text(record)
-        # A fault of the file itself has no text, and its reason quotes none.
-        raw = f"({record.fault})" if not record.raw else record.raw if is_shown else WITHHELD
-        # The reason may quote the text, so it is withheld too.
-        text = "unreadable record" if record.raw and not is_shown else record.fault
-        return {**row, "cic.raw": raw, "cic.fault": "D01", "cic.fault_text": text}
-    row["cic.raw"] = plain_text(guard.raw(record))
-    if (faults := reading.header_faults) is None:
-        # Once a file: of a header with a million names, looking costs more than a row.
-        faults = reading.header_faults = _header_faults(stream, reading)
-    if faults:
-        row |= {"cic.fault": "D02", "cic.fault_text": "; ".join(faults)}
-    content = content_of(stream, record.values, guard.keys.content)
-    place = {POSITION: record.position} if POSITION in stream.fields else {}
-    return {**row, "cic.content": content, **guard.values(record.values), **place}
-
-
-def _header_faults(stream: Stream, reading: Reading) -> list[str]:
-    """Why no row of a table can be taken; nothing for JSON, whose records may leave out what is null."""
-    if stream.format.type not in ("csv", "xlsx"):
-        return []
-    twice = reading.copies.values()
-    missing = [name for name in stream.required_fields if name not in reading.columns and name not in twice]
-    return [*([f"no field {', '.join(missing)}"] if missing else []), *names_twice(stream, reading)]
-
-
-def names_twice(stream: Stream, reading: Reading) -> list[str]:
-    """What to do about each name that the stream reads and a table's header has more than once."""
-    said = []
-    for name in stream.read_fields if reading.copies else ():
-        copies = [f"`{copy}`" for copy, original in reading.copies.items() if original == name]
-        if copies:
-            said.append(f"the header has {name} more than once: read {' or '.join(copies)} in the stream file")
-    return said
-
-
-def content_of(stream: Stream, values: dict[str, str | None], key: bytes) -> str | None:
-    """What a session's record says, mapped or not, as keyed hash: equal for records that are equal in every field.
-
-    Null and absent are the same, and so are keys in any order. What stands beside the records of a document is not
-    theirs, and row numbers are the file's. Only sessions are told apart by it.
-    """
-    if not KINDS[stream.kind].has_content:
-        return None
-    others = {*stream.row_number_fields, *(f"document.{name}" for name in stream.format.document)}
-    said = [(name, text) for name, text in values.items() if text is not None and name not in others]
-    if stream.format.type in ("json", "jsonl"):
-        said = [(name, _in_order(text)) for name, text in said]
-    # No text holds NUL (`storable`), so nothing else gives the same bytes.
-    return hmac.new(key, "\0".join(chain.from_iterable(sorted(said))).encode(), hashlib.sha256).hexdigest()
-
-
-_WITHOUT_NULLS = json.JSONDecoder(
-    object_pairs_hook=lambda pairs: {key: value for key, value in pairs if value is not None},
-    parse_float=str, parse_int=str, parse_constant=str,
-)  # fmt: skip
-
-
-def _in_order(text: str) -> str:
-    """The text; a list in JSON with the keys of its objects in order and without nulls among them."""
-    if not text.startswith("["):
-        return text
-    # A text that only looks like a list stays as it is.
-    with suppress(ValueError, RecursionError):
-        return json.dumps(_WITHOUT_NULLS.decode(text), sort_keys=True)
-    return text
-
-
-def storable(record: Record) -> Record:
-    """The record with U+FFFD for what neither Parquet nor Postgres take as text: NUL and halves of surrogate pairs."""
-    values = record.values and {plain_text(name): text and plain_text(text) for name, text in record.values.items()}
-    return replace(record, raw=plain_text(record.raw), values=values, fault=record.fault and plain_text(record.fault))

@@ -21,7 +21,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from cic_assets.ingest import deliveries
 from cic_assets.ingest.change import losses
 from cic_assets.ingest.count import Counts, IngestCount, counted, from_json, merged
-from cic_assets.ingest.decode import DecodeError, decode, decoded_schema
+from cic_assets.ingest.decode import DecodeError, decode
+from cic_assets.ingest.decoded import decoded_schema
 from cic_assets.ingest.deliveries import Looked
 from cic_assets.ingest.engine_errors import engine_failure
 from cic_assets.ingest.judge import judge

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import hashlib
 import hmac
 import io
 import json
@@ -304,7 +303,11 @@ class Guard:
 
     def pseudonym(self, text: str) -> str:
         """Keyed hash: equal tokens stay equal, and nobody without the key can try tokens out. 80 bits of 256."""
-        return hmac.new(self.keys.person, plain_text(text).encode(), hashlib.sha256).hexdigest()[:20]
+        return hmac.digest(self.keys.person, plain_text(text).encode(), "sha256").hex()[:20]
+
+    def content(self, text: str) -> str:
+        """Keyed hash of what a record says (`ingest/decoded.py:said_of`)."""
+        return hmac.digest(self.keys.content, text.encode(), "sha256").hex()
 
 
 def _holds_objects(value: Any) -> bool:

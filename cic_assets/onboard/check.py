@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from cic_assets.formats.read import read_records
 from cic_assets.ingest.count import ByRule, IngestCount, count_by_rule, count_unreadable, newest_of
-from cic_assets.ingest.decode import write_decoded
+from cic_assets.ingest.decoded import write_decoded
 from cic_assets.ingest.delivery import Profile, profiles
 from cic_assets.ingest.judge import is_accepted, is_quarantined
 from cic_assets.ingest.personal import Guard, Keys, absent_fields

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from cic_assets.facts.sessions import TOLD_BY, named_ids, reused_rows
 from cic_assets.ingest.count import IngestCount
-from cic_assets.ingest.decode import names_twice
+from cic_assets.ingest.decoded import names_twice
 from cic_assets.ingest.delivery import Profile, findings
 from cic_assets.ingest.expectations import broken
 from cic_assets.ingest.judge import is_accepted

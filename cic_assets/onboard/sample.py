@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
-from cic_assets.ingest.decode import decoded_schema
+from cic_assets.ingest.decoded import decoded_schema
 from cic_assets.ingest.engine_errors import engine_failure
 from cic_assets.ingest.judge import judge
 from cic_assets.ingest.judged import JudgedRows

@@ -252,7 +252,7 @@ CASES: dict[str, Case] = {
 def decode_one(name: str, size: int, limit: int) -> None:
     """Decodes one file and prints what it cost, as JSON. Whichever checkout the import path has."""
     from cic_assets.formats.read import read_records
-    from cic_assets.ingest.decode import write_decoded
+    from cic_assets.ingest.decoded import write_decoded
     from cic_assets.ingest.personal import Guard, Keys
     from tests.fuzz.payloads import STREAMS
 

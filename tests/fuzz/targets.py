@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from cic_assets.formats.bounds import MAX_LINE_BYTES
 from cic_assets.formats.read import Record, read_records
-from cic_assets.ingest.decode import decoded_row, decoded_schema
+from cic_assets.ingest.decoded import decoded_row, decoded_schema
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.stream import Stream
 from cic_assets.settings import EXAMPLE_STREAMS

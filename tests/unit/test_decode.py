@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from cic_assets.formats.read import Reading, read_records
-from cic_assets.ingest.decode import content_of, decoded_row, names_twice
+from cic_assets.ingest.decoded import decoded_row, names_twice, said_of
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.every import parse_stream
 from cic_assets.settings import EXAMPLE_STREAMS
@@ -104,7 +104,7 @@ def test_personal_fields_are_in_the_content_as_their_hash():
 
 
 def test_only_sessions_and_readable_records_have_a_content():
-    assert content_of(parse_stream(locations()), {"cp": "A"}, b"k") is None
+    assert said_of(parse_stream(locations()), {"cp": "A"}) is None
     assert rows_of(b"cp,start,stop,kWh,paid\nA\n")[0].get("cic.content") is None
 
 

@@ -32,8 +32,8 @@ from cic_assets.formats import (
     xlsx as workbook,
 )
 from cic_assets.formats.feed import FeedFormat
-from cic_assets.ingest import decode
-from cic_assets.ingest.decode import _bounded
+from cic_assets.ingest import decoded
+from cic_assets.ingest.decoded import bounded_row
 from cic_assets.settings import EXAMPLE_STREAMS
 from cic_assets.streams.load import StreamFileError, load_stream
 from tests.fuzz import costs
@@ -159,7 +159,7 @@ def test_what_stands_around_very_many_elements_is_read_once():
 
 
 def test_a_long_text_is_kept_in_part():
-    (row,) = [_bounded(row) for row in decoded_rows(STREAMS["fuzz_status"], b'{"evse_uid":"%s"}' % (b"x" * 100_000))]
+    (row,) = [bounded_row(row) for row in decoded_rows(STREAMS["fuzz_status"], b'{"evse_uid":"%s"}' % (b"x" * 100_000))]
     assert len(row["cic.raw"]) < bounds.RAW_KEPT + 100 and "100,015 characters" in row["cic.raw"]
     assert row["evse_uid"] == "x" * 100_000
 
@@ -205,8 +205,8 @@ def test_a_shared_text_is_counted_in_each_cell(monkeypatch):
 
 def test_a_header_is_compared_with_the_stream_once(monkeypatch):
     looked = []
-    faults = decode._header_faults
-    monkeypatch.setattr(decode, "_header_faults", lambda *args: looked.append(1) or faults(*args))
+    faults = decoded.header_faults
+    monkeypatch.setattr(decoded, "header_faults", lambda *args: looked.append(1) or faults(*args))
     decoded_rows(STREAMS["fuzz_csv"], costs.plain_csv(60_000))
     assert len(looked) == 1
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.read import Reading, Record, read_records
-from cic_assets.ingest.decode import decoded_row
+from cic_assets.ingest.decoded import decoded_row
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds import personal
 from cic_assets.kinds.every import parse_stream

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cic_assets.formats import plain
+from cic_assets.formats import blocks
 from cic_assets.formats.bounds import RAW_KEPT
 from cic_assets.formats.feed import Unpivot
 from cic_assets.formats.read import read_records
-from cic_assets.ingest.decode import _batches, _plain_batches, decoded_schema, plain_guard
+from cic_assets.ingest.by_columns import by_columns
+from cic_assets.ingest.decoded import batches, decoded_schema
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.stream import Stream
 from cic_assets.settings import load_settings
@@ -29,24 +30,23 @@ def exact(content: bytes, stream: Stream = STREAM) -> tuple[pa.Table, list[str]]
     """Rows, and names that are noted."""
     reading = read_records(io.BytesIO(content), stream.format, stream.record_level)
     guard = Guard(stream, reading, KEYS)
-    rows = pa.Table.from_batches(_batches(guard, "sha"), decoded_schema(stream))
+    rows = pa.Table.from_batches(batches(guard, "sha"), decoded_schema(stream))
     return rows, guard.names(reading.columns)
 
 
 def columns(content: bytes, stream: Stream = STREAM) -> tuple[pa.Table, list[str]] | None:
     """The same by columns; None where the file is not plain."""
-    found = plain_guard(io.BytesIO(content), stream, KEYS)
+    found = by_columns(io.BytesIO(content), stream, KEYS)
     if found is None:
         return None
-    table, guard = found
-    rows = pa.Table.from_batches(_plain_batches(guard, table, "sha"), decoded_schema(stream))
-    assert rows.num_rows == table.count
-    return rows, guard.names(guard.reading.columns)
+    rows = pa.Table.from_batches(found.batches("sha"), decoded_schema(stream))
+    assert rows.num_rows == found.count
+    return rows, found.guard.names(found.guard.reading.columns)
 
 
-@pytest.fixture(params=[plain._BLOCK_BYTES, 40], ids=["one block", "blocks of a line or two"])
+@pytest.fixture(params=[blocks.BLOCK_BYTES, 40], ids=["one block", "blocks of a line or two"])
 def _blocks(request, monkeypatch):
-    monkeypatch.setattr(plain, "_BLOCK_BYTES", request.param)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", request.param)
 
 
 ROW = "2026-05-01T00:00:00Z,A1,Free"
@@ -103,7 +103,7 @@ def test_plain_files_give_the_same_records(text, pack):
 )
 def test_what_needs_a_second_look_is_left_to_the_exact_reader(content):
     source = io.BytesIO(content)
-    assert plain_guard(source, STREAM, KEYS) is None and source.tell() == 0
+    assert by_columns(source, STREAM, KEYS) is None and source.tell() == 0
 
 
 @pytest.mark.parametrize(
@@ -121,11 +121,6 @@ def test_what_the_stream_file_says_of_the_form_may_need_the_exact_reader(change)
     assert columns(f"{HEADER}\n{ROW}\n".encode()) and columns(f"{HEADER}\n{ROW}\n".encode(), stream) is None
 
 
-def test_a_stream_with_personal_fields_is_read_record_by_record():
-    stream = STREAM.model_copy(update={"personal_fields": ("Note",)})
-    assert columns(f"{HEADER},Note\n{ROW},x\n".encode(), stream) is None
-
-
 SIGNS = st.sampled_from(['"', "\r", "\0", "{", "\u200b", "\ufeff", "\x1c", "\u2028", " ", "", "é", "[", "a", "1", "\t"])
 CELLS = st.lists(st.one_of(SIGNS, st.sampled_from(["Free", "A1", "2026-05-01"])), max_size=3).map("".join)
 ROWS = st.lists(st.lists(CELLS, min_size=2, max_size=4).map(",".join), max_size=6)
@@ -136,7 +131,7 @@ def test_columns_are_the_exact_readers_records_or_none(rows, end, is_ended, bloc
     """Of random rows, most of which have something odd."""
     content = end.join([HEADER, *rows]).encode() + end.encode() * is_ended
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain, "_BLOCK_BYTES", block)
+        patch.setattr(blocks, "BLOCK_BYTES", block)
         found = columns(content)
     assert found is None or found == exact(content)
 
@@ -153,6 +148,6 @@ PLAIN = st.text(st.sampled_from("abc189 \t-.é\u200b\u2028東'[{}]:\\#"), max_si
 def test_rows_without_anything_odd_are_read_by_columns(rows, end, block):
     content = end.join([HEADER, *rows]).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain, "_BLOCK_BYTES", block)
+        patch.setattr(blocks, "BLOCK_BYTES", block)
         assert (found := columns(content)) is not None
     assert found == exact(content)

@@ -8,7 +8,7 @@ import yaml
 from sqlglot.errors import SqlglotError
 
 from cic_assets.formats.read import Reading, Record, read_records
-from cic_assets.ingest.decode import decoded_row
+from cic_assets.ingest.decoded import decoded_row
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.every import parse_stream
 from cic_assets.kinds.stream import referenced_fields

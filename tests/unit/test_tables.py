@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cic_assets.formats import read as records
 from cic_assets.formats.feed import FeedFormat
 from cic_assets.formats.read import read_records
-from cic_assets.ingest.decode import decoded_row
+from cic_assets.ingest.decoded import decoded_row
 from cic_assets.ingest.personal import Guard, Keys
 from cic_assets.kinds.every import parse_stream
 from tests.unit.test_records import read, workbook

@@ -10,7 +10,7 @@ import pytest
 
 from cic_assets.facts import rated as identity
 from cic_assets.facts import reach, touch
-from cic_assets.ingest import decode, ingest, judge
+from cic_assets.ingest import by_columns, decode, decoded, ingest, judge
 from cic_assets.ingest import replace as replacing
 from cic_assets.ingest.decode import DecodeError
 from cic_assets.ingest.landing import land
@@ -188,14 +188,16 @@ def without_one_line(original):
 
 
 def lossy_decode(monkeypatch):
-    batches = decode._batches
-    monkeypatch.setattr(decode, "plain_guard", lambda *_: None)
-    monkeypatch.setattr(decode, "_batches", lambda *args: (batch.slice(1) for batch in batches(*args)))
+    batches = decoded.batches
+    monkeypatch.setattr(decode, "by_columns", lambda *_: None)
+    monkeypatch.setattr(decoded, "batches", lambda *args: (batch.slice(1) for batch in batches(*args)))
 
 
 def lossy_columns(monkeypatch):
-    batches = decode._plain_batches
-    monkeypatch.setattr(decode, "_plain_batches", lambda *args: (batch.slice(1) for batch in batches(*args)))
+    for way in (by_columns._Columns, by_columns._Shapes):
+        batches = way.batches
+        lossy = lambda *args, batches=batches: (batch.slice(1) for batch in batches(*args))  # noqa: E731
+        monkeypatch.setattr(way, "batches", lossy)
 
 
 def replace_work(monkeypatch, **functions):

@@ -145,7 +145,7 @@ def test_a_table_that_somebody_writes_between_its_two_readings_is_not_decoded(se
     landed = land(parts, status, file, FIRST).landed
     original = Path(settings.lake, landed.path)
     content = original.read_bytes()
-    look = decode.plain_guard
+    look = decode.by_columns
 
     def written_after(*given):
         found = look(*given)
@@ -157,7 +157,7 @@ def test_a_table_that_somebody_writes_between_its_two_readings_is_not_decoded(se
         monkeypatch.context() as patch,
         pytest.raises(LakeDamagedError, match=r"holds other bytes than polls\.csv had"),
     ):
-        patch.setattr(decode, "plain_guard", written_after)
+        patch.setattr(decode, "by_columns", written_after)
         decode_one(parts, status, landed)
     original.write_bytes(content)
     assert decode_one(parts, status, landed)[1] == 80_000
