@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cic_assets.calendar import next_month
 from cic_assets.facts.charge_points import charge_point_month
@@ -33,71 +34,83 @@ _POINT = [
     ("authority_id", pa.string()),
     ("power_class", pa.string()),
 ]
+_WORDS = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
 # How many charge points a message names.
 SHOWN = 5
+# What is known of all time, once for all months of a window: each of these goes through all sessions or all edges, a
+# tenth of a county's year in half a second, which fourteen months took each.
+_OF_ALL_TIME = """
+create temporary table known_zone on commit drop as
+select charge_point_id, coalesce(min(zone) filter (where is_listed), min(zone)) as zone
+from (
+  select c.charge_point_id, s.zone, true as is_listed
+  from facts.charge_point as c join catalogue.stream as s using (stream_id)
+  union
+  select w.charge_point_id, s.zone, false
+  from facts.charge_point_word as w join catalogue.stream as s using (stream_id)
+  union
+  select c.charge_point_id, s.zone, false
+  from facts.charging_session as c join catalogue.stream as s using (stream_id)
+) as said
+group by 1;
+
+create temporary table known_first on commit drop as
+select charge_point_id, min(first_at) as first_at
+from (
+  select charge_point_id, min(first_event_at) as first_at from facts.charge_point_word group by 1
+  union all
+  select charge_point_id, min(started_at) from facts.charging_session group by 1
+) as words
+group by 1;
+
+create temporary table known_owner on commit drop as
+select charge_point_id, min(provider_id) as provider_id, min(authority_id) as authority_id
+from (
+  select distinct w.charge_point_id, split_part(w.charge_point_id, '/', 1) as provider_id, s.authority_id
+  from facts.charge_point_word as w join catalogue.stream as s using (stream_id)
+  union all
+  select distinct charge_point_id, provider_id, authority_id from facts.charging_session
+) as found
+group by 1;
+
+create temporary table known_until on commit drop as
+select provider_id, date_trunc('month', max(last_date))::date as month_date
+from (
+  select provider_id, max(start_date) as last_date from facts.charging_session group by 1
+  union all
+  select provider_id, max(status_date) from facts.charge_point_status_day group by 1
+) as days
+group by 1;
+
+create temporary table known_removed on commit drop as
+select distinct charge_point_id from facts.charge_point_word where last_state = 'REMOVED';
+
+analyze known_zone;
+analyze known_first;
+analyze known_owner;
+analyze known_removed
+"""
 # The registry at a month's end by the authority's clock: what locations streams list, and of providers without any,
 # what their feeds spoke of, until the last month in which they spoke. A charge point whose last word before the end
 # is REMOVED has left it.
 _KNOWN = """
-with zones as (
-  select charge_point_id, coalesce(min(zone) filter (where is_listed), min(zone)) as zone
-  from (
-    select c.charge_point_id, s.zone, true as is_listed
-    from facts.charge_point as c join catalogue.stream as s using (stream_id)
-    union
-    select w.charge_point_id, s.zone, false
-    from facts.charge_point_word as w join catalogue.stream as s using (stream_id)
-    union
-    select c.charge_point_id, s.zone, false
-    from facts.charging_session as c join catalogue.stream as s using (stream_id)
-  ) as said
-  group by 1
-),
-ends as (
-  select charge_point_id, (%(end)s::date::timestamp at time zone zone) as end_at from zones
+with ends as (
+  select charge_point_id, (%(end)s::date::timestamp at time zone zone) as end_at from known_zone
 ),
 declared as (
   select charge_point_id, provider_id, authority_id, valid_from, valid_to, ended_at,
     min(valid_from) over (partition by charge_point_id) as first_from
   from facts.charge_point
 ),
-spoken as (
-  select charge_point_id, min(first_at) as first_at
-  from (
-    select charge_point_id, min(first_event_at) as first_at from facts.charge_point_word group by 1
-    union all
-    select charge_point_id, min(started_at) from facts.charging_session group by 1
-  ) as words
-  group by 1
-),
-owners as (
-  select charge_point_id, min(provider_id) as provider_id, min(authority_id) as authority_id
-  from (
-    select distinct w.charge_point_id, split_part(w.charge_point_id, '/', 1) as provider_id, s.authority_id
-    from facts.charge_point_word as w join catalogue.stream as s using (stream_id)
-    union all
-    select distinct charge_point_id, provider_id, authority_id from facts.charging_session
-  ) as found
-  group by 1
-),
-heard_until as (
-  select provider_id, date_trunc('month', max(last_date))::date as month_date
-  from (
-    select provider_id, max(start_date) as last_date from facts.charging_session group by 1
-    union all
-    select provider_id, max(status_date) from facts.charge_point_status_day group by 1
-  ) as days
-  group by 1
-),
 registry as (
   -- The first version holds since the first word, if that came before it.
   select d.charge_point_id, d.provider_id, d.authority_id,
     case when d.valid_from = d.first_from then least(d.valid_from, s.first_at) else d.valid_from end as valid_from,
     d.valid_to, d.ended_at
-  from declared as d left join spoken as s using (charge_point_id)
+  from declared as d left join known_first as s using (charge_point_id)
   union all
   select o.charge_point_id, o.provider_id, o.authority_id, s.first_at, null, null
-  from owners as o join spoken as s using (charge_point_id) join heard_until as h using (provider_id)
+  from known_owner as o join known_first as s using (charge_point_id) join known_until as h using (provider_id)
   where h.month_date >= %(start)s
     and not exists (select from facts.charge_point as c where c.provider_id = o.provider_id)
 ),
@@ -111,7 +124,7 @@ last_words as (
     select w.charge_point_id, w.connector_id, w.last_event_at, w.last_state, w.arrived_at, w.source_file, w.source_line
     from facts.charge_point_word as w join ends as e using (charge_point_id)
     where w.last_event_at < e.end_at and w.last_state is not null and w.charge_point_id in (
-      select charge_point_id from facts.charge_point_word where last_state = 'REMOVED'
+      select charge_point_id from known_removed
       union select charge_point_id from late where last_state = 'REMOVED'
     )
     union all
@@ -177,30 +190,30 @@ def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
     zones = {stream.zone for stream in parts.streams if isinstance(stream, StatusStream)}
     found: list[pa.Table] = []
     carried: list[tuple[dt.date, str]] = []
-    for month in window.periods:
-        known, activity = _month(parts, month, zones)
-        carried += [(month, str(row[1])) for row in activity if row[-1] and not row[-2]]
-        words = [("is_heard", pa.bool_()), ("is_online", pa.bool_())]
+    for known, activity in _months(parts, window.periods, zones):
+        silent = activity.filter(pc.field("is_online") & ~pc.field("is_heard"))
+        carried += zip(silent["month_date"].to_pylist(), silent["charge_point_id"].to_pylist(), strict=True)
         with parts.staging() as scratch:
-            frames = [
-                hand_over(parts.spark, _table(known, _POINT), scratch),
-                hand_over(parts.spark, _table(activity, [*_POINT, *words]), scratch),
-            ]
+            frames = [hand_over(parts.spark, table, scratch) for table in (known, activity)]
             # Counts per provider, authority and power class: few, however many charge points there are.
             found.append(charge_point_month(*frames).toArrow())
     return Computed({MONTH: rows_of(pa.concat_tables(found))}, findings=(online_were_heard(carried),))
 
 
-def _month(parts: Parts, month: dt.date, zones: set[str]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    """(charge points in the registry at the month's end, those with a word or a state in it), each with the month."""
-    following = next_month(month)
-    late = [word for zone in sorted(zones) for word in _late_words(parts, following, zone)]
-    values: dict[str, object] = {"start": month, "end": following}
-    for place, name in enumerate(("late_points", "late_connectors", "late_at", "late_states")):
-        values[name] = [word[place] for word in late]
+def _months(parts: Parts, months: Sequence[dt.date], zones: set[str]) -> list[tuple[pa.Table, pa.Table]]:
+    """Of each month: charge points in the registry at its end, and those with a word or a state in it."""
+    values = []
+    for month in months:
+        late = [word for zone in sorted(zones) for word in _late_words(parts, next_month(month), zone)]
+        names = ("late_points", "late_connectors", "late_at", "late_states")
+        columns = {name: [word[place] for word in late] for place, name in enumerate(names)}
+        values.append({"start": month, "end": next_month(month), **columns})
     with parts.warehouse.transaction() as connection:
-        known = [(month, *row) for row in connection.execute(_KNOWN, values).fetchall()]
-        return known, [(month, *row) for row in connection.execute(_ACTIVITY, values).fetchall()]
+        connection.execute(_OF_ALL_TIME)
+        return [
+            (_table(connection, _KNOWN, said, _POINT), _table(connection, _ACTIVITY, said, _POINT + _WORDS))
+            for said in values
+        ]
 
 
 def _late_words(parts: Parts, following: dt.date, zone: str) -> list[tuple[str, str, dt.datetime, str]]:
@@ -234,8 +247,12 @@ def _late_words(parts: Parts, following: dt.date, zone: str) -> list[tuple[str, 
     return [(row["charge_point_id"], row["connector_id"], row["at"], row["state"]) for row in rows]
 
 
-def _table(rows: list[tuple[object, ...]], fields: list[tuple[str, pa.DataType]]) -> pa.Table:
+def _table(
+    connection: Connection, query: str, values: Mapping[str, object], fields: Sequence[tuple[str, pa.DataType]]
+) -> pa.Table:
+    """What a query finds, behind its month."""
     schema = pa.schema(fields)
+    rows = ((values["start"], *row) for row in connection.execute(query, values))
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from cic_assets.facts.charge_point_months import _KNOWN
+from cic_assets.facts.charge_point_months import _KNOWN, _OF_ALL_TIME
 from cic_assets.facts.touch import _longest_silence
 from cic_assets.kinds.every import parse_stream
 from cic_assets.streams.register import register_streams
@@ -51,6 +51,7 @@ def month_of(settings, month):
     following = (month + dt.timedelta(days=31)).replace(day=1)
     late = {f"late_{name}": [] for name in ("points", "connectors", "at", "states")}
     with connect(settings) as connection:
+        connection.execute(_OF_ALL_TIME)
         rows = connection.execute(_KNOWN, {"start": month, "end": following, **late}).fetchall()
     return sorted((point, provider, authority) for point, provider, authority, _ in rows)
 

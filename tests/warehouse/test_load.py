@@ -218,3 +218,50 @@ def test_nothing_is_copied_while_a_lock_is_held(settings, locking):
     ):
         connection.execute(locking)
         stage_rows(connection, "facts.charging_session_day", arrow_rows([]))
+
+
+TEXTS = [
+    "",
+    "NULL",
+    "null",
+    "\\N",
+    "a,b",
+    'say "x"',
+    "back\\slash",
+    "two\nlines\r\n",
+    "{}",
+    "é 東",
+    " ",
+    None,
+    "\\",
+    '"',
+]
+MOMENT = dt.datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=dt.UTC)
+
+
+def test_values_of_every_type_arrive_as_they_are(settings):
+    count = len(TEXTS)
+    lists = [[text] for text in TEXTS[:-2]] + [TEXTS, []]
+    columns = {
+        "word": (pa.array(TEXTS, pa.string()), "text"),
+        "words": (pa.array([None, *lists[1:]], pa.list_(pa.string())), "text[]"),
+        "amount": (pa.array([Decimal("-0.0001"), Decimal("12345678901234.5000")] * (count // 2), pa.decimal128(22, 4)),
+                   "numeric"),
+        "number": (pa.array([None, -(2**63)] * (count // 2), pa.int64()), "bigint"),
+        "share": (pa.array([0.1, 1e-300] * (count // 2), pa.float64()), "double precision"),
+        "is_so": (pa.array([True, None] * (count // 2)), "boolean"),
+        "day": (pa.array([dt.date(1970, 1, 1), dt.date(9999, 12, 31)] * (count // 2)), "date"),
+        "moment": (pa.array([MOMENT, None] * (count // 2), pa.timestamp("us", tz="UTC")), "timestamptz"),
+        "clock": (pa.array([MOMENT.replace(tzinfo=None)] * count, pa.timestamp("us")), "timestamp"),
+        "nothing": (pa.nulls(count), "text"),
+    }  # fmt: skip
+    table = pa.table({name: values for name, (values, _) in columns.items()})
+    with connect(settings) as connection:
+        said = ", ".join(f"{name} {kind}" for name, (_, kind) in columns.items())
+        connection.execute(f"create table public.every ({said})".encode())
+        # A piece that begins within a table has its lists behind others.
+        for rows in (table, table.slice(3, 4)):
+            staged = stage_rows(connection, "public.every", arrow_rows(rows))
+            found = connection.execute(f"select {', '.join(columns)} from {staged.table}".encode()).fetchall()
+            assert found == [tuple(row.values()) for row in rows.to_pylist()]
+            connection.execute(f"drop table {staged.table}".encode())
