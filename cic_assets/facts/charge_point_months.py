@@ -78,7 +78,7 @@ select provider_id, date_trunc('month', max(last_date))::date as month_date
 from (
   select provider_id, max(start_date) as last_date from facts.charging_session group by 1
   union all
-  select provider_id, max(status_date) from facts.charge_point_status_day group by 1
+  select provider_id, max(status_date) from facts.network_status_day group by 1
 ) as days
 group by 1;
 

@@ -13,6 +13,7 @@ from cic_assets.facts import outcome
 from cic_assets.facts.expected import expected_check
 from cic_assets.facts.fact import Computed, Fact, Table
 from cic_assets.facts.finding import Check, Finding
+from cic_assets.facts.network_days import renew_status_days
 from cic_assets.facts.rated import registered
 from cic_assets.facts.status import READ, SECONDS, STATUS_DAY, STATUS_FACTS, Feed, status_facts
 from cic_assets.facts.status_edges import (
@@ -92,7 +93,7 @@ def _makes_stale(parts: Parts, window: Window, computed: Computed) -> set[tuple[
 def _providers(connection: Connection, window: Window) -> set[str]:
     """Whose rows stand in the window."""
     rows = connection.execute(
-        "select distinct provider_id from facts.charge_point_status_day where status_date >= %s and status_date < %s",
+        "select distinct provider_id from facts.network_status_day where status_date >= %s and status_date < %s",
         [window.start, window.end],
     ).fetchall()
     return {row[0] for row in rows}
@@ -235,5 +236,6 @@ CHARGE_POINT_STATUS = Fact(
     audit=audit,
     kind=KIND,
     makes_stale=_makes_stale,
+    then=renew_status_days,
     look=_look,
 )

@@ -13,6 +13,7 @@ from cic_assets.facts import outcome
 from cic_assets.facts.expected import expected_check
 from cic_assets.facts.fact import Computed, Fact, Table
 from cic_assets.facts.finding import Check, Finding
+from cic_assets.facts.network_days import renew_session_days
 from cic_assets.facts.rated import aliases_of, registered
 from cic_assets.facts.ratings import renew_ratings
 from cic_assets.facts.sessions import SESSION_DAY as SESSION_DAY_ROWS
@@ -27,6 +28,7 @@ from cic_assets.lake.rows import Rows, bring_back, choose, pieces, total, union
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger.periods import Window
 from cic_assets.parts import Parts
+from cic_assets.warehouse.connect import Connection
 
 KIND = "sessions"
 # What a pass takes for each accepted row of its window, at most; so a range of years is several passes.
@@ -150,6 +152,11 @@ def _look(parts: Parts, window: Window, computed: Computed) -> Sequence[Finding]
     return [reused_ids(computed.rows[SESSION])]
 
 
+def _then(connection: Connection, window: Window) -> None:
+    renew_session_days(connection, window)
+    renew_ratings(connection)
+
+
 CHARGING_SESSION = Fact(
     name=SESSIONS,
     asset="session_facts",
@@ -179,6 +186,6 @@ CHARGING_SESSION = Fact(
     ),
     audit=audit,
     kind=KIND,
-    then=renew_ratings,
+    then=_then,
     look=_look,
 )

@@ -53,7 +53,7 @@ def _nothing(*_: object) -> tuple[()]:
     return ()
 
 
-def _unchanged(connection: Connection) -> None:
+def _unchanged(connection: Connection, window: Window) -> None:
     """Nothing else belongs to the swap's transaction."""
 
 
@@ -89,7 +89,7 @@ class Fact:
     kind: str | None = None
     demand: Callable[[Parts, Window], object] = _nothing
     makes_stale: Callable[[Parts, Window, Computed], Iterable[tuple[str, dt.date]]] = _nothing
-    then: Callable[[Connection], None] = _unchanged
+    then: Callable[[Connection, Window], None] = _unchanged
     look: Callable[[Parts, Window, Computed], Sequence[Finding]] = _nothing
 
     def window(self, start: dt.date, end: dt.date) -> Window:

@@ -302,7 +302,7 @@ def silent_since(connection: Connection, providers: Iterable[str], first: dt.dat
         " from (select max(last_date) as last_date from ("
         " select provider_id, max(start_date) as last_date from facts.charging_session"
         " where provider_id = any(%(ids)s) and start_date < %(first)s group by 1 union all"
-        " select provider_id, max(status_date) from facts.charge_point_status_day"
+        " select provider_id, max(status_date) from facts.network_status_day"
         " where provider_id = any(%(ids)s) and status_date < %(first)s group by 1"
         ") as words group by provider_id) as lasts",
         {"ids": list(providers), "first": first},

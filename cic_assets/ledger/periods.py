@@ -159,7 +159,7 @@ def swap_window(
     touch_id: int,
     tables: Mapping[str, tuple[str, Rows]],
     makes_stale: Iterable[tuple[str, dt.date]] = (),
-    then: Callable[[Connection], None] = lambda connection: None,
+    then: Callable[[Connection, Window], None] = lambda connection, window: None,
     spared: Collection[tuple[str, dt.date]] = (),
 ) -> None:
     """Replaces the rows of start <= date < end in several tables at once; marts that read them are due from then on.
@@ -199,7 +199,7 @@ def swap_window(
             if gone.rowcount or rows.head(1).num_rows:
                 changed.append(table)
         mark_stale(connection, window.fact, makes_stale)
-        then(connection)
+        then(connection, window)
         touch_readers(connection, changed, window.periods)
         _note_computed(connection, window, touch_id, {day for _, day in spared})
 

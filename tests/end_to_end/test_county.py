@@ -22,6 +22,7 @@ from cic_assets.streams.load import load_streams
 from cic_assets.warehouse import embedded
 from tests.doors import connect
 from tests.end_to_end.steps import run_days, run_facts, run_ingest
+from tests.network_days import differences
 
 # The autumn change of clocks (25 October) is in it; 14 charge points: one appears, one is removed, one moves.
 LAST = dt.date(2026, 11, 1)
@@ -168,6 +169,13 @@ def true_sessions(county: Run) -> dict[tuple[str, str], tuple[str, tuple]]:
         )
         for row in county.truth("sessions")
     }  # fmt: skip
+
+
+def test_days_of_networks_are_the_sums_of_their_charge_points(county):
+    assert differences(county.settings) == []
+    with connect(county.settings) as connection:
+        known = "select count(*) from facts.network_status_day union all select count(*) from facts.network_session_day"
+        assert all(rows > 20 for (rows,) in connection.execute(known))
 
 
 def test_sessions_of_clean_feeds_are_those_that_took_place(clean):

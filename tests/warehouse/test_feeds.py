@@ -10,8 +10,10 @@ import yaml
 from dagster import AssetCheckKey, DagsterInstance, build_sensor_context
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
+from cic_assets.facts.network_days import renew_status_days
 from cic_assets.ingest.feeds import ALIVE, ARRIVING, KNOWN, feed_states
 from cic_assets.kinds.every import parse_stream
+from cic_assets.ledger.periods import Window
 from cic_assets.orchestrate.assets.keys import accepted_key
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.sensors import build_sensors
@@ -51,6 +53,8 @@ def put_days(settings, last, days, points=5, reports_use=True, **seconds):
                 for number in range(days)
             ],
         )
+        first = last - (days - 1) * DAY
+        renew_status_days(connection, Window("charge_point_status", first, last + DAY, monthly=False))
 
 
 def test_a_feed_that_delivers_nothing_is_red_by_what_it_promised(settings):

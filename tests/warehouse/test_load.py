@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import psycopg
 import pyarrow as pa
 import pytest
 
+from cic_assets.facts.network_days import renew_session_days
 from cic_assets.lake.rows import rows_of as arrow_rows
 from cic_assets.ledger.periods import Window, WindowLostError, claim_window, swap_window
 from cic_assets.orchestrate.doors import set_up, warehouse_of
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.load import LockedBeforeCopyError, stage_rows
 from tests.doors import connect
+from tests.network_days import differences
 
 JANUARY = Window("charging_session", dt.date(2026, 1, 1), dt.date(2026, 2, 1), monthly=True)
 
@@ -74,6 +77,23 @@ def test_what_is_spared_stays_and_is_due_and_the_rest_is_replaced(settings):
     assert rows_of(settings, due) == []
 
 
+def test_sums_are_swapped_with_their_days_and_spared_with_them(settings):
+    claim_window(warehouse_of(settings), JANUARY, "a")
+    tables = {"facts.charging_session_day": ("start_date", arrow_rows(day_rows(1, 2)))}
+    swap_window(warehouse_of(settings), JANUARY, "a", 0, tables, then=renew_session_days)
+    total = "select sum(energy_kwh_total), sum(charge_point_count) from facts.network_session_day"
+    assert differences(settings) == [] and rows_of(settings, total) == [(3, 2)]
+    tables = {"facts.charging_session_day": ("start_date", arrow_rows(day_rows(2, 3, energy="9")))}
+    spared = {("s", dt.date(2026, 1, 2))}
+    swap_window(warehouse_of(settings), JANUARY, "a", 0, tables, then=renew_session_days, spared=spared)
+    assert differences(settings) == [] and rows_of(settings, total) == [(Decimal("10.5"), 2)]
+    # A day beyond the window is not its business.
+    with connect(settings) as connection:
+        connection.execute("delete from facts.charging_session_day")
+        renew_session_days(connection, replace(JANUARY, end=dt.date(2026, 1, 3)))
+    assert rows_of(settings, total) == [(9, 1)] and differences(settings)
+
+
 def test_a_run_that_lost_its_window_changes_nothing(settings):
     claim_window(warehouse_of(settings), JANUARY, "old")
     swap(settings, "old", day_rows(1))
@@ -128,6 +148,7 @@ def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings
     old = """
         drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival;
         drop table quality.outcome cascade;
+        drop table facts.network_status_day, facts.network_session_day cascade;
         drop table catalogue.portion;
         alter table quality.quarantine drop column portion;
         alter table quality.delivery drop column portion;

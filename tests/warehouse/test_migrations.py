@@ -21,6 +21,7 @@ from cic_assets.warehouse.connect import Connection, WarehouseError
 from cic_assets.warehouse.migrate import OtherSchemaError, read_migrations
 from tests.conftest import admin
 from tests.doors import connect
+from tests.network_days import differences
 from tests.warehouse.release_0_3_0.make_dump import DUMP
 
 MIGRATIONS = PACKAGE / "warehouse" / "schema"
@@ -195,6 +196,7 @@ def test_a_warehouse_of_0_3_0_upgrades_and_loses_and_computes_nothing(old):
     # Values; what is stale; by whom and when a period was computed; with which stream file an arrival was ingested.
     assert rows(old, columns_of(before)) == before
     assert one(old, "select array_agg(session_id) from facts.charging_session where not is_counted") == ["S5"]
+    assert differences(old) == [] and one(old, "select count(*) from facts.network_status_day") == 12
     # Of warehouses of before nobody knows how old the marts are.
     assert one(old, "select bool_and(built_touch_id is null) from catalogue.mart_period") is True
     after = rows(old)
@@ -215,6 +217,7 @@ def test_a_fresh_warehouse_and_upgraded_ones_have_the_same_schema(old, settings,
     with connect(settings) as connection:
         connection.execute("drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival")
         connection.execute("drop table quality.outcome cascade")
+        connection.execute("drop table facts.network_status_day, facts.network_session_day cascade")
         connection.execute("drop table catalogue.portion")
         for table in ("quality.quarantine", "quality.delivery"):
             connection.execute(f"alter table {table} drop column portion")
