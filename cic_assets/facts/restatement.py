@@ -34,6 +34,7 @@ from cic_assets.facts.timeline import (
     words_of,
 )
 from cic_assets.kinds.vocabulary import NEVER_EXPIRE, STATES
+from cic_assets.lake.rows import group_number
 
 
 def affected_months(changed: DataFrame, accepted: DataFrame, mine: Collection[dt.date]) -> list[dt.date]:
@@ -103,6 +104,7 @@ def affected_spans(
     feed_first: dt.datetime,
     horizon: dt.datetime,
     groups: int = 1,
+    passes: int = 1,
 ) -> list[tuple[dt.date, dt.date]]:
     """Local days, as (first, last), whose seconds or flags may differ once entries of timelines went and came.
 
@@ -124,7 +126,8 @@ def affected_spans(
         silence: the longest that any feed of these charge points is believed; None for ever.
         feed_first: from when the feed covers time.
         horizon: nothing after it has been computed or can be said yet.
-        groups: of charge points, that are looked at one after the other.
+        groups: of charge points, each of which is one table in memory.
+        passes: into which the groups are put, one after the other: the engine holds all rows of one.
     """
     sides = ((removed, REMOVED), (added, ADDED), (known, KNOWN))
     frames = [frame.select(*ENTRY_COLUMNS, F.lit(side).alias("side")) for frame, side in sides]
@@ -136,8 +139,12 @@ def affected_spans(
         return _spans(table, reach)
 
     entries = frames[0].unionByName(frames[1]).unionByName(frames[2])
-    rows = in_groups(entries, kernel, _SPANS, groups).toArrow().to_pylist()
-    return sorted({(row["first"], row["last"]) for row in rows})
+    spans: set[tuple[dt.date, dt.date]] = set()
+    for number in range(passes):
+        mine = entries.where(F.pmod(group_number(groups), F.lit(passes)) == number) if passes > 1 else entries
+        rows = in_groups(mine, kernel, _SPANS, groups).toArrow().to_pylist()
+        spans |= {(row["first"], row["last"]) for row in rows}
+    return sorted(spans)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ SESSIONS = "charging_session"
 STATUS = "charge_point_status"
 CHARGE_POINTS = "charge_point_month"
 Touched = set[tuple[str, dt.date]]
+# What the engine holds of each entry of which two timelines are compared: 780 measured on 19 million.
+BYTES_PER_COMPARED = 1_000
 # What is read of the lake before a change, so that polls find the ones before them; what is older stands in edges.
 LOOKBACK = dt.timedelta(days=3)
 # What the registry takes for each accepted row of locations: twice the 19,000 measured on 132,000.
@@ -205,7 +207,9 @@ def _compared(
         with parts.warehouse.transaction() as connection:
             names, silence = aliases(connection), _longest_silence(connection, stream)
             points = with_aliases(names, sorted(changed))
-            known = _known_since(connection, parts, changed_at.date() - LOOKBACK, points, staging)
+            streams, first = _speaking(connection, stream, points), changed_at.date() - LOOKBACK
+            known = _known_since(connection, parts, first, streams, points, staging)
+            count = _entries_since(connection, streams, first) + removed.count_rows() + added.count_rows()
             feeds, heard = _firsts(connection, stream, [feed_first] if feed_first else []), _points(connection, points)
         canonical = alias_frame(parts.spark, names, staging)
         gone, come = (tables.hand_over(parts.spark, rows, staging) for rows in (removed, added))
@@ -219,7 +223,8 @@ def _compared(
             silence=silence,
             feed_first=feed_first or changed_at,
             horizon=horizon,
-            groups=group_count(_entries_since(parts, changed_at, removed, added)),
+            groups=group_count(count),
+            passes=1 + count * BYTES_PER_COMPARED // parts.memory_bytes,
         )
         for first, last in spans:
             days |= _days(first, last)
@@ -228,20 +233,27 @@ def _compared(
 
 def _has_words(connection: Connection, stream: StatusStream) -> bool:
     """Whether this feed, or another one that may speak of the same charge points, has accepted entries."""
+    return _entries_since(connection, _speaking(connection, stream), dt.date.min) > 0
+
+
+def _speaking(connection: Connection, stream: StatusStream, points: Iterable[str] = ()) -> list[str]:
+    """The feed, and others that may speak of the same charge points: those of the points' providers, and hubs'."""
+    providers = {stream.provider.id, *(point.partition("/")[0] for point in points)}
+    rows = connection.execute(
+        "select stream_id from catalogue.stream where stream_id = %s or provider_id = any(%s) or is_hub or %s",
+        [stream.id, sorted(providers), stream.is_hub],
+    ).fetchall()
+    return sorted({stream.id, *(row[0] for row in rows)})
+
+
+def _entries_since(connection: Connection, streams: Sequence[str], first: dt.date) -> int:
+    """How many accepted entries some feeds have from a date on."""
     row = connection.execute(
-        "select exists (select from catalogue.stream_entry join catalogue.stream as s using (stream_id)"
-        " where s.stream_id = %s or s.provider_id = %s or s.is_hub or %s)",
-        [stream.id, stream.provider.id, stream.is_hub],
+        "select coalesce(sum(entry_count), 0) from catalogue.stream_entry"
+        " where stream_id = any(%s) and event_date >= %s",
+        [list(streams), first],
     ).fetchone()
-    return bool(row and row[0])
-
-
-def _entries_since(parts: Parts, changed_at: dt.datetime, removed: Rows, added: Rows) -> int:
-    """How many entries are read to tell what a change reaches."""
-    first = changed_at.date() - LOOKBACK
-    counts = tables.entry_counts(parts.lake, "status")
-    there = sum(count for date, count in counts.items() if date >= first)
-    return there + int(removed.count_rows()) + int(added.count_rows())
+    return int(row[0]) if row else 0
 
 
 def values_of(rows: Rows, column: str) -> list[Any]:
@@ -254,16 +266,22 @@ def _first(rows: Rows, column: str) -> dt.datetime | None:
     return found
 
 
-def _known_since(connection: Connection, parts: Parts, first: dt.date, points: list[str], staging: Lake) -> DataFrame:
-    """The entries since a date, and edges in place of what is older, as far as edges are not old themselves.
+def _known_since(
+    connection: Connection, parts: Parts, first: dt.date, streams: Sequence[str], points: Sequence[str], staging: Lake
+) -> DataFrame:
+    """Some charge points' entries since a date, and edges in place of what is older, as far as those are not old.
 
     Without the poll before, a poll reaches further than it does: too many days are made stale, never too few.
     """
+    from pyspark.sql import functions as F
+
     is_old = min(touches(connection, EDGES), default=first) < first
-    recent = parts.accepted("status", first).select(*ENTRY_COLUMNS)
+    recent = parts.accepted("status", first).where(F.col("stream_id").isin(list(streams)))
+    changed = tables.hand_over(parts.spark, pa.table({"charge_point_id": pa.array(points, pa.string())}), staging)
+    recent = recent.join(changed, "charge_point_id", "left_semi").select(*ENTRY_COLUMNS)
     if is_old:
         return recent
-    older = edges_before(connection, first, points)
+    older = edges_before(connection, first, list(points))
     return recent.unionByName(tables.hand_over(parts.spark, older, staging).select(*ENTRY_COLUMNS))
 
 

@@ -1,7 +1,8 @@
 """A simulated county from raw files to marts, as `cic` runs it, in one process: what each stage takes, as JSON.
 
-python -m tests.bench.ours FOLDER FACTS: files of `tests/bench/speed.py:county`, and a folder for the facts as Parquet.
-The home that the environment names is made, and its server is stopped at the end.
+python -m tests.bench.ours year|day FOLDER FACTS: files of `tests/bench/speed.py:county`, and a folder for the facts as
+Parquet. `year` is all but the files of the last day on which some arrived, `day` are those, on top, in a new process:
+each feed's last week. The home that the environment names is made; its server goes on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tests.doors import connect
 # Of the simulated counties; facts go on to yesterday, all of it unreported.
 LAST_DAY = dt.date(2026, 10, 31)
 STATUS_DAYS, SESSIONS = "status_days", "sessions"
+YEAR, DAY = "year", "day"
 # What is compared with the facts that were made by hand.
 FACTS = {
     STATUS_DAYS: "select charge_point_id, status_date, available_seconds, blocked_seconds, charging_seconds,"
@@ -65,8 +67,16 @@ class Stages:
         )
 
 
-def run(folder: Path, settings: Settings, facts: Path) -> dict[str, dict[str, float]]:
-    """Lands, ingests and computes all; the facts stay as Parquet in `facts`."""
+def files_of(folder: Path, which: str) -> list[tuple[Path, str, dt.datetime]]:
+    """(file, stream, moment of arrival) of the year or of the day on top of it."""
+    listed = json.loads((folder / "files.json").read_text())
+    files = [(folder / name, stream, dt.datetime.fromisoformat(arrived_at)) for name, stream, arrived_at in listed]
+    last = max(moment.date() for *_, moment in files)
+    return [each for each in files if (each[2].date() == last) == (which == DAY)]
+
+
+def run(which: str, folder: Path, settings: Settings, facts: Path) -> dict[str, dict[str, float]]:
+    """Lands, ingests and computes; after the day, the facts stay as Parquet in `facts`."""
     embedded.start(settings.home)
     stages = Stages(settings.home)
     with stages.stage("set-up and imports"):
@@ -75,8 +85,8 @@ def run(folder: Path, settings: Settings, facts: Path) -> dict[str, dict[str, fl
         with instance_of(settings) as instance:
             Runner(settings, streams, instance)
     with stages.stage("land"), opened(settings, streams.values()) as parts:
-        for name, stream, arrived_at in json.loads((folder / "files.json").read_text()):
-            land(parts, streams[stream], folder / name, dt.datetime.fromisoformat(arrived_at))
+        for file, stream, arrived_at in files_of(folder, which):
+            land(parts, streams[stream], file, arrived_at)
     with instance_of(settings) as instance:
         runner = Runner(settings, streams, instance)
         for name, work in (
@@ -87,6 +97,12 @@ def run(folder: Path, settings: Settings, facts: Path) -> dict[str, dict[str, fl
                 for report in work():
                     if report.troubles:
                         raise SystemExit(f"{report.job}: {'; '.join(report.troubles)}")
+    if which == DAY:
+        _write_facts(settings, facts)
+    return stages.found
+
+
+def _write_facts(settings: Settings, facts: Path) -> None:
     facts.mkdir(parents=True, exist_ok=True)
     with connect(settings) as connection:
         for name, query in FACTS.items():
@@ -95,16 +111,7 @@ def run(folder: Path, settings: Settings, facts: Path) -> dict[str, dict[str, fl
             rows = found.fetchall()
             columns = {column.name: [row[n] for row in rows] for n, column in enumerate(found.description)}
             pq.write_table(pa.table(columns), facts / f"{name}.parquet")
-    return stages.found
-
-
-def main(folder: Path, facts: Path) -> None:
-    settings = load_settings()
-    try:
-        print(json.dumps(run(folder, settings, facts)))
-    finally:
-        embedded.stop(settings.home)
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    print(json.dumps(run(sys.argv[1], Path(sys.argv[2]), load_settings(), Path(sys.argv[3]))))

@@ -1,10 +1,12 @@
 """How fast a county's year goes from raw files to marts, beside what the same facts take by hand, in one call.
 
 `make bench SIZE=hundredth` (or tenth, whole; ROUNDS=3). A county of clean feeds is simulated once and kept; then each
-round runs ours, DuckDB by hand and numpy by hand, one after the other, each in a process of its own. Their facts must
-be equal, or the call fails. CPU time is that of all processes, the warehouse's server among ours. With Java on the PATH
-one day's status is computed by Apache Spark too, in a process of its own as a job per day would be, times the days.
-What was measured stays in `.cic/bench/figures.json`; from two sizes on, the exponent of growth is said.
+round runs ours, DuckDB by hand and numpy by hand, one after the other, each in a process of its own; ours in two, of
+which the second brings one more day of arrivals to what is there. Their facts must be equal, or the call fails. CPU
+time is that of all processes, the warehouse's server among ours. On what the first round has left, dashboards' queries
+are timed, and the memory of the platform that waits. With Java on the PATH one day's status is computed by Apache Spark
+too, in a process of its own as a job per day would be, times the days. What was measured stays in
+`.cic/bench/figures.json`; from two sizes on, the exponent of growth is said.
 """
 
 from __future__ import annotations
@@ -28,13 +30,15 @@ import pyarrow.parquet as pq
 from cic_assets.settings import PROJECT
 from cic_assets.simulate import simulate
 from cic_assets.warehouse import embedded
-from tests.bench.ours import FACTS, LAST_DAY, STATUS_DAYS
-from tests.bench.processes import Cost, run
+from tests.bench import queries
+from tests.bench.ours import DAY, FACTS, LAST_DAY, STATUS_DAYS, YEAR
+from tests.bench.processes import Cost, idle_memory, run
 
 # Charge points of each of the five providers; a county has 5,000.
 SIZES = {"tiny": 2, "hundredth": 10, "tenth": 100, "whole": 1_000}
 DAYS = {"tiny": 40}
 OURS, DUCKDB, NUMPY, SPARK = "ours", "DuckDB by hand", "numpy by hand", "Apache Spark, a job a day"
+ONE_DAY, QUERIES, IDLE = "one day on top", "queries", "idle"
 # What each makes of the same files.
 MAKES = {DUCKDB: tuple(FACTS), NUMPY: (STATUS_DAYS,)}
 
@@ -81,19 +85,23 @@ class Round:
     stages: Mapping[str, Mapping[str, float]]
 
 
-def rounds(size: County, count: int, scratch: Path) -> Iterator[tuple[str, Round]]:
-    """Each way in turn, `count` times; after the first of all, their facts are compared."""
+def rounds(size: County, count: int, scratch: Path, beside: dict[str, Any]) -> Iterator[tuple[str, Round]]:
+    """Each way in turn, `count` times; after the first of all, their facts are compared.
+
+    `beside`: gets what is measured once of what ours has made.
+    """
     for number in range(count):
         facts = {name: scratch / name.split()[0] for name in (OURS, *MAKES)}
         home = scratch / f"home{number}"
         try:
-            command = [sys.executable, "-m", "tests.bench.ours", str(size.folder), str(facts[OURS])]
-            cost, said = run(command, _environment(home))
+            both = [_ours(which, size, home, facts[OURS]) for which in (YEAR, DAY)]
+            if not number:
+                beside[QUERIES] = queries.latencies(home)
+                beside[IDLE] = idle_memory(home, _environment(home))
         finally:
             embedded.delete(home)
-        stages = json.loads(said.splitlines()[-1])
-        server = sum(stage["server_cpu"] for stage in stages.values())
-        yield OURS, Round(Cost(cost.cpu + server, cost.wall, cost.peak), stages)
+        yield OURS, Round(_sum(*(each.cost for each in both)), both[0].stages)
+        yield ONE_DAY, both[1]
         for name in MAKES:
             way = name.split()[0].lower()
             facts[name].mkdir(exist_ok=True)
@@ -101,6 +109,18 @@ def rounds(size: County, count: int, scratch: Path) -> Iterator[tuple[str, Round
             yield name, Round(run(command)[0], {})
         if not number:
             compare(facts)
+
+
+def _ours(which: str, size: County, home: Path, facts: Path) -> Round:
+    command = [sys.executable, "-m", "tests.bench.ours", which, str(size.folder), str(facts)]
+    cost, said = run(command, _environment(home))
+    stages = json.loads(said.splitlines()[-1])
+    server = sum(stage["server_cpu"] for stage in stages.values())
+    return Round(Cost(cost.cpu + server, cost.wall, cost.peak), stages)
+
+
+def _sum(one: Cost, other: Cost) -> Cost:
+    return Cost(one.cpu + other.cpu, one.wall + other.wall, max(one.peak, other.peak))
 
 
 def _environment(home: Path) -> dict[str, str]:
@@ -167,7 +187,9 @@ def spark_day(size: County, scratch: Path) -> Cost | None:
         embedded.delete(home)
 
 
-def report(size: str, data: County, found: Mapping[str, Sequence[Round]], spark: Cost | None) -> dict[str, Any]:
+def report(
+    size: str, data: County, found: Mapping[str, Sequence[Round]], beside: Mapping[str, Any], spark: Cost | None
+) -> dict[str, Any]:
     """Prints what was measured; what is kept of it."""
 
     def middle(name: str, what: str) -> float:
@@ -180,19 +202,24 @@ def report(size: str, data: County, found: Mapping[str, Sequence[Round]], spark:
     kept: dict[str, Any] = {"county": {**asdict(data), "folder": size}}
     for name in found:
         cpu, wall, peak = (middle(name, what) for what in ("cpu", "wall", "peak"))
-        ratio = f"{middle(OURS, 'cpu') / cpu:9.1f} ×" if name != OURS else ""
+        ratio = f"{middle(OURS, 'cpu') / cpu:9.1f} ×" if name in MAKES else ""
         print(f"{name:28}{cpu:9.1f}{wall:9.1f}{peak / 2**20:10,.0f}{data.records / cpu:15,.0f}{ratio:>10}")
         kept[name] = {"cpu": cpu, "wall": wall, "peak": peak}
     if spark is not None:
         cpu = spark.cpu * data.days
         print(f"{SPARK:28}{cpu:9,.0f}   ({spark.cpu:.1f} for one, × {data.days}){middle(OURS, 'cpu') / cpu:20.3f} ×")
         kept[SPARK] = {"cpu": cpu}
-    print(f"\n{'stages of ours':28}{'CPU s':>9}{'server':>9}{'wall s':>9}")
-    for stage in found[OURS][0].stages:
-        three = [median(each.stages[stage][what] for each in found[OURS]) for what in ("cpu", "server_cpu", "wall")]
-        print(f"{stage:28}{three[0]:9.1f}{three[1]:9.1f}{three[2]:9.1f}")
-        kept[OURS][stage] = dict(zip(("cpu", "server_cpu", "wall"), three, strict=True))
-    return kept
+    for name in (OURS, ONE_DAY):
+        print(f"\n{f'stages of {name}':28}{'CPU s':>9}{'server':>9}{'wall s':>9}")
+        for stage in found[name][0].stages:
+            three = [median(each.stages[stage][what] for each in found[name]) for what in ("cpu", "server_cpu", "wall")]
+            print(f"{stage:28}{three[0]:9.1f}{three[1]:9.1f}{three[2]:9.1f}")
+            kept[name][stage] = dict(zip(("cpu", "server_cpu", "wall"), three, strict=True))
+    queries.show(beside[QUERIES])
+    idle = beside[IDLE]
+    said = ", ".join(f"{name} {size / 2**20:,.0f}" for name, size in sorted(idle.items(), key=lambda each: -each[1]))
+    print(f"\nthe platform that waits takes {sum(idle.values()) / 2**20:,.0f} MiB: {said}")
+    return kept | beside
 
 
 def growth(figures: Mapping[str, Any]) -> None:
@@ -209,14 +236,15 @@ def main(size: str, count: int, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = county(size, folder)
     found: dict[str, list[Round]] = {}
+    beside: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="cic-bench-", dir=folder) as name:
-        for way, each in rounds(data, count, Path(name)):
+        for way, each in rounds(data, count, Path(name), beside):
             found.setdefault(way, []).append(each)
             print(f"{way}: {each.cost.cpu:.1f} CPU s, {each.cost.wall:.1f} s", flush=True)
         spark = spark_day(data, Path(name))
     path = folder / "figures.json"
     figures = json.loads(path.read_text()) if path.exists() else {}
-    figures[size] = report(size, data, found, spark)
+    figures[size] = report(size, data, found, beside, spark)
     path.write_text(json.dumps(figures, indent=1))
     growth(figures)
 
