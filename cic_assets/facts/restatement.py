@@ -1,12 +1,8 @@
-"""Which facts a change of accepted rows may alter: months of sessions, local days of states.
-
-The rule is numbers.md 2, Restatement.
-"""
+"""Which local days a change of accepted states may alter (numbers.md 2, Restatement)."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,54 +31,6 @@ from cic_assets.facts.timeline import (
 )
 from cic_assets.kinds.vocabulary import NEVER_EXPIRE, STATES
 from cic_assets.lake.rows import group_number
-
-
-def affected_months(changed: DataFrame, accepted: DataFrame, mine: Collection[dt.date]) -> list[dt.date]:
-    """Months (their first day) that may differ now.
-
-    They are the months of the changed rows themselves (new ones and ones that vanished), of all rows with the same id,
-    of what a CDR bills or a credit credits, and of sessions that overlap any of these on the same charge point: a row
-    that comes may make versions of one session different ones, and the other way round.
-
-    Args:
-        changed: accepted rows that were added or removed.
-        accepted: all accepted rows, as they are now.
-        mine: the months of `changed`.
-    """
-    links = ("session_id", "cdr_session_id", "credit_reference_id")
-    ids = _linked(changed, links)
-    for _ in range(2):
-        # A rival of a linked row may be known by its own id only.
-        known = _linked(accepted, links, "session_id")
-        owners = known.join(ids, ["provider_id", "id"], "left_semi").select("provider_id", "session_id").distinct()
-        ids = known.join(owners, ["provider_id", "session_id"], "left_semi").select("provider_id", "id").distinct()
-    row = ("charge_point_id", "started_at", "ended_at", "start_date")
-    named = ids.withColumnRenamed("id", "session_id")
-    related = accepted.join(named, ["provider_id", "session_id"], "left_semi").select(*row)
-    moved = changed.select(*row).unionByName(related).distinct()
-    spans = moved.select(
-        "charge_point_id", F.col("started_at").alias("mine_from"), F.col("ended_at").alias("mine_to")
-    ).distinct()
-    month = F.trunc("start_date", "MM")
-    # Of a month that is affected anyway nothing needs to be compared, which is all of a first load: a charge point's
-    # sessions with each other would be their number squared.
-    others = accepted.where(~month.isin(*mine)) if mine else accepted
-    overlapping = (
-        others.select(*row)
-        .join(spans, "charge_point_id")
-        .where((F.col("started_at") < F.col("mine_to")) & (F.col("mine_from") < F.col("ended_at")))
-        .select("start_date")
-    )
-    dates = moved.select("start_date").unionByName(overlapping)
-    months = dates.select(month.alias("month")).distinct().toArrow().column(0).to_pylist()
-    return sorted({*mine, *(found for found in months if found is not None)})
-
-
-def _linked(rows: DataFrame, links: tuple[str, ...], *kept: str) -> DataFrame:
-    """The ids by which rows are linked, each once; with which columns of the row."""
-    found = rows.select("provider_id", *kept, F.explode(F.array(*links)).alias("id"))
-    return found.where(F.col("id").isNotNull()).distinct()
-
 
 # E04 looks an hour back, so a change is seen an hour on.
 FLAPPING = dt.timedelta(hours=1)

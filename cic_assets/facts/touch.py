@@ -19,9 +19,10 @@ from psycopg import sql
 
 from cic_assets.calendar import month_of, months_of
 from cic_assets.facts.charge_points import registry
-from cic_assets.facts.rated import alias_frame, aliases, aliases_of, with_aliases
+from cic_assets.facts.linked import affected_months
+from cic_assets.facts.rated import alias_frame, aliases, with_aliases
 from cic_assets.facts.ratings import renew_ratings
-from cic_assets.facts.restatement import affected_months, affected_spans
+from cic_assets.facts.restatement import affected_spans
 from cic_assets.facts.status_edges import (
     EDGES,
     LONE_GAP,
@@ -96,11 +97,16 @@ def _linked_months(parts: Parts, stream: Stream, removed: Rows, added: Rows, min
     if _are_all_of(parts, stream.kind, mine):
         # No accepted row is in another month, so none of another month can be reached: so it is with a first load.
         return mine
+    changed = (removed, added)
+    points, providers = (
+        {value for rows in changed for value in values_of(rows, name)} for name in ("charge_point_id", "provider_id")
+    )
+    with parts.warehouse.transaction() as connection:
+        names = aliases(connection)
+        streams = _speaking(connection, stream, providers | _providers(with_aliases(names, sorted(points))))
     with parts.staging() as staging:
-        names = aliases_of(parts.warehouse, parts.spark, staging)
-        gone, come = (tables.hand_over(parts.spark, rows, staging) for rows in (removed, added))
-        changed = identified(gone.unionByName(come), names)
-        return affected_months(changed, identified(parts.accepted(stream.kind), names), mine)
+        accepted = tables.stream_rows(parts.lake, stream.kind, added.schema, streams)
+        return affected_months(changed, accepted, names, mine, staging)
 
 
 def _are_all_of(parts: Parts, kind: str, months: set[dt.date]) -> bool:
@@ -207,7 +213,7 @@ def _compared(
         with parts.warehouse.transaction() as connection:
             names, silence = aliases(connection), _longest_silence(connection, stream)
             points = with_aliases(names, sorted(changed))
-            streams, first = _speaking(connection, stream, points), changed_at.date() - LOOKBACK
+            streams, first = _speaking(connection, stream, _providers(points)), changed_at.date() - LOOKBACK
             known = _known_since(connection, parts, first, streams, points, staging)
             count = _entries_since(connection, streams, first) + removed.count_rows() + added.count_rows()
             feeds, heard = _firsts(connection, stream, [feed_first] if feed_first else []), _points(connection, points)
@@ -236,12 +242,16 @@ def _has_words(connection: Connection, stream: StatusStream) -> bool:
     return _entries_since(connection, _speaking(connection, stream), dt.date.min) > 0
 
 
-def _speaking(connection: Connection, stream: StatusStream, points: Iterable[str] = ()) -> list[str]:
-    """The feed, and others that may speak of the same charge points: those of the points' providers, and hubs'."""
-    providers = {stream.provider.id, *(point.partition("/")[0] for point in points)}
+def _providers(points: Iterable[str]) -> set[str]:
+    """Whose charge points they are."""
+    return {point.partition("/")[0] for point in points}
+
+
+def _speaking(connection: Connection, stream: Stream, providers: Iterable[str] = ()) -> list[str]:
+    """The feed, and others that may speak of the same charge points: its provider's, some other ones', and hubs'."""
     rows = connection.execute(
         "select stream_id from catalogue.stream where stream_id = %s or provider_id = any(%s) or is_hub or %s",
-        [stream.id, sorted(providers), stream.is_hub],
+        [stream.id, sorted({stream.provider.id, *providers}), stream.is_hub],
     ).fetchall()
     return sorted({stream.id, *(row[0] for row in rows)})
 

@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 import pytest
 
 from cic_assets.facts.charging_session import reused_ids
-from cic_assets.facts.restatement import affected_months
 from cic_assets.facts.sessions import SESSION_FACT, session_day, session_facts
 from cic_assets.lake.rows import rows_of
 from cic_assets.lake.tables import hand_over
@@ -282,20 +281,6 @@ def test_any_month_alone_equals_the_same_month_out_of_a_range(spark):
     assert of_march
     assert sorted(march.to_pylist(), key=str) == sorted(of_march, key=str)
     assert any("S11" in row["flags"] for row in of_march)
-
-
-def test_restatement_reaches_versions_credits_and_neighbours(spark):
-    changed = accepted("C9", record_kind="cdr", credit=True, credit_reference_id="C1", start=NOON + 90 * DAY)
-    neighbour = accepted("N", start=NOON + 59 * DAY, minutes=60 * 24 * 40, charge_point_id="p/1")
-    known = [accepted("C1", record_kind="cdr"), changed, neighbour, accepted("far", start=NOON + 200 * DAY)]
-    months = affected_months(frame(spark, changed), frame(spark, *known), {dt.date(2026, 4, 1)})
-    assert months == [dt.date(2026, 1, 1), dt.date(2026, 3, 1), dt.date(2026, 4, 1)]
-    # A row that makes an id a reused one: what was a version of it is a session again, with neighbours of its own.
-    reuse = accepted("far", charge_point_id="p/2", content_hash="x")
-    june = accepted("june", start=NOON + 140 * DAY, minutes=60 * 24 * 70)
-    now = frame(spark, reuse, june, accepted("far", start=NOON + 200 * DAY))
-    months = affected_months(frame(spark, reuse), now, {dt.date(2026, 1, 1)})
-    assert months == [dt.date(2026, 1, 1), dt.date(2026, 5, 1), dt.date(2026, 7, 1)]
 
 
 def test_a_charge_point_outside_its_providers_registry_is_flagged_and_counted(spark):
