@@ -29,6 +29,14 @@ _PAIRS = (
         f"select start_date, currency, provider_id, authority_id, count(distinct charge_point_id), {_SESSIONS}"
         " from facts.charging_session_day",
     ),
+    (
+        "select charge_point_id, provider_id, authority_id, seen_in, min(first_date), max(last_date)"
+        " from facts.charge_point_seen",
+        "select charge_point_id, provider_id, authority_id, seen_in, min(date), max(date) from ("
+        "select charge_point_id, provider_id, authority_id, 'sessions' as seen_in, start_date as date"
+        " from facts.charging_session union all select charge_point_id, provider_id, authority_id, 'status',"
+        " case when unobserved_seconds < day_seconds then status_date end from facts.charge_point_status_day) as said",
+    ),
 )
 
 

@@ -1,11 +1,13 @@
-"""Days of whole networks: the sums of a fact's days, in Postgres, swapped in the same transaction as the days."""
+"""What is asked of a fact as a whole: sums of its days, and where it has a charge point. Swapped with the fact."""
 
 from __future__ import annotations
 
+import datetime as dt
+
+from cic_assets.calendar import month_of, next_month
 from cic_assets.ledger.periods import Window
 from cic_assets.warehouse.connect import Connection
 
-NETWORK_STATUS_DAY, NETWORK_SESSION_DAY = "facts.network_status_day", "facts.network_session_day"
 _STATUS = """
 insert into facts.network_status_day
 select
@@ -31,20 +33,52 @@ where start_date >= %(start)s and start_date < %(end)s
 group by start_date, provider_id, authority_id, currency
 """
 
+# Of whole months: a window of days may be a part of one.
+_SEEN_IN_STATUS = """
+insert into facts.charge_point_seen
+select
+  date_trunc('month', status_date)::date, 'status', charge_point_id, provider_id, authority_id,
+  min(status_date) filter (where unobserved_seconds < day_seconds),
+  max(status_date) filter (where unobserved_seconds < day_seconds)
+from facts.charge_point_status_day
+where status_date >= %(month)s and status_date < %(next_month)s
+group by 1, 2, 3, 4, 5
+"""
+_SEEN_IN_SESSIONS = """
+insert into facts.charge_point_seen
+select
+  date_trunc('month', start_date)::date, 'sessions', charge_point_id, provider_id, authority_id, min(start_date),
+  max(start_date)
+from facts.charging_session
+where start_date >= %(month)s and start_date < %(next_month)s
+group by 1, 2, 3, 4, 5
+"""
+_NOT_SEEN = """
+delete from facts.charge_point_seen
+where seen_in = %(seen_in)s and month_date >= %(month)s and month_date < %(next_month)s
+"""
+
+
+def _said(window: Window, seen_in: str) -> dict[str, object]:
+    months = {"month": month_of(window.start), "next_month": next_month(month_of(window.end - dt.timedelta(days=1)))}
+    return {"start": window.start, "end": window.end, "seen_in": seen_in, **months}
+
 
 def renew_status_days(connection: Connection, window: Window) -> None:
-    """Sums the window's days of status anew."""
-    said = {"start": window.start, "end": window.end}
+    """Sums the window's days of status anew, and says which charge points its months have."""
+    said = _said(window, "status")
     connection.execute(
         "delete from facts.network_status_day where status_date >= %(start)s and status_date < %(end)s", said
     )
-    connection.execute(_STATUS, said)
+    for query in (_STATUS, _NOT_SEEN, _SEEN_IN_STATUS):
+        connection.execute(query, said)
 
 
 def renew_session_days(connection: Connection, window: Window) -> None:
-    """Sums the window's days of sessions anew."""
-    said = {"start": window.start, "end": window.end}
+    """Sums the window's days of sessions anew, and says which charge points its months have."""
+    said = _said(window, "sessions")
     connection.execute(
         "delete from facts.network_session_day where start_date >= %(start)s and start_date < %(end)s", said
     )
-    connection.execute(_SESSIONS, said)
+    for query in (_SESSIONS, _NOT_SEEN, _SEEN_IN_SESSIONS):
+        connection.execute(query, said)

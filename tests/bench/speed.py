@@ -24,12 +24,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cic_assets.settings import PROJECT
 from cic_assets.simulate import simulate
 from cic_assets.warehouse import embedded
+from cic_assets.warehouse.connect import DAGSTER_DATABASE, DATABASE
 from tests.bench import queries
 from tests.bench.ours import DAY, FACTS, LAST_DAY, STATUS_DAYS, YEAR
 from tests.bench.processes import Cost, idle_memory, run
@@ -38,7 +40,7 @@ from tests.bench.processes import Cost, idle_memory, run
 SIZES = {"tiny": 2, "hundredth": 10, "tenth": 100, "whole": 1_000}
 DAYS = {"tiny": 40}
 OURS, DUCKDB, NUMPY, SPARK = "ours", "DuckDB by hand", "numpy by hand", "Apache Spark, a job a day"
-ONE_DAY, QUERIES, IDLE = "one day on top", "queries", "idle"
+ONE_DAY, QUERIES, IDLE, STORED = "one day on top", "queries", "idle", "stored"
 # What each makes of the same files.
 MAKES = {DUCKDB: tuple(FACTS), NUMPY: (STATUS_DAYS,)}
 
@@ -98,6 +100,7 @@ def rounds(size: County, count: int, scratch: Path, beside: dict[str, Any]) -> I
             if not number:
                 beside[QUERIES] = queries.latencies(home)
                 beside[IDLE] = idle_memory(home, _environment(home))
+                beside[STORED] = stored(home)
         finally:
             embedded.delete(home)
         yield OURS, Round(_sum(*(each.cost for each in both)), both[0].stages)
@@ -117,6 +120,19 @@ def _ours(which: str, size: County, home: Path, facts: Path) -> Round:
     stages = json.loads(said.splitlines()[-1])
     server = sum(stage["server_cpu"] for stage in stages.values())
     return Round(Cost(cost.cpu + server, cost.wall, cost.peak), stages)
+
+
+def stored(home: Path) -> dict[str, int]:
+    """Bytes of each zone of the lake, and of the databases."""
+    found = {
+        zone.name: sum(path.stat().st_size for path in zone.rglob("*") if path.is_file())
+        for zone in sorted((home / "lake").iterdir())
+        if zone.is_dir()
+    }
+    embedded.start(home)
+    with psycopg.connect(embedded.locate(home).url(DATABASE)) as connection:
+        rows = connection.execute("select datname, pg_database_size(datname) from pg_database where not datistemplate")
+        return found | {f"database {name}": size for name, size in rows if name in (DATABASE, DAGSTER_DATABASE)}
 
 
 def _sum(one: Cost, other: Cost) -> Cost:
@@ -219,6 +235,8 @@ def report(
     idle = beside[IDLE]
     said = ", ".join(f"{name} {size / 2**20:,.0f}" for name, size in sorted(idle.items(), key=lambda each: -each[1]))
     print(f"\nthe platform that waits takes {sum(idle.values()) / 2**20:,.0f} MiB: {said}")
+    said = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in beside[STORED].items())
+    print(f"what is stored, in MB: {said}")
     return kept | beside
 
 

@@ -148,7 +148,7 @@ def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings
     old = """
         drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival;
         drop table quality.outcome cascade;
-        drop table facts.network_status_day, facts.network_session_day cascade;
+        drop table facts.network_status_day, facts.network_session_day, facts.charge_point_seen cascade;
         drop table catalogue.portion;
         alter table quality.quarantine drop column portion;
         alter table quality.delivery drop column portion;

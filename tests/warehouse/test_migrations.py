@@ -218,6 +218,7 @@ def test_a_fresh_warehouse_and_upgraded_ones_have_the_same_schema(old, settings,
         connection.execute("drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival")
         connection.execute("drop table quality.outcome cascade")
         connection.execute("drop table facts.network_status_day, facts.network_session_day cascade")
+        connection.execute("drop table facts.charge_point_seen cascade")
         connection.execute("drop table catalogue.portion")
         for table in ("quality.quarantine", "quality.delivery"):
             connection.execute(f"alter table {table} drop column portion")

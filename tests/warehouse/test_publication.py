@@ -178,6 +178,7 @@ def test_a_warehouse_of_before_is_filled_once(settings):
         )
         connection.execute("drop table quality.outcome cascade")
         connection.execute("drop table facts.network_status_day, facts.network_session_day cascade")
+        connection.execute("drop table facts.charge_point_seen cascade")
         connection.execute("drop table catalogue.portion")
         for table in ("quality.quarantine", "quality.delivery"):
             connection.execute(f"alter table {table} drop column portion")

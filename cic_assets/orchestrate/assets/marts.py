@@ -41,6 +41,7 @@ def catalogue_assets() -> list[AssetSpec]:
         ("facts", "charge_point"): "The registry with its history, as locations streams give it.",
         ("facts", "network_status_day"): "Sums of the days of charge points, swapped with them.",
         ("facts", "network_session_day"): "Sums of the days of sessions, swapped with them.",
+        ("facts", "charge_point_seen"): "In which months a charge point has sessions or days of status.",
         ("facts", "charge_point_rating"): "How strong a charge point is and whether it is rapid, by month.",
         ("quality", "new_column"): "A view: fields that came later than their stream, and with which arrival.",
         ("quality", "unmapped_status"): "Words for a state that no vocabulary knows.",

@@ -63,6 +63,32 @@ select
 from facts.charging_session_day
 group by start_date, provider_id, authority_id, currency;
 
+-- In which months a charge point has sessions, or days of status, and the first and the last of each month: what the dimension
+-- needs of all time. Days on which nobody observed it are no days of its own; that it is there, they say.
+create table facts.charge_point_seen (
+  month_date date not null,
+  seen_in text not null check (seen_in in ('sessions', 'status')),
+  charge_point_id text not null,
+  provider_id text not null,
+  authority_id text not null,
+  first_date date,
+  last_date date,
+  primary key (seen_in, month_date, charge_point_id, provider_id, authority_id)
+);
+insert into facts.charge_point_seen
+select
+  date_trunc('month', start_date)::date, 'sessions', charge_point_id, provider_id, authority_id, min(start_date),
+  max(start_date)
+from facts.charging_session
+group by 1, 2, 3, 4, 5
+union all
+select
+  date_trunc('month', status_date)::date, 'status', charge_point_id, provider_id, authority_id,
+  min(status_date) filter (where unobserved_seconds < day_seconds),
+  max(status_date) filter (where unobserved_seconds < day_seconds)
+from facts.charge_point_status_day
+group by 1, 2, 3, 4, 5;
+
 -- As before, of sums: how each status feed was, by local day.
 create or replace view quality.feed_day as
 with days as (

@@ -4,24 +4,18 @@ with mentions as (
         charge_point_id,
         provider_id,
         authority_id,
-        start_date as session_date,
-        null::date as status_date
-    from {{ source('facts', 'charging_session') }}
+        seen_in,
+        first_date,
+        last_date
+    from {{ source('facts', 'charge_point_seen') }}
     union all
     select
         charge_point_id,
         provider_id,
         authority_id,
-        null::date as session_date,
-        case when unobserved_seconds < day_seconds then status_date end as status_date
-    from {{ source('facts', 'charge_point_status_day') }}
-    union all
-    select
-        charge_point_id,
-        provider_id,
-        authority_id,
-        null::date,
-        null::date
+        null as seen_in,
+        null::date as first_date,
+        null::date as last_date
     from {{ source('facts', 'charge_point') }}
     where valid_to is null
 ),
@@ -31,10 +25,10 @@ charge_points as (
         charge_point_id,
         min(provider_id) as provider_id,
         min(authority_id) as authority_id,
-        min(session_date) as first_session_date,
-        max(session_date) as last_session_date,
-        min(status_date) as first_status_date,
-        max(status_date) as last_status_date
+        min(first_date) filter (where seen_in = 'sessions') as first_session_date,
+        max(last_date) filter (where seen_in = 'sessions') as last_session_date,
+        min(first_date) filter (where seen_in = 'status') as first_status_date,
+        max(last_date) filter (where seen_in = 'status') as last_status_date
     from mentions
     group by charge_point_id
 )
