@@ -174,6 +174,20 @@ def test_one_id_at_two_places_of_one_poll_is_flagged(spark):
     assert all(row["flags"] == [] for row in judged(spark, *rows, columns=columns))
 
 
+def test_two_places_are_those_of_one_provider(spark):
+    one, other, none = {"party": "A"}, {"party": "B"}, {"party": None}
+    pairs = {"one": (one, one), "two": (one, other), "none": (none, none), "some": (none, one)}
+    words = ("AVAILABLE", "CHARGING")
+    rows = [
+        {**GOOD, "cp": name, "word": word, **party}
+        for name, parties in pairs.items()
+        for word, party in zip(words, parties, strict=True)
+    ]
+    found = judged(spark, *rows, columns={**STATUS["columns"], "provider": "party"})
+    # Of whom nobody says, nothing is known.
+    assert {row["charge_point"] for row in found if "two_places" in row["flags"]} == {"one"}
+
+
 BREAKS = [
     (rule, how)
     for rule in rules_of("default", "status")

@@ -112,7 +112,7 @@ def _with_two_places(frame: DataFrame, stream: StatusStream) -> DataFrame:
     # of the 18 CPU seconds of a million polls.
     twice = once.where(differs).select(*(F.col(name).alias(f"twice_{name}") for name in names))
     twice = F.broadcast(twice.withColumn("is_twice", F.lit(True)))
-    same = reduce(and_, (F.col(f"twice_{name}").eqNullSafe(F.col(name)) for name in names))
+    same = reduce(and_, (F.col(f"twice_{name}") == F.col(name) for name in names))
     found = twice.join(frame, same, "right").withColumn(
         "two_places", F.coalesce(F.col("is_twice") & is_said, F.lit(False))
     )
