@@ -85,7 +85,10 @@ def mark(
     with warehouse.transaction() as connection:
         mark_stale(connection, stream.id, touched)
     if _reach_of(stream).has_edges:
-        (mark_edges if are_all_known else mark_all_edges)(warehouse, dates)
+        if are_all_known:
+            mark_edges(warehouse, stream.id, dates)
+        else:
+            mark_all_edges(warehouse, dates)
 
 
 def touched_by(

@@ -173,17 +173,21 @@ def _orphans(connection: Connection, known: Sequence[str]) -> list[tuple[Any, ..
     ).fetchall()
 
 
-def mark_edges(warehouse: Warehouse, dates: Iterable[dt.date]) -> None:
-    """Says that the edges of these dates are old."""
+# Who marks the edges of charge points of which nobody knows whose they are.
+ANYBODY = "edges"
+
+
+def mark_edges(warehouse: Warehouse, source: str, dates: Iterable[dt.date]) -> None:
+    """Says that the edges of these dates are old, of charge points of which a stream speaks."""
     with warehouse.transaction() as connection:
-        mark_stale(connection, "edges", {(EDGES, date) for date in dates})
+        mark_stale(connection, source, {(EDGES, date) for date in dates})
 
 
 def mark_all_edges(warehouse: Warehouse, dates: Iterable[dt.date]) -> None:
     """Says that all edges are old, and those of some dates that may have none yet."""
     with warehouse.transaction() as connection:
         rows = connection.execute("select distinct event_date from facts.charge_point_edge").fetchall()
-    mark_edges(warehouse, {*dates, *(row[0] for row in rows)})
+    mark_edges(warehouse, ANYBODY, {*dates, *(row[0] for row in rows)})
 
 
 def renew_edges(parts: Parts) -> int:

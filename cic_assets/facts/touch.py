@@ -24,6 +24,7 @@ from cic_assets.facts.rated import alias_frame, aliases, with_aliases
 from cic_assets.facts.ratings import renew_ratings
 from cic_assets.facts.restatement import affected_spans
 from cic_assets.facts.status_edges import (
+    ANYBODY,
     EDGES,
     LONE_GAP,
     Entries,
@@ -285,7 +286,8 @@ def _known_since(
     """
     from pyspark.sql import functions as F
 
-    is_old = min(touches(connection, EDGES), default=first) < first
+    # Other feeds' edges are of other charge points.
+    is_old = min(touches(connection, EDGES, [*streams, ANYBODY]), default=first) < first
     recent = parts.accepted("status", first).where(F.col("stream_id").isin(list(streams)))
     changed = tables.hand_over(parts.spark, pa.table({"charge_point_id": pa.array(points, pa.string())}), staging)
     recent = recent.join(changed, "charge_point_id", "left_semi").select(*ENTRY_COLUMNS)

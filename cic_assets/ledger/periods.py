@@ -129,10 +129,15 @@ def due_periods(connection: Connection, facts: Iterable[str]) -> list[Due]:
     return [Due(*row) for row in rows]
 
 
-def touches(connection: Connection, fact: str) -> dict[dt.date, int]:
-    """Period → newest touch, of a fact whose periods are touched no more once they are done (`take_touches`)."""
+def touches(connection: Connection, fact: str, sources: Collection[str] | None = None) -> dict[dt.date, int]:
+    """Period → newest touch, of a fact whose periods are touched no more once they are done (`take_touches`).
+
+    `sources`: who has touched them; anybody if not said.
+    """
     rows = connection.execute(
-        "select period_date, max(touch_id) from catalogue.touched_period where fact = %s group by 1 order by 1", [fact]
+        "select period_date, max(touch_id) from catalogue.touched_period where fact = %s"
+        " and (%s::text[] is null or stream_id = any(%s)) group by 1 order by 1",
+        [fact, *[None if sources is None else sorted(sources)] * 2],
     ).fetchall()
     return dict(rows)
 
@@ -140,15 +145,23 @@ def touches(connection: Connection, fact: str) -> dict[dt.date, int]:
 def take_touches(connection: Connection, fact: str, done: Mapping[dt.date, int]) -> list[dt.date]:
     """Takes touches of periods away that are the ones up to which they are done, and says which periods those are.
 
-    Others were touched again meanwhile, or done by another run: until the end of the transaction nobody touches them.
+    Others were touched again meanwhile, or done by another run. Of a period that is taken, a later touch stays.
     """
     rows = connection.execute(
         "select period_date, touch_id from catalogue.touched_period where fact = %s and period_date = any(%s)"
-        " order by period_date for update",
+        " order by period_date, stream_id for update",
         [fact, list(done)],
     ).fetchall()
-    mine = [period for period, touch_id in rows if done[period] == touch_id]
-    connection.execute("delete from catalogue.touched_period where fact = %s and period_date = any(%s)", [fact, mine])
+    newest: dict[dt.date, int] = {}
+    for period, touch_id in rows:
+        newest[period] = max(touch_id, newest.get(period, touch_id))
+    mine = [period for period, touch_id in newest.items() if done[period] == touch_id]
+    # What somebody else touches meanwhile stays.
+    connection.execute(
+        "delete from catalogue.touched_period as t using unnest(%s::date[], %s::bigint[]) as d (period_date, touch_id)"
+        " where t.fact = %s and t.period_date = d.period_date and t.touch_id <= d.touch_id",
+        [mine, [done[period] for period in mine], fact],
+    )
     return mine
 
 

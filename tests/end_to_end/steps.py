@@ -16,7 +16,7 @@ from cic_assets.facts.charge_point_months import CHARGE_POINT_MONTH
 from cic_assets.facts.charge_point_status import CHARGE_POINT_STATUS
 from cic_assets.facts.charging_session import CHARGING_SESSION
 from cic_assets.facts.fact import Fact, Published, compute_window
-from cic_assets.facts.status_edges import mark_edges
+from cic_assets.facts.status_edges import ANYBODY, mark_edges
 from cic_assets.ingest.ingest import ingest
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.every import KINDS
@@ -102,7 +102,7 @@ def compute_charge_points(settings: Settings, streams: dict[str, Stream], start:
 def digest(settings: Settings, streams: dict[str, Stream]) -> dict[str, str]:
     """Edges and status facts of all that is accepted, made anew by the engine of the settings: a hash of each table."""
     dates = sorted(entry_counts(lake_of(settings), "status"))
-    mark_edges(warehouse_of(settings), dates)
+    mark_edges(warehouse_of(settings), ANYBODY, dates)
     end = dates[-1] + dt.timedelta(days=2)
     fact, parts = CHARGE_POINT_STATUS, parts_of(settings, streams.values())
     with parts.staging() as staging:

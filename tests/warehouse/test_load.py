@@ -11,7 +11,15 @@ import pytest
 
 from cic_assets.facts.network_days import renew_session_days
 from cic_assets.lake.rows import rows_of as arrow_rows
-from cic_assets.ledger.periods import Window, WindowLostError, claim_window, swap_window
+from cic_assets.ledger.periods import (
+    Window,
+    WindowLostError,
+    claim_window,
+    mark_stale,
+    swap_window,
+    take_touches,
+    touches,
+)
 from cic_assets.orchestrate.doors import set_up, warehouse_of
 from cic_assets.warehouse import embedded
 from cic_assets.warehouse.load import LockedBeforeCopyError, stage_rows
@@ -92,6 +100,20 @@ def test_sums_are_swapped_with_their_days_and_spared_with_them(settings):
         connection.execute("delete from facts.charging_session_day")
         renew_session_days(connection, replace(JANUARY, end=dt.date(2026, 1, 3)))
     assert rows_of(settings, total) == [(9, 1)] and differences(settings)
+
+
+def test_what_somebody_else_has_touched_since_stays_touched(settings):
+    days = [dt.date(2026, 1, day) for day in (1, 2, 3)]
+    with connect(settings) as connection:
+        mark_stale(connection, "one", {("edge", day) for day in days})
+        done = touches(connection, "edge")
+        mark_stale(connection, "other", {("edge", days[1])})
+        assert list(touches(connection, "edge", ["other"])) == [days[1]] and touches(connection, "edge", []) == {}
+        assert touches(connection, "edge", ["one"]) == done
+        assert take_touches(connection, "edge", done) == [days[0], days[2]]
+        assert list(touches(connection, "edge")) == [days[1]]
+        assert take_touches(connection, "edge", touches(connection, "edge")) == [days[1]]
+        assert touches(connection, "edge") == {}
 
 
 def test_a_run_that_lost_its_window_changes_nothing(settings):
