@@ -214,7 +214,7 @@ STATUS_DAYS = f"""
 insert into status_days
 with held as (
   select name, state, moment as since, least(
-    lead(moment, 1, getvariable('until')) over (partition by name order by moment, silence desc),
+    lead(moment, 1, getvariable('until')) over (partition by name order by moment, silence desc, place),
     if(state in {LASTING}, getvariable('cover'), moment + silence), getvariable('cover'), getvariable('until')
   ) as until
   from words
@@ -302,7 +302,8 @@ def duckdb_facts(folder: Path, out: Path) -> None:
     import duckdb  # type: ignore[import-not-found, unused-ignore]
 
     with duckdb.connect(config={"temp_directory": str(out / "spilled")}) as connection:
-        connection.execute("set preserve_insertion_order = false; set timezone = 'UTC'")
+        # Of two words at one instant the one that stands later counts: rows are numbered in the order of the files.
+        connection.execute("set preserve_insertion_order = true; set timezone = 'UTC'")
         connection.execute("create macro seconds(instant) as epoch_us(instant) // 1000000")
         told = {provider: _words_table(connection, folder, provider) for provider in PROVIDERS}
         calendar = Calendar.of(told)
@@ -310,8 +311,8 @@ def duckdb_facts(folder: Path, out: Path) -> None:
         for provider in PROVIDERS:
             party, first_day = FEEDS[provider].party, calendar.first_days[provider]
             _set(connection, provider=provider, party=party, first_day=first_day, cover=told[provider][1])
-            for table in ("words", "names"):
-                connection.execute(f"create or replace temp view {table} as from {provider}_{table}")
+            for table, more in (("words", "*, rowid as place"), ("names", "*")):
+                connection.execute(f"create or replace temp view {table} as select {more} from {provider}_{table}")
             connection.execute(STATUS_DAYS)
             for query, patterns in SESSIONS[provider]:
                 if files := _files(folder, *patterns):
