@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from cic_assets.formats.bounds import UnreadableError
 from cic_assets.formats.feed import FeedFormat
-from cic_assets.formats.read import disguise, unpacked
+from cic_assets.formats.read import CONTENT_FAULTS, disguise, unpacked
 
 # Looked at together; an Arrow column of text holds 2 GiB.
 BLOCK_BYTES = 8 << 20
@@ -68,7 +68,7 @@ def looked_through(handle: BinaryIO, form: FeedFormat, is_plain: Callable[[bytes
             sums.append(zlib.crc32(block))
         source.seek(0)
         return Blocks(source, tuple(sums))
-    except (UnreadableError, EOFError, zlib.error):
+    except CONTENT_FAULTS:
         # What is broken is told by who reads record by record.
         return None
     finally:

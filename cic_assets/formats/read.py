@@ -218,7 +218,7 @@ def is_blank(text: str | None) -> bool:
     return text is None or not text.strip(AROUND)
 
 
-_CONTENT_FAULTS = (
+CONTENT_FAULTS = (
     gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, ParseError, csv.Error, RecursionError, UnreadableError,
 )  # fmt: skip
 Reader = Callable[[BinaryIO, FeedFormat, Reading, int], Iterator[Record]]
@@ -233,7 +233,7 @@ def _guarded(handle: BinaryIO, form: FeedFormat, reading: Reading, level: int) -
         for record in unpivoted(records, form.unpivot, reading) if form.unpivot else records:
             line = record.line
             yield record
-    except _CONTENT_FAULTS as error:
+    except CONTENT_FAULTS as error:
         # Faults of the content only: an error of the disk or of S3 is no operator's fault and stops the ingest.
         yield Record(line + 1, "", None, f"the file can't be read beyond record {line}: {error}")
 
@@ -439,7 +439,7 @@ def _beside(source: BinaryIO, form: FeedFormat) -> dict[str, str]:
     """Fields of the document itself, which may stand behind its records: a pass of its own."""
     found: dict[str, str] = {}
     # Where the document breaks, the pass over its records breaks too, after those before, and says so.
-    with suppress(*_CONTENT_FAULTS):
+    with suppress(*CONTENT_FAULTS):
         for name, text in scalars(source, form.encoding):
             if name in form.document:
                 found[name] = text

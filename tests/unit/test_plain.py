@@ -99,6 +99,8 @@ def test_plain_files_give_the_same_records(text, pack):
         b"",
         gzip.compress(f"{HEADER}\n{ROW}\n".encode() * 99)[:-9],
         gzip.compress(b"")[:5],
+        b"\x1f\x8bno gzip inside",
+        gzip.compress(HEADER.encode()) + b"x" * 20,
     ],
 )
 def test_what_needs_a_second_look_is_left_to_the_exact_reader(content):
