@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import LiteralString
 
 from cic_assets.calendar import month_of, next_month
 from cic_assets.ledger.periods import Window
@@ -59,26 +60,19 @@ where seen_in = %(seen_in)s and month_date >= %(month)s and month_date < %(next_
 """
 
 
-def _said(window: Window, seen_in: str) -> dict[str, object]:
-    months = {"month": month_of(window.start), "next_month": next_month(month_of(window.end - dt.timedelta(days=1)))}
-    return {"start": window.start, "end": window.end, "seen_in": seen_in, **months}
-
-
 def renew_status_days(connection: Connection, window: Window) -> None:
     """Sums the window's days of status anew, and says which charge points its months have."""
-    said = _said(window, "status")
-    connection.execute(
-        "delete from facts.network_status_day where status_date >= %(start)s and status_date < %(end)s", said
-    )
-    for query in (_STATUS, _NOT_SEEN, _SEEN_IN_STATUS):
-        connection.execute(query, said)
+    old = "delete from facts.network_status_day where status_date >= %(start)s and status_date < %(end)s"
+    _renew(connection, window, "status", old, _STATUS, _NOT_SEEN, _SEEN_IN_STATUS)
 
 
 def renew_session_days(connection: Connection, window: Window) -> None:
     """Sums the window's days of sessions anew, and says which charge points its months have."""
-    said = _said(window, "sessions")
-    connection.execute(
-        "delete from facts.network_session_day where start_date >= %(start)s and start_date < %(end)s", said
-    )
-    for query in (_SESSIONS, _NOT_SEEN, _SEEN_IN_SESSIONS):
-        connection.execute(query, said)
+    old = "delete from facts.network_session_day where start_date >= %(start)s and start_date < %(end)s"
+    _renew(connection, window, "sessions", old, _SESSIONS, _NOT_SEEN, _SEEN_IN_SESSIONS)
+
+
+def _renew(connection: Connection, window: Window, seen_in: str, *queries: LiteralString) -> None:
+    months = {"month": month_of(window.start), "next_month": next_month(month_of(window.end - dt.timedelta(days=1)))}
+    for query in queries:
+        connection.execute(query, {"start": window.start, "end": window.end, "seen_in": seen_in, **months})
