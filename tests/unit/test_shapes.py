@@ -276,7 +276,8 @@ def test_what_the_stream_file_says_of_the_form_may_need_the_exact_reader(change)
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}\r{}\n", b'{"a":"\xe9"}\n', gzip.compress(b"{}\n" * 99, mtime=0)[:-9], b"PK\x03\x04{}", b"\x1f\x8bx"]
+    "content",
+    [b"", b"{}\r{}\n", b'{"a":"\xe9"}\n', gzip.compress(b"{}\n" * 99, mtime=0)[:-9], b"PK\x03\x04{}", b"\x1f\x8bx"],
 )
 def test_a_file_that_needs_a_second_look_is_left_to_the_exact_reader(content):
     source = io.BytesIO(content)
