@@ -41,6 +41,7 @@ class Parts:
         memory_bytes: what the process may take, engine included; work is cut into passes accordingly.
         home: folder of this machine's own files.
         derived_key: a key for one purpose, from the personal key.
+        secret: a secret that a stream file names; raises where there is none.
         rule_set: forces one rule set for all streams, or None.
         restatement_horizon_days: age in days up to which computed periods restate by themselves.
         streams: all streams that are known.
@@ -53,6 +54,7 @@ class Parts:
     memory_bytes: int
     home: Path
     derived_key: Callable[..., bytes]
+    secret: Callable[[str], str]
     rule_set: str | None
     restatement_horizon_days: int
     streams: Sequence[Stream] = ()

@@ -14,7 +14,7 @@ import pwd
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -41,6 +41,10 @@ RESTATEMENT_HORIZON_DAYS = 400
 _LEAST_MEMORY = 1 << 30
 # Variables of the tests, and those that dbt's profile reads.
 _NOT_OURS = ("CIC_TEST_", "CIC_DBT_")
+# A secret's name in stream files, and its variable; in a home, the folder of those that are no variables.
+SECRET_NAME = r"^[a-z][a-z0-9_]*$"
+_SECRET = "CIC_SECRET_"
+SECRETS_OF_HOME = "secrets"
 # Bytes of a key in `home`; ours have 64.
 _SHORTEST_KEY = 16
 
@@ -72,6 +76,7 @@ class Settings:
         restatement_horizon_days: age in days up to which computed months restate by themselves.
         memory_bytes: what a process that computes may take, engine included; work is cut into passes accordingly.
         calendar_said: the first day of partitions, the first of a month, or None for the first year with data.
+        secrets: those of the environment, by variable; `secret` looks in the home too.
     """
 
     environment: Environment
@@ -92,6 +97,7 @@ class Settings:
     ui_writes: bool = False
     memory_bytes: int = 4 << 30
     calendar_said: dt.date | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def calendar_start(self) -> dt.date:
@@ -143,6 +149,39 @@ class Settings:
         """
         return hmac.digest(self.personal_key(), "\0".join(("cic", *purpose)).encode(), "sha256")
 
+    def secret(self, name: str) -> str:
+        """A secret that a stream file names: of the environment, else of a file that its owner alone may read.
+
+        Raises:
+            SettingsError: there is none, others may read it, or it can't stand in a header.
+        """
+        variable, path = f"{_SECRET}{name.upper()}", self.home / SECRETS_OF_HOME / name
+        value, where = self.secrets.get(variable, ""), variable
+        if not value:
+            value, where = _own_text(path), str(path)
+        if not value:
+            raise SettingsError(f"no secret {name}: set {variable}, or write it into {path} (mode 0600)")
+        if not (value.isascii() and value.isprintable()):
+            raise SettingsError(f"{where}: a secret is one line of ASCII")
+        return value
+
+
+def _own_text(path: Path) -> str:
+    """A file's text without the end of its line; empty where there is none.
+
+    Raises:
+        SettingsError: others than its owner may read it, or it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise SettingsError(f"{path}: others may read this secret: chmod 600 {path}")
+            return file.read().decode("utf-8", "replace").strip("\r\n")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from `CIC_*` variables.
@@ -176,6 +215,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ui_writes=_choice(env, "CIC_UI_WRITES", ("true", "false"), "false") == "true",
         memory_bytes=_memory(env.get("CIC_MEMORY")),
         calendar_said=_calendar(env.get("CIC_CALENDAR_START")),
+        secrets={name: env[name] for name in env if name.startswith(_SECRET)},
     )
     if settings.environment != "local":
         _refuse_embedded(settings, env)

@@ -301,6 +301,55 @@ def _land(parts: Parts, owners: Sequence[Stream], file: Path, moment: dt.datetim
 
 
 @app.command()
+def poll(
+    streams: Annotated[list[str] | None, typer.Argument(help="Stream ids; of none, all that are due.")] = None,
+    since: Annotated[
+        Span | None,
+        typer.Option(parser=_span, metavar="DAY|MONTH", help="OCPI sessions and CDRs updated since then, once more."),
+    ] = None,
+) -> None:
+    """Fetch feeds now, as their stream files say (`source`). Exit code 1 if one fails; the others are fetched.
+
+    With UI and daemon up, the sensor `polls` does it by itself, and what comes ends in the marts.
+    """
+    from cic_assets.fetch.poll import NoSourceError
+    from cic_assets.fetch.poll import poll as fetch
+    from cic_assets.ledger.polls import BeingPolledError
+    from cic_assets.orchestrate.doors import opened, set_up
+    from cic_assets.orchestrate.pollers import due
+
+    settings, known, broken = _platform()
+    for stream_id in streams or ():
+        if stream_id not in known:
+            if reasons := [each.reason for each in broken if each.stream_id == stream_id]:
+                raise StreamFileError("; ".join(reasons))
+            raise wrong_call(f"no stream {stream_id!r}; there are {', '.join(known)}" if known else NO_STREAMS)
+    _warn_of(broken)
+    set_up(settings)
+    moment = dt.datetime.combine(since.first, dt.time(), dt.UTC) if since else None
+    failed = False
+    with opened(settings, known.values()) as parts:
+        wanted = [known[each] for each in streams] if streams else due(parts, known.values(), dt.datetime.now(dt.UTC))
+        for stream in wanted:
+            try:
+                done = fetch(parts, stream, since=moment)
+            except (BeingPolledError, NoSourceError) as error:
+                say_error(str(error))
+                failed = True
+                continue
+            if done.is_good:
+                said = f"{len(done.answers)} answers, {done.new_count} of them new, {done.byte_count:,} bytes"
+                out.print(f"{stream.id}: {done.outcome}; {said}", highlight=False, soft_wrap=True)
+            else:
+                say_error(f"{stream.id}: {done.error}")
+                failed = True
+    if not wanted:
+        out.print("no feed is due" if any(each.source for each in known.values()) else "no stream file has a `source`")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def run(cadence: Cadence, since: FromOption = None, until: ToOption = None) -> None:
     """Materialise a window without the UI, as one run recorded in Dagster's storage.
 
@@ -459,10 +508,29 @@ def simulate(
         bool, typer.Option("--exchange", help="Also a lake in the layout of the exchange, a small file per message.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    serve: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Then be its operators' servers, at this port of this machine.")
+    ] = None,
+    clock: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
+            help="With --serve: the county's time (UTC) at the start; default: now if it lies in the county's days, "
+            "else when all files have come.",
+        ),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0, max=10_000, help="With --serve: how many times faster than ours its time runs.")
+    ] = 1.0,
+    token: Annotated[str, typer.Option(help="With --serve: what opens its OCPI.")] = "county-token",
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="With --serve: requests a minute, beyond which callers must wait.")
+    ] = None,
 ) -> None:
     """Write raw files of an invented county of five providers, some rows broken, and the truth beside them.
 
     truth.json counts what must become of the rows; truth/ has each session, each charge point's days, and the bays.
+    With --serve they are fetched like an operator's: OCPI with a token, pages and dates, open data, files.
     """
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -485,6 +553,15 @@ def simulate(
         said = ", ".join(f"{count} {place}" for place, count in sorted(counted.items()))
         out.print(f"exchange {topic}: {said}", highlight=False)
     out.print(f"{len(simulation.beside)} files that no kind of stream reads yet: bays, tariffs, planned works")
+    if serve is not None:
+        from cic_assets.simulate.serve import Clock, County, Feeds, serve_here
+
+        feeds = Feeds(simulation.files, simulation.beside)
+        began, ended = feeds.span
+        now = clock.replace(tzinfo=dt.UTC) if clock else dt.datetime.now(dt.UTC)
+        now = now if clock or began <= now <= ended else ended
+        county = County(feeds, Clock(now, speed), token=token, requests_a_minute=rate)
+        serve_here(county, serve, lambda line: out.print(line, highlight=False, soft_wrap=True, markup=False))
 
 
 @lake_app.command("verify")

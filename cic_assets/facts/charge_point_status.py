@@ -52,7 +52,7 @@ _FLAG_CHECKS = ("E04", "E05", "E07")
 def _compute(parts: Parts, window: Window, staging: Lake) -> Computed:
     """Facts of the window's days, in passes of bounded size; each pass stands on edges, not on the last."""
     renew_edges(parts)
-    feeds = feeds_of(parts.warehouse, parts.streams)
+    feeds = feeds_of(parts.warehouse, parts.streams, (window.start, window.end))
     now = dt.datetime.now(dt.UTC)
     weight = charge_point_count(parts.warehouse)
     passes = in_passes(parts, window.periods, weight) if feeds else ()

@@ -18,8 +18,11 @@ select
   sum(planned_seconds), sum(removed_seconds), sum(reserved_seconds), sum(unknown_seconds), sum(unreported_seconds),
   sum(unobserved_seconds),
   coalesce(sum(charging_seconds) filter (where reports_use), 0),
-  coalesce(sum(day_seconds - unobserved_seconds - planned_seconds - removed_seconds) filter (where reports_use), 0),
-  sum(event_count + confirmation_count)
+  coalesce(
+    sum(day_seconds - unobserved_seconds - planned_seconds - removed_seconds - receiver_seconds)
+    filter (where reports_use), 0
+  ),
+  sum(event_count + confirmation_count), sum(receiver_seconds)
 from facts.charge_point_status_day
 where status_date >= %(start)s and status_date < %(end)s
 group by status_date, stream_id, provider_id, authority_id

@@ -73,6 +73,7 @@ class Feed:
         reports_use: whether its states say if a charge point is in use.
         ends: the last local day of a feed that has ended.
         opens_at: the first entry that is not far before all others; days begin with it. As `first_at` if not said.
+        gaps: (from, to) of each time in which we did not fetch it, in order, none within another.
     """
 
     stream_id: str
@@ -85,6 +86,7 @@ class Feed:
     reports_use: bool = True
     ends: dt.date | None = None
     opens_at: dt.datetime | None = None
+    gaps: Sequence[tuple[dt.datetime, dt.datetime]] = ()
 
     def days(self, now: dt.datetime) -> tuple[dt.date, dt.date] | None:
         """The first and last local day that its charge points have: to yesterday, or to its end; None before any."""
@@ -102,6 +104,8 @@ STATUS_DAY = pa.schema(
         *((name, pa.string()) for name in ("charge_point_id", "provider_id", "authority_id", "stream_id")),
         ("status_date", pa.date32()),
         *((name, pa.decimal128(18, 6)) for name in SECONDS),
+        # Of the unreported: in the feed's gaps.
+        ("receiver_seconds", pa.decimal128(18, 6)),
         ("event_count", pa.int64()),
         ("confirmation_count", pa.int64()),
         ("reports_use", pa.bool_()),
@@ -172,6 +176,7 @@ class _Window:
         days: of each: when its local days begin, which they are, and when they end; the last one closes the window.
         authority: of each.
         reports_use: of each.
+        gaps: of each: when we did not fetch it, beginnings and ends.
         dates: the first day, and the one after the last.
         registries: providers.
         now: nothing is known after it.
@@ -185,6 +190,7 @@ class _Window:
     days: list[tuple[Ints, Ints, Ints]]
     authority: list[str]
     reports_use: list[bool]
+    gaps: list[tuple[Ints, Ints]]
     dates: tuple[int, int]
     registries: frozenset[str]
     now: int
@@ -205,10 +211,15 @@ class _Window:
             [zones[feed.zone] for feed in known],
             [feed.authority_id for feed in known],
             [feed.reports_use for feed in known],
+            [_bounds(feed.gaps) for feed in known],
             (_number(start), _number(end)),
             frozenset(registries),
             moment(now),
         )
+
+
+def _bounds(gaps: Sequence[tuple[dt.datetime, dt.datetime]]) -> tuple[Ints, Ints]:
+    return np.array([moment(a) for a, _ in gaps], np.int64), np.array([moment(b) for _, b in gaps], np.int64)
 
 
 def local_days(name: str, start: dt.date, end: dt.date) -> tuple[Ints, Ints, Ints]:
@@ -447,6 +458,13 @@ def _days(line: _Line, names: Names, listed: Mask, window: _Window, feeds: _Stre
     ):  # fmt: skip
         np.add.at(seconds[number], of_day, values)
 
+    lost = np.zeros(len(first), np.int64)
+    np.add.at(
+        lost,
+        of_day,
+        np.where(is_seen, _lost(line.stream, np.maximum(held, line.at), span_end, window, feeds)[within], 0),
+    )
+
     def summed(values: Ints) -> Ints:
         return np.add.reduceat(values[within], first) if len(first) else np.zeros(0, np.int64)
 
@@ -468,10 +486,30 @@ def _days(line: _Line, names: Names, listed: Mask, window: _Window, feeds: _Stre
         authority_id=texts(window.authority, feed), stream_id=texts(names.streams, stream),
         status_date=pa.array(date[first].astype(np.int32)).cast(pa.date32()),
         **{name: _decimals(values) for name, values in zip(SECONDS, seconds, strict=True)},
-        event_count=pa.array(events), confirmation_count=pa.array(confirmations),
+        receiver_seconds=_decimals(lost), event_count=pa.array(events), confirmation_count=pa.array(confirmations),
         reports_use=pa.array(np.array([*window.reports_use, False], bool)[feed]),
         flags=pa.array(sets, pa.list_(pa.string())).take(pa.array(marks)),
     )  # fmt: skip
+
+
+def _lost(stream: Ints, begins: Ints, ends: Ints, window: _Window, feeds: _Streams) -> Ints:
+    """How long of each unreported span, from `begins` to `ends`, its feed was not fetched."""
+    found = np.zeros(len(stream), np.int64)
+    place = feeds.place[stream]
+    for feed, (begin, end) in enumerate(window.gaps):
+        rows = np.flatnonzero((place == feed) & (begins < ends)) if len(begin) else ()
+        if len(rows):
+            found[rows] = _covered(ends[rows], begin, end) - _covered(begins[rows], begin, end)
+    return found
+
+
+def _covered(at: Ints, begin: Ints, end: Ints) -> Ints:
+    """How much of gaps lies before each instant."""
+    before = np.concatenate([[0], np.cumsum(end - begin)])
+    number = np.searchsorted(begin, at, side="right")
+    last: Ints = np.where(number > 0, np.minimum(at, end[number - 1]) - begin[number - 1], 0)
+    covered: Ints = before[np.maximum(number - 1, 0)] + last
+    return covered
 
 
 def _decimals(values: Ints) -> pa.Array:

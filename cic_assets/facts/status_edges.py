@@ -29,6 +29,7 @@ from cic_assets.lake.zones import Lake
 from cic_assets.ledger import arrivals
 from cic_assets.ledger.consent import given_up
 from cic_assets.ledger.periods import mark_stale, take_touches, touches
+from cic_assets.ledger.polls import Gap, gaps
 from cic_assets.parts import Parts
 from cic_assets.warehouse.connect import Connection, Warehouse
 from cic_assets.warehouse.load import insert_staged, stage_rows
@@ -135,8 +136,15 @@ def early_entries(warehouse: Warehouse, streams: Iterable[Stream]) -> dict[str, 
     return {stream_id: dates for stream_id, dates in sorted(early.items()) if dates}
 
 
-def feeds_of(warehouse: Warehouse, streams: Iterable[Stream]) -> list[Feed]:
+def feeds_of(
+    warehouse: Warehouse, streams: Iterable[Stream], around: tuple[dt.date, dt.date] | None = None
+) -> list[Feed]:
     """The status streams, with the span of time that their deliveries cover.
+
+    Args:
+        warehouse: its ledger.
+        streams: all that are known.
+        around: the local days, from and to, whose gaps are wanted; None: of no feed any.
 
     A feed whose stream file is gone, or broken, goes on as it was at its last ingest until somebody gives it up
     (`ingest/change.py`): a renamed file must not take an operator's days out of the marts.
@@ -146,22 +154,30 @@ def feeds_of(warehouse: Warehouse, streams: Iterable[Stream]) -> list[Feed]:
         orphans = _orphans(connection, [stream.id for stream in streams])
         spans = arrivals.spans(connection)
         entries = entries_of(connection, spans)
+        fetched = [stream.id for stream in streams if stream.source is not None]
+        lost = _gaps(connection, fetched, around) if around else {}
     opens = {stream_id: opening(chain.from_iterable(each.values()))[0] for stream_id, each in entries.items()}
     return [
         Feed(
             stream.id, stream.provider.id, stream.authority.id, stream.zone, stream.silence,
             spans.get(stream.id, (None, None))[1], spans.get(stream.id, (None, None))[0], stream.reports_use,
-            stream.ends, opens.get(stream.id),
+            stream.ends, opens.get(stream.id), lost.get(stream.id, ()),
         )
         for stream in streams
         if isinstance(stream, StatusStream)
     ] + [
         Feed(
             stream_id, provider, authority, zone, silence, spans.get(stream_id, (None, None))[1],
-            spans.get(stream_id, (None, None))[0], reports_use, ends, opens.get(stream_id),
+            spans.get(stream_id, (None, None))[0], reports_use, ends, opens.get(stream_id), lost.get(stream_id, ()),
         )
         for stream_id, provider, authority, zone, silence, reports_use, ends in orphans
     ]  # fmt: skip
+
+
+def _gaps(connection: Connection, fetched: Sequence[str], around: tuple[dt.date, dt.date]) -> dict[str, list[Gap]]:
+    """When feeds were not fetched, around local days of any zone."""
+    first, last = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in around)
+    return gaps(connection, fetched, first - MARGIN, last + MARGIN, dt.datetime.now(dt.UTC))
 
 
 def _orphans(connection: Connection, known: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cic_assets.facts.expected import missing_days
 from cic_assets.kinds.status.stream import StatusStream
 from cic_assets.kinds.stream import Stream
+from cic_assets.ledger.polls import Recent, recent
 from cic_assets.warehouse.connect import Connection
 
 ARRIVING, KNOWN, ALIVE = "arriving", "known", "alive"
@@ -21,6 +22,7 @@ FEED_CHECKS = {
     ALIVE: "its charge points are not in one and the same state for a week",
 }
 _NAMED = 5
+_PERIODS_LATE = 3
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,14 @@ class FeedState:
 def feed_states(connection: Connection, streams: Iterable[Stream], now: dt.datetime) -> list[FeedState]:
     """Every check of every feed."""
     arrived, newest = _arrived(connection), _newest_dates(connection)
+    streams = list(streams)
     last_seen, days = _last_seen(connection), _newest_days(connection)
+    fetched = recent(connection, [stream.id for stream in streams if stream.source is not None])
     found = []
     for stream in streams:
         late = [
             *_missing(stream, arrived.get(stream.id, set()), now.date()),
+            *_unfetched(stream, fetched.get(stream.id), now),
             *_silent(stream, last_seen.get(stream.id), now),
             *_stale(stream, newest.get(stream.id), now.date()),
         ]
@@ -69,12 +74,26 @@ def _silent(stream: Stream, last: dt.datetime | None, now: dt.datetime) -> Itera
     """A polled feed that has not been seen for three of its periods, or for as long as its silence lasts."""
     if not isinstance(stream, StatusStream) or stream.period is None or stream.silence is None or last is None:
         return
+    if stream.source is not None:
+        return
     has_ended = stream.ends is not None and stream.ends <= now.date()
     if not has_ended and now - last > stream.silence:
         yield (
             f"polled every {_span(stream.period)}, and last seen at {last:%Y-%m-%d %H:%M} UTC: does the poller run? "
             "Say `ends` if the feed has ended"
         )
+
+
+def _unfetched(stream: Stream, last: Recent | None, now: dt.datetime) -> Iterator[str]:
+    """A feed that we fetch, and have not got for three of its periods: that is not the operator's silence."""
+    if stream.source is None or last is None:
+        return
+    since = last.last_good_at
+    if since is None and last.failed:
+        yield f"never fetched: the last of {last.failed} polls in a row failed: {last.last.error}"
+    elif since is not None and now - since > _PERIODS_LATE * stream.source.every:
+        why = f"{last.failed} polls failed since, the last: {last.last.error}" if last.failed else "is `polls` on?"
+        yield f"fetched every {_span(stream.source.every)}, and last at {since:%Y-%m-%d %H:%M} UTC: {why}"
 
 
 def _span(period: dt.timedelta) -> str:

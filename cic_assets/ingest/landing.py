@@ -103,6 +103,22 @@ def land(
     return Landing(landed, new=not landed.landed)
 
 
+def see_again(parts: Parts, stream_id: str, sha256: str, name: str, seen_at: dt.datetime) -> None:
+    """Says that an object's bytes were seen once more, by somebody who has not sent them: they are as they were.
+
+    Raises:
+        LandingError: the stream has no such object.
+    """
+    with parts.warehouse.transaction() as connection:
+        found = catalogue.object_of(connection, stream_id, sha256)
+    if found is None:
+        raise LandingError(f"{stream_id} has no object {sha256}, of which {name} says that it has not changed")
+    landed, byte_count = found
+    journal.note(parts.lake, journal.Sighting(landed, byte_count, seen_at, name))
+    with parts.warehouse.transaction() as connection:
+        catalogue.put_sightings(connection, [(landed, seen_at, name)])
+
+
 def demand_arrival(day: dt.date, now: dt.datetime) -> None:
     """A day on which a migration may say that something arrived.
 

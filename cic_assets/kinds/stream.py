@@ -23,6 +23,7 @@ from cic_assets.kinds.expressions import instant_faults
 from cic_assets.kinds.functions import call_faults
 from cic_assets.kinds.rule import THRESHOLDS, WITHOUT_LIMIT, Rule, in_order
 from cic_assets.kinds.safe import unsafe_faults
+from cic_assets.kinds.source import AnySource, FolderSource
 from cic_assets.settings import RULE_SETS
 
 # A hundred years: beyond it a date plus so many days is no date any more.
@@ -195,11 +196,16 @@ class Stream(Part):
     format: Annotated[FeedFormat, told("how the bytes are read", {"type": "csv", "delimiter": ";"})]
     claims: Annotated[
         tuple[Text, ...],
-        Field(min_length=1),
         told(
-            "shell patterns of the names of files that belong to the stream", ["ashbourne_*.csv", "ashbourne_*.csv.gz"]
+            "shell patterns of the names of files that belong to the stream; needed unless `source` is behind a URL",
+            ["ashbourne_*.csv", "ashbourne_*.csv.gz"],
         ),
-    ]
+    ] = ()
+    source: AnySource | None = later(
+        None,
+        description="where its bytes come from, and how often they are fetched; without it they are landed by hand",
+        examples=[{"type": "http", "url": "https://open.ashbourne.example/chargers.csv", "every": "P1D"}],
+    )
     columns: Annotated[
         dict[str, Text], told("column of the common model → Spark SQL over the fields of the feed; below")
     ]
@@ -302,6 +308,12 @@ class Stream(Part):
             if faults := unsafe_faults(value):
                 raise ValueError("; ".join(faults))
         return value
+
+    @model_validator(mode="after")
+    def _bytes_come_from_somewhere(self) -> Stream:
+        if not self.claims and (self.source is None or isinstance(self.source, FolderSource)):
+            raise ValueError("claims: write the patterns of its files' names, such as acme_*.csv")
+        return self
 
     @model_validator(mode="after")
     def _limits_are_of_rules(self) -> Stream:
@@ -462,8 +474,14 @@ class Stream(Part):
         return _digest("1", parts, repr(tuple(dict.fromkeys([*names, *self.personal_fields]))))
 
     def fingerprint(self) -> str:
-        """Changes when anything in the file changed."""
-        return _digest("1", self.model_dump_json())
+        """Changes when anything in the file changed that rows or facts are made with: where it is fetched is not."""
+        believed = [f"{self.fetch_silence}"] if self.fetch_silence else []
+        return _digest("1", self.model_dump_json(exclude={"source"}), *believed)
+
+    @property
+    def fetch_silence(self) -> dt.timedelta | None:
+        """How long its words are believed, where that follows from how often it is fetched; else None."""
+        return None
 
 
 def today_of(streams: Iterable[Stream], now: dt.datetime) -> dt.date:

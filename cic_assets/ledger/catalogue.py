@@ -359,6 +359,15 @@ def new_columns(connection: Connection, stream_id: str) -> dict[dt.date, tuple[s
     return {day: tuple(names) for day, names in rows}
 
 
+def object_of(connection: Connection, stream_id: str, sha256: str) -> tuple[LandedObject, int] | None:
+    """An object that is there, and its bytes; None where the stream has none with this SHA-256."""
+    found = _objects(connection, "landed and stream_id = %s and sha256 = %s", [stream_id, sha256])
+    row = connection.execute(
+        "select byte_count from catalogue.object where stream_id = %s and sha256 = %s", [stream_id, sha256]
+    ).fetchone()
+    return (found[0], int(row[0])) if found and row else None
+
+
 def _objects(connection: Connection, condition: str, values: list[object]) -> list[LandedObject]:
     query = sql.SQL(
         "select stream_id, sha256, arrival_date, first_seen_at, original_name, path, landed"

@@ -3,6 +3,7 @@
     journal/stream_id=<id>/date=<seen>/<sha256>-<seen at>-<hash of the name>.json   when, and as what, bytes were seen
     journal/stream_id=<id>/date=<purged>/<sha256>-<purged at>-purged.json           an original that retention removed
     journal/stream_id=<id>/date=<released>/<sha256>-<released at>-released.json     a held delivery that may pass
+    journal/stream_id=<id>/date=<began>/poll-<began at>-poll.json                   a poll: what was asked, what came
 
 A file's name follows from what it says, so that writing it again changes nothing and what is missing on either side is
 known from names alone. A sighting is written after the bytes and before the catalogue's row: an entry without a row is
@@ -16,10 +17,11 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from cic_assets.lake.zones import Lake
+from cic_assets.ledger import polls
 from cic_assets.ledger.catalogue import (
     LandedObject,
     Release,
@@ -28,6 +30,7 @@ from cic_assets.ledger.catalogue import (
     put_sightings,
     releases,
 )
+from cic_assets.ledger.polls import Answer, Poll
 from cic_assets.warehouse.connect import Connection, Warehouse
 
 ROOT = "journal"
@@ -36,6 +39,7 @@ _THREADS = 16
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _PURGED = "-purged.json"
 _RELEASED = "-released.json"
+_POLLED = "-poll.json"
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -117,12 +121,42 @@ class Passed:
         }  # fmt: skip
 
 
-Entry = Sighting | Purge | Passed
+@dataclass(frozen=True)
+class Polled:
+    """A poll that has ended, as the journal keeps it."""
+
+    poll: Poll
+
+    @property
+    def path(self) -> str:
+        """Where its entry lies."""
+        return _polled_path(self.poll.stream_id, self.poll.started_at)
+
+    def content(self) -> dict[str, Any]:
+        """What its entry says."""
+        poll = self.poll
+        return {
+            "entry": "poll", "stream_id": poll.stream_id, "started_at": _text(poll.started_at),
+            "ended_at": _text_or_none(poll.ended_at), "every_seconds": poll.every.total_seconds(),
+            "outcome": poll.outcome, "reach_from": _text_or_none(poll.reach_from),
+            "reach_to": _text_or_none(poll.reach_to), "new_count": poll.new_count, "error": poll.error,
+            "not_before": _text_or_none(poll.not_before),
+            "answers": [
+                {**asdict(answer), "requested_at": _text(answer.requested_at)} for answer in poll.answers
+            ],
+        }  # fmt: skip
+
+
+def _polled_path(stream_id: str, started_at: dt.datetime) -> str:
+    return _entry_path(stream_id, "poll", started_at, _POLLED)
+
+
+Entry = Sighting | Purge | Passed | Polled
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What `agree` did: entries written, and objects, sightings, purges and releases that the catalogue has taken up.
+    """What `agree` did: entries written, and objects, sightings, purges, releases and polls that the catalogue took up.
 
     `unreadable`: files that are no entries, each with what is wrong.
     """
@@ -132,6 +166,7 @@ class Agreement:
     sightings: int = 0
     purges: int = 0
     releases: int = 0
+    polls: int = 0
     unreadable: tuple[str, ...] = ()
 
 
@@ -160,19 +195,25 @@ def agree(warehouse: Warehouse, lake: Lake, limit: int | None = None) -> Agreeme
     there = set(lake.files(ROOT))
     with warehouse.transaction() as connection:
         known: dict[str, Entry] = {entry.path: entry for entry in _known(connection)}
+        # By their keys: what they say is read of those alone that have no entry.
+        polled = {_polled_path(*key): key for key in polls.keys(connection)}
         originals = _originals(connection)
+        unwritten = [key for path, key in sorted(polled.items()) if path not in there][:limit]
+        known |= {entry.path: entry for entry in map(Polled, polls.polls_of(connection, unwritten))}
     missing = [entry for path, entry in sorted(known.items()) if path not in there][:limit]
     _at_once(lambda entry: note(lake, entry), missing)
-    unknown = sorted(path for path in there - known.keys() if _is_news(lake, path, originals))[:limit]
+    unknown = sorted(path for path in there - known.keys() - polled.keys() if _is_news(lake, path, originals))[:limit]
     found, unreadable = _read(lake, unknown)
     sightings = [entry for entry in found if isinstance(entry, Sighting)]
     purges = sorted((entry for entry in found if isinstance(entry, Purge)), key=lambda purge: purge.purged_at)
     passed = [entry.release for entry in found if isinstance(entry, Passed)]
+    ended = [entry.poll for entry in found if isinstance(entry, Polled)]
     with warehouse.transaction() as connection:
         objects = _take_sightings(connection, lake, sightings)
         taken = sum(_take_purge(connection, lake, purge) for purge in purges)
         put_releases(connection, passed)
-    return Agreement(len(missing), objects, len(sightings), taken, len(passed), tuple(unreadable))
+        polls.put(connection, ended)
+    return Agreement(len(missing), objects, len(sightings), taken, len(passed), len(ended), tuple(unreadable))
 
 
 def _known(connection: Connection) -> Iterable[Entry]:
@@ -245,8 +286,21 @@ def _passed(entry: dict[str, Any]) -> Passed:
     return Passed(Release(entry["stream_id"], entry["sha256"], moment, entry["released_by"], entry["reason"], names))
 
 
+def _polled(entry: dict[str, Any]) -> Polled:
+    answers = [Answer(**{**answer, "requested_at": _instant(answer["requested_at"])}) for answer in entry["answers"]]
+    return Polled(
+        Poll(
+            entry["stream_id"], _instant(entry["started_at"]), dt.timedelta(seconds=entry["every_seconds"]),
+            entry["outcome"], ended_at=_instant_or_none(entry["ended_at"]),
+            reach_from=_instant_or_none(entry["reach_from"]), reach_to=_instant_or_none(entry["reach_to"]),
+            new_count=int(entry["new_count"]), error=entry["error"],
+            not_before=_instant_or_none(entry["not_before"]), answers=tuple(answers),
+        )
+    )  # fmt: skip
+
+
 _ENTRIES: dict[str, Callable[[dict[str, Any]], Entry]] = {
-    "sighting": _sighting, "purge": _purge, "release": _passed,
+    "sighting": _sighting, "purge": _purge, "release": _passed, "poll": _polled,
 }  # fmt: skip
 
 
@@ -341,3 +395,11 @@ def _text(moment: dt.datetime) -> str:
 
 def _instant(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
+
+
+def _text_or_none(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else _text(moment)
+
+
+def _instant_or_none(text: str | None) -> dt.datetime | None:
+    return None if text is None else _instant(text)

@@ -48,6 +48,7 @@ def parts_of(
         memory_bytes=settings.memory_bytes,
         home=settings.home,
         derived_key=settings.derived_key,
+        secret=settings.secret,
         rule_set=settings.rule_set,
         restatement_horizon_days=settings.restatement_horizon_days,
         streams=tuple(streams),

@@ -6,7 +6,6 @@ three times waits for a person: its content would have to change first. A run th
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -42,10 +41,12 @@ from cic_assets.orchestrate.assets.accepted import FAILED_STREAMS_TAG, INGEST_OP
 from cic_assets.orchestrate.assets.feed_checks import changed, feed_evaluations
 from cic_assets.orchestrate.assets.keys import raw_key
 from cic_assets.orchestrate.assets.marts import mart_keys
+from cic_assets.orchestrate.assets.raw import CONTENTS, poll_event, raw_event
 from cic_assets.orchestrate.assets.stream_files import file_events
 from cic_assets.orchestrate.jobs import DAILY, DIMENSIONS, INGEST, MONTHLY
 from cic_assets.orchestrate.liveness import MAX_LOST, fail_dead_runs, is_lost, said_of_run
 from cic_assets.orchestrate.partitions import Calendar
+from cic_assets.orchestrate.pollers import POLLERS
 from cic_assets.orchestrate.resources.platform import Platform
 from cic_assets.orchestrate.work import (
     Work,
@@ -173,28 +174,12 @@ def raw_events(
     events = []
     for stream_id, mine in by_stream.items():
         said = _said_before(instance, raw_key(stream_id), [str(arrival.arrival_date) for arrival in mine])
-        events += [event for event in map(_raw_event, mine) if said.get(str(event.partition)) != _contents(event)]
+        events += [event for event in map(raw_event, mine) if said.get(str(event.partition)) != _contents(event)]
     return events
 
 
-_CONTENTS = "contents"
-
-
-def _raw_event(arrival: Arrival) -> AssetMaterialization:
-    seen = sorted(f"{each.sha256}:{each.sightings}" for each in arrival.objects)
-    return AssetMaterialization(
-        raw_key(arrival.stream_id),
-        partition=str(arrival.arrival_date),
-        metadata={
-            "objects": len(arrival.objects),
-            "files": ", ".join(sorted(o.original_name for o in arrival.objects)),
-            _CONTENTS: hashlib.sha256("\0".join(seen).encode()).hexdigest()[:16],
-        },
-    )
-
-
 def _contents(event: AssetMaterialization) -> object:
-    value = event.metadata.get(_CONTENTS)
+    value = event.metadata.get(CONTENTS)
     return value.value if value else None
 
 
@@ -212,7 +197,34 @@ def _said_before(instance: DagsterInstance, key: AssetKey, partitions: list[str]
 
 def build_sensors() -> list[SensorDefinition]:
     """All sensors, on unless somebody turned them off in the UI."""
-    return [_arrivals(), _stale_days(), _stale_months(), _dimensions(), _feeds()]
+    return [_arrivals(), _stale_days(), _stale_months(), _dimensions(), _feeds(), _polls()]
+
+
+def _polls() -> SensorDefinition:
+    @sensor(
+        name="polls",
+        minimum_interval_seconds=30,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Fetches the feeds that are due by `source.every`, some at a time, each by itself.",
+    )
+    def polls(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult | SkipReason:
+        platform = platform.renewed()
+        ended, under_way = POLLERS.tick(platform.parts, platform.streams.values(), dt.datetime.now(dt.UTC))
+        for done in ended:
+            if not done.is_good:
+                context.log.warning(f"{done.stream_id}: {done.error}")
+        events: list[AssetMaterialization | AssetObservation | AssetCheckEvaluation] = [
+            poll_event(platform.parts, done) for done in ended if done.is_good
+        ]
+        said = [f"{done.stream_id}: {done.outcome}" for done in ended]
+        said += [f"under way: {', '.join(under_way)}"] if under_way else []
+        return (
+            SensorResult(skip_reason="; ".join(said), asset_events=events)
+            if ended
+            else SkipReason("; ".join(said) or "no feed is due")
+        )
+
+    return polls
 
 
 def _feeds() -> SensorDefinition:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import yaml
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from cic_assets.formats.feed import Part
 from cic_assets.kinds.columns import PLATFORM_FIELDS
@@ -42,6 +42,20 @@ BESIDE: dict[str, dict[str, Any]] = {
     "personal_unless": {"personal_fields": ["rfid"]},
     "raw_retention_days": {"personal_fields": ["rfid"]},
 }
+# What a part of several ways needs, whichever of its keys is shown.
+WAYS: dict[str, dict[str, Any]] = {
+    "format": {"type": "csv"},
+    "source[folder]": {"type": "folder", "path": "/srv/sftp/ashbourne", "every": "PT10M"},
+    "source[http]": {"type": "http", "url": "https://open.ashbourne.example/chargers.csv", "every": "P1D"},
+    "source[ocpi]": {
+        "type": "ocpi",
+        "module": "cdrs",
+        "versions": "https://acme.example/ocpi/versions",
+        "every": "PT1H",
+    },
+}
+# Where one of several is given, the key beside which another one can't stand.
+INSTEAD = {"source[ocpi].url": "versions"}
 _HEAD = """# Stream files
 
 One YAML file per feed: what its bytes are, and one Spark SQL expression per column of the common model. A file that is
@@ -83,15 +97,16 @@ def example_of(path: str, info: FieldInfo) -> dict[str, Any]:
         return {}
     names, value = path.split("."), info.examples[0]
     for length in range(len(names), 0, -1):
-        value = {**_beside(names[:length]), names[length - 1]: value}
+        value = {**_beside(names[:length]), names[length - 1].partition("[")[0]: value}
     assert isinstance(value, dict)
     return value
 
 
 def _beside(names: list[str]) -> dict[str, Any]:
     """What must stand beside a key, so that an example of it is a whole one."""
-    is_format = len(names) == 2 and names[0] == "format"
-    return BESIDE.get(".".join(names), {"type": "csv"} if is_format else {})
+    path = ".".join(names)
+    usual = WAYS.get(names[0], {}) if len(names) == 2 else {}
+    return BESIDE.get(path) or {name: value for name, value in usual.items() if name != INSTEAD.get(path)}
 
 
 def tables() -> Iterator[tuple[str, str, list[tuple[str, FieldInfo]]]]:
@@ -104,15 +119,26 @@ def tables() -> Iterator[tuple[str, str, list[tuple[str, FieldInfo]]]]:
     streams: list[type[Stream]] = [Stream, *(kind.stream for kind in KINDS.values())]
     todo = [(name, part) for stream in streams for name, part in _within("", stream)]
     for path, part in todo:
-        if (path, part) not in seen:
-            seen.add((path, part))
+        # What several ways of one key have alike is shown with the first.
+        place = ("" if "]." in path else path, part)
+        if place not in seen:
+            seen.add(place)
             what = " ".join((part.__doc__ or "").split("\n\n")[0].split())
             yield f"`{path}`", what, [(f"{path}.{name}", info) for name, info in keys_of(part)]
             todo += _within(f"{path}.", part)
 
 
 def _within(prefix: str, part: type[Part]) -> list[tuple[str, type[Part]]]:
-    return [(f"{prefix}{name}", inner) for name, info in keys_of(part) for inner in parts_in(info.annotation)]
+    found = []
+    for name, info in keys_of(part):
+        inner = parts_in(info.annotation)
+        found += [(f"{prefix}{name}{_way(each) if len(inner) > 1 else ''}", each) for each in inner]
+    return found
+
+
+def _way(part: type[Part]) -> str:
+    """Of a key that is one of several parts, which one, as its `type` says."""
+    return f"[{get_args(part.model_fields['type'].annotation)[0]}]"
 
 
 def document() -> str:
@@ -158,7 +184,7 @@ def _default(info: FieldInfo) -> str:
     default = info.default
     if default is PydanticUndefined or default in (None, (), {}, "") or isinstance(default, Part):
         return ""
-    return _code(_yaml(list(default) if isinstance(default, tuple) else default))
+    return _code(_yaml(to_jsonable_python(default)))
 
 
 def _yaml(value: Any) -> str:

@@ -555,3 +555,50 @@ def test_no_entries_give_no_rows(spark):
     nothing = window_frame(spark, [], [], D(2026, 5, 3), D(2026, 5, 3))
     found = status_facts(nothing, [feed()], D(2026, 5, 3), D(2026, 5, 4), (), NOW).toArrow().to_pylist()
     assert not [row for row in found if row["row_count"] != 0]
+
+
+def lost(row):
+    return float(row["receiver_seconds"])
+
+
+def test_of_unreported_time_what_we_did_not_fetch_is_the_receivers_and_nothing_else(spark):
+    day, since = D(2026, 5, 3), at(2026, 5, 2)
+    hourly = {"silence": HOUR, "cover": at(2026, 5, 3, 23)}
+
+    def polled(*hours, point="p/1", stream="s"):
+        return [
+            poll(at(2026, 5, 3, hour), "AVAILABLE", since, charge_point_id=point, stream_id=stream) for hour in hours
+        ]
+
+    first = [poll(at(2026, 5, 2, 23), "AVAILABLE", since, charge_point_id=p) for p in ("p/1", "p/2")]
+    rows = [*first, *polled(*range(0, 9), *range(15, 24)), *polled(*range(0, 4), *range(20, 24), point="p/2")]
+    gaps = [(at(2026, 5, 3, 8), at(2026, 5, 3, 15))]
+    found, _ = days(spark, rows, day, day, feeds=[feed(gaps=gaps, **hourly)])
+    one_, two = found["p/1", day], found["p/2", day]
+    # Believed for an hour after the last word; then unreported, as the feed was not fetched.
+    assert spent(one_) == {"available": 17 * 3600, "unreported": 7 * 3600}
+    assert lost(one_) == 6 * 3600
+    # It was silent before and after our gap: that is the operator's.
+    assert spent(two) == {"available": 7 * 3600, "unreported": 17 * 3600}
+    assert lost(two) == 7 * 3600
+    # Of another stream's gaps nothing is lost, and without gaps nothing.
+    other = [feed(**hourly), feed("t", gaps=gaps, first=at(2026, 5, 2), **hourly)]
+    assert lost(days(spark, rows, day, day, feeds=other)[0]["p/1", day]) == 0
+    assert lost(days(spark, rows, day, day, feeds=[feed(**hourly)])[0]["p/1", day]) == 0
+
+
+def test_several_gaps_on_several_days_are_summed_and_cut_at_midnight(spark):
+    rows = [poll(at(2026, 5, 3, hour), "CHARGING", at(2026, 5, 3)) for hour in (0, 1)]
+    gaps = [
+        (at(2026, 5, 3, 4), at(2026, 5, 3, 5)),
+        (at(2026, 5, 3, 22), at(2026, 5, 4, 6, 30)),
+        (at(2026, 5, 4, 23, 59, 59, 999999), at(2026, 5, 6)),
+    ]
+    feeds = [feed(silence=HOUR, cover=at(2026, 5, 8), gaps=gaps)]
+    found, _ = days(spark, rows, D(2026, 5, 3), D(2026, 5, 6), feeds=feeds)
+    assert [found["p/1", D(2026, 5, day)]["receiver_seconds"] for day in (3, 4, 5, 6)] == [
+        3 * 3600, Decimal(6 * 3600 + 30 * 60) + Decimal("0.000001"), 86400, 0,
+    ]  # fmt: skip
+    # What comes later, and computes a single day, says the same of it.
+    alone, _ = days(spark, rows, D(2026, 5, 4), D(2026, 5, 4), feeds=feeds)
+    assert alone["p/1", D(2026, 5, 4)] == found["p/1", D(2026, 5, 4)]

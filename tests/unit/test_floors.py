@@ -15,8 +15,8 @@ from cic_assets.settings import PACKAGE, PROJECT
 GROUND = {"calendar", "errors", "peers", "printed", "private", "processes", "settings"}
 # Lowest first.
 ROOMS = (
-    "formats", "lake", "warehouse", "ledger", "kinds", "streams", "parts", "facts", "ingest", "onboard", "simulate",
-    "orchestrate", "cli",
+    "formats", "lake", "warehouse", "ledger", "kinds", "streams", "parts", "facts", "ingest", "fetch", "onboard",
+    "simulate", "orchestrate", "cli",
 )  # fmt: skip
 
 

@@ -47,8 +47,8 @@ class StatusStream(Stream):
     max_silence: Annotated[
         dt.timedelta | Literal["none"] | None,
         told(
-            "so long after the last word a state is believed (ISO 8601); 7 days, or three "
-            "periods, if not said; `none`: until the next event",
+            "so long after the last word a state is believed (ISO 8601); if not said, three periods of a polled feed, "
+            "or of its `source.every`, else 7 days; `none`: until the next event",
             "P7D",
         ),
     ] = None
@@ -71,7 +71,14 @@ class StatusStream(Stream):
         if isinstance(self.max_silence, str):
             return None
         default = PERIODS_OF_SILENCE * self.period if self.period else ON_CHANGE_SILENCE
-        return self.max_silence or default
+        return self.max_silence or self.fetch_silence or default
+
+    @property
+    def fetch_silence(self) -> dt.timedelta | None:
+        """Three times `source.every`, of a polled feed whose file says neither `period` nor `max_silence`."""
+        if self.source is None or self.period or self.max_silence or not self.is_polled:
+            return None
+        return PERIODS_OF_SILENCE * self.source.every
 
     @property
     def skips_stateless(self) -> bool:

@@ -16,7 +16,7 @@ select
     sum({{ status_denominator() }}) as denominator_seconds,
     sum({{ operational() }}) as operational_seconds,
     sum(inoperative_seconds + outoforder_seconds) as down_seconds,
-    sum(unknown_seconds + unreported_seconds) as unknown_seconds,
+    sum({{ unknown() }}) as unknown_seconds,
     -- A feed that says nothing of use has no part in the charging share.
     sum(case when reports_use then charging_seconds end) as charging_seconds,
     sum(case when reports_use then {{ status_denominator() }} end) as use_denominator_seconds,

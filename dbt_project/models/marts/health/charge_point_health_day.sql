@@ -23,6 +23,7 @@ select
     days.reserved_seconds,
     days.unknown_seconds,
     days.unreported_seconds,
+    days.receiver_seconds,
     days.unobserved_seconds,
     days.event_count,
     days.confirmation_count,

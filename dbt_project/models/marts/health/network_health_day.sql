@@ -18,6 +18,7 @@ with days as (
         sum(reserved_seconds) as reserved_seconds,
         sum(unknown_seconds) as unknown_seconds,
         sum(unreported_seconds) as unreported_seconds,
+        sum(receiver_seconds) as receiver_seconds,
         sum(unobserved_seconds) as unobserved_seconds,
         sum(use_denominator_seconds) as use_denominator_seconds,
         sum(use_charging_seconds) as use_charging_seconds
@@ -43,13 +44,14 @@ select
     days.reserved_seconds,
     days.unknown_seconds,
     days.unreported_seconds,
+    days.receiver_seconds,
     days.unobserved_seconds,
     {{ pct(operational('days.'), status_denominator('days.')) }} as operational_pct,
     {{ pct(
         operational('days.'),
-        '(' ~ status_denominator('days.') ~ ' - days.unknown_seconds - days.unreported_seconds)'
+        '(' ~ status_denominator('days.') ~ ' - ' ~ unknown('days.') ~ ')'
     ) }} as operational_of_known_pct,
     {{ pct('days.use_charging_seconds', 'days.use_denominator_seconds') }} as charging_pct,
-    {{ pct('(days.unknown_seconds + days.unreported_seconds)', status_denominator('days.')) }} as unknown_pct
+    {{ pct(unknown('days.'), status_denominator('days.')) }} as unknown_pct
 from days
 {{ join_parties('days') }}

@@ -1,0 +1,267 @@
+"""OCPI over HTTP: versions → details → endpoint, then a module page by page (OCPI 2.2.1, 4.1 and 6).
+
+A list that changes while it is read may show an object on no page: one that is updated moves to the end, and those
+behind it move up. So a pass over the pages is *settled* if `X-Total-Count` was the same on all of them and no object
+stood on two; a pass that is not is read again, and if none settles, the next poll asks for the same time once more.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+
+from cic_assets.fetch.client import Client, Response
+from cic_assets.fetch.errors import FetchError
+from cic_assets.kinds.source import OcpiSource
+
+# Newest last.
+VERSIONS = ("2.1.1", "2.2", "2.2.1", "2.3.0")
+# From 2.2 on the token is sent as Base64 (2.2.1, 4.1.1).
+_PLAIN_TOKENS = ("2.1.1",)
+_PASSES = 3
+_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class KnownPage:
+    """What an earlier answer of the same URL was.
+
+    Attributes:
+        conditions: headers with which the answer may be that it is as it was.
+        object_count: of its objects.
+        next_url: where it went on; an answer that says no more than that repeats no links (RFC 9110, 15.4.5).
+    """
+
+    conditions: Mapping[str, str]
+    object_count: int
+    next_url: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of a module.
+
+    Attributes:
+        url: asked for.
+        response: as received.
+        ids: of its objects, as far as they have some.
+        total: `X-Total-Count`; None where it is not said.
+        timestamp: of the envelope, when the party made the answer; None where it says none that can be read.
+    """
+
+    url: str
+    response: Response
+    ids: tuple[str, ...]
+    total: int | None
+    timestamp: dt.datetime | None
+
+
+def token_header(secret: str, *, is_base64: bool) -> str:
+    """The value of `Authorization`."""
+    return f"Token {base64_of(secret) if is_base64 else secret}"
+
+
+def base64_of(text: str) -> str:
+    """A text as Base64."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def sends_base64(source: OcpiSource) -> bool:
+    """How the token is sent: as the file says, else as the version does; 2.2.1 where it says neither."""
+    if source.sends_base64 is not None:
+        return source.sends_base64
+    return source.version not in _PLAIN_TOKENS
+
+
+def endpoint(client: Client, source: OcpiSource) -> str:
+    """The module's URL: the source's own, or what the party's versions say.
+
+    Raises:
+        FetchError: it has no version that is known here, or not this module.
+    """
+    if source.url is not None:
+        return source.url
+    assert source.versions is not None
+    offered = [each for each in _data(client, source.versions, list) if isinstance(each, Mapping)]
+    urls = {str(each["version"]): str(each["url"]) for each in offered if {"version", "url"} <= each.keys()}
+    wanted: str = source.version or next((version for version in reversed(VERSIONS) if version in urls), "")
+    if wanted not in urls:
+        said = ", ".join(urls) or "none"
+        raise FetchError(f"{source.versions} has version {said}, not {source.version or ' or '.join(VERSIONS)}")
+    details = urljoin(source.versions, urls[wanted])
+    client.demand_way(source.versions, details, "has its version details at")
+    endpoints = [each for each in _data(client, details, Mapping).get("endpoints", ()) if isinstance(each, Mapping)]
+    mine = [each for each in endpoints if each.get("identifier") == source.module and "url" in each]
+    # From 2.2 on a party may have both sides of a module; ours is to ask the one that sends.
+    sending = [each for each in mine if each.get("role") in (None, "SENDER")]
+    if not sending:
+        names = ", ".join(sorted({str(each.get("identifier")) for each in endpoints})) or "none"
+        raise FetchError(f"{details} has no endpoint that sends {source.module}; there are {names}")
+    found = urljoin(details, str(sending[0]["url"]))
+    client.demand_way(details, found, "has its endpoint at")
+    return found
+
+
+def _data(client: Client, url: str, kind: Any) -> Any:
+    """`data` of an answer that nobody keeps."""
+    response = client.get(url, {"Accept": "application/json"}, lambda found: _demand_envelope(found, url))
+    try:
+        data = _envelope(response, url).get("data")
+    finally:
+        client.drop(response)
+    if not isinstance(data, kind):
+        raise FetchError(f"{url}: `data` is no {'list' if kind is list else 'object'}; is it the right address?")
+    return data
+
+
+def passes(
+    client: Client,
+    source: OcpiSource,
+    url: str,
+    since: dt.datetime | None,
+    known: Callable[[str], KnownPage | None],
+    take: Callable[[Client, Page, str | None], None],
+) -> Iterator[tuple[Sequence[Page], bool]]:
+    """Each pass over the module's pages, and whether it is settled; the last one is, or is the third.
+
+    Args:
+        client: whose requests they are.
+        source: what is asked for.
+        url: of the module.
+        since: `date_from`, inclusive; None for all.
+        known: URL of a page → what its last answer was; None where that is gone.
+        take: gets each page as it comes, and where it goes on.
+
+    Raises:
+        FetchError: a page didn't come.
+    """
+    for _ in range(_PASSES):
+        pages = list(_pages(client, source, url, since, known, take))
+        settled = is_settled(pages)
+        yield pages, settled
+        if settled:
+            return
+
+
+def is_settled(pages: Sequence[Page]) -> bool:
+    """Whether the list stood still while it was read, as far as its pages tell."""
+    totals = {page.total for page in pages if page.total is not None}
+    ids = [name for page in pages for name in page.ids]
+    return len(pages) < 2 or (len(totals) <= 1 and len(set(ids)) == len(ids))
+
+
+def _pages(
+    client: Client,
+    source: OcpiSource,
+    url: str,
+    since: dt.datetime | None,
+    known: Callable[[str], KnownPage | None],
+    take: Callable[[Client, Page, str | None], None],
+) -> Iterator[Page]:
+    given: dict[str, str] = {}
+    if since is not None:
+        given["date_from"] = since.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if source.page_size is not None:
+        given["limit"] = str(source.page_size)
+    target: str | None = with_parameters(url, given)
+    seen: set[str] = set()
+    known_ids: set[str] = set()
+    offset, has_links = 0, False
+    while target is not None:
+        if target in seen:
+            raise FetchError(f"{target}: its pages lead in a circle")
+        seen.add(target)
+        if len(seen) > source.limits.pages:
+            raise FetchError(f"{url}: more than {source.limits.pages} pages (limits.pages)")
+        before = known(target)
+        page = _page(client, target, {} if before is None else before.conditions)
+        if page.response.is_unchanged and before is not None:
+            offset += before.object_count
+            following = page.response.links.get("next", before.next_url)
+        else:
+            offset += len(page.ids)
+            if not has_links and page.ids and known_ids.issuperset(page.ids):
+                raise FetchError(f"{target}: a page that came before; the party sends no links, and no other `offset`")
+            following = page.response.links.get("next") or (None if has_links else _next(page, target, offset))
+        has_links |= "next" in page.response.links
+        known_ids.update(page.ids)
+        if following is not None:
+            client.demand_way(target, following, "goes on at")
+        take(client, page, following)
+        yield page
+        target = following
+
+
+def _page(client: Client, url: str, unless: Mapping[str, str]) -> Page:
+    response = client.get(url, {"Accept": "application/json", **unless}, lambda found: _demand_envelope(found, url))
+    total = response.headers.get("x-total-count", "").strip()
+    count = int(total) if total.isascii() and total.isdigit() else None
+    if response.is_unchanged:
+        return Page(url, response, (), count, None)
+    content = _envelope(response, url)
+    data = content.get("data") or []
+    if not isinstance(data, list):
+        raise FetchError(f"{url}: `data` is no list; is it the module's address?")
+    names = tuple(_name(each, number) for number, each in enumerate(data))
+    return Page(url, response, names, count, _moment(content.get("timestamp")))
+
+
+def _name(thing: object, number: int) -> str:
+    """What an object is called within a module; one without an id is nobody's double."""
+    if isinstance(thing, Mapping) and isinstance(thing.get("id"), str):
+        return "/".join(str(thing.get(part, "")) for part in ("country_code", "party_id", "id")).lower()
+    return f"{uuid.uuid4()}/{number}"
+
+
+def _next(page: Page, target: str, offset: int) -> str | None:
+    """The next page of a party that sends no `Link` header: by what is left of its total."""
+    if page.total is None or offset >= page.total or not page.ids:
+        return None
+    return with_parameters(target, {"offset": str(offset)})
+
+
+def with_parameters(url: str, given: Mapping[str, str]) -> str:
+    """A URL with some parameters in place of its own of these names."""
+    parts = urlsplit(url)
+    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in given]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *given.items()])))
+
+
+def _demand_envelope(response: Response, url: str) -> None:
+    """Refuses an answer that is none, or that says of itself that it is none, within a 200 (2.2.1, 5)."""
+    if not response.is_unchanged:
+        _envelope(response, url)
+
+
+def _envelope(response: Response, url: str) -> Mapping[str, Any]:
+    assert response.file is not None
+    text = response.file.read_bytes()
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        shown = " ".join(text[:_SHOWN].decode("utf-8", "replace").split())
+        raise Client.again(f"{url}: no JSON ({error}): {shown!r}") from error
+    if not isinstance(content, Mapping) or not {"data", "status_code"} & content.keys():
+        raise FetchError(f"{url}: JSON without OCPI's envelope (data, status_code): use `type: http` for it")
+    code = content.get("status_code", 1000)
+    if isinstance(code, int) and 1000 <= code < 2000:
+        return content
+    said = f"{url}: OCPI {code} {str(content.get('status_message') or '')[:_SHOWN]}".rstrip()
+    # 3xxx: the party's own trouble; 2xxx: ours.
+    if isinstance(code, int) and 3000 <= code < 4000:
+        raise Client.again(said)
+    raise FetchError(said)
+
+
+def _moment(value: object) -> dt.datetime | None:
+    try:
+        found = dt.datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
