@@ -561,7 +561,7 @@ def simulate(
         now = clock.replace(tzinfo=dt.UTC) if clock else dt.datetime.now(dt.UTC)
         now = now if clock or began <= now <= ended else ended
         county = County(feeds, Clock(now, speed), token=token, requests_a_minute=rate)
-        serve_here(county, serve, lambda line: out.print(line, highlight=False, soft_wrap=True, markup=False))
+        serve_here(county, serve, lambda line: print(line, flush=True))
 
 
 @lake_app.command("verify")

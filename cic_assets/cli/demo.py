@@ -7,12 +7,15 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from cic_assets.errors import WrongCallError
+from cic_assets.fetch.errors import FetchError
 from cic_assets.ingest.landing import land
 from cic_assets.kinds.stream import Stream
 from cic_assets.lake.regular import oddity
@@ -23,6 +26,9 @@ from cic_assets.parts import Parts
 from cic_assets.printed import marked
 from cic_assets.settings import Settings
 from cic_assets.streams.load import claimants
+
+if TYPE_CHECKING:
+    from cic_assets.simulate import SimulatedFile
 
 SUMMARY = """
 select to_char(month_date, 'YYYY-MM') as month, provider_name as provider, authority_name as authority,
@@ -68,8 +74,9 @@ def run_demo(settings: Settings, streams: dict[str, Stream], source: Path | None
         set_up(settings)
     for line in fail_dead_runs(settings):
         console.print(f"  {line}; reported as failed", highlight=False, soft_wrap=True, markup=False)
-    with step(console, "files landed"), opened(settings) as parts:
-        new, known = _land_folder(parts, streams, source, console) if source else _land_simulation(parts, streams)
+    with step(console, "files landed" if source else "files landed, and a feed fetched"), opened(settings) as parts:
+        land_all = partial(_land_folder, source=source) if source else _land_simulation
+        new, known = land_all(parts, streams, console=console)
     console.print(f"  {new} new files, {known} known ones")
     with instance_of(settings) as instance:
         with step(console, "definitions loaded"):
@@ -107,9 +114,13 @@ def demand_county(streams: Iterable[str]) -> None:
         )
 
 
-def _land_simulation(parts: Parts, streams: dict[str, Stream]) -> tuple[int, int]:
+# Which of the county's feeds the demo fetches, from a server that it starts; the others are handed over as files.
+FETCHED = "elmsworth_status"
+
+
+def _land_simulation(parts: Parts, streams: dict[str, Stream], console: Console) -> tuple[int, int]:
     """Ninety days up to the last Sunday; an earlier demo's files stay, so that a second call is the same."""
-    from cic_assets.simulate import simulate
+    from cic_assets.simulate import SimulatedFile, simulate
 
     folder = parts.home / "simulated"
     manifest = folder / "arrivals.json"
@@ -117,14 +128,45 @@ def _land_simulation(parts: Parts, streams: dict[str, Stream]) -> tuple[int, int
         today = dt.datetime.now(dt.UTC).date()
         last_sunday = today - dt.timedelta(days=today.isoweekday() % 7 or 7)
         files = simulate(folder, last_day=last_sunday).files
-        sent = [[file.stream_id, str(file.path.relative_to(folder)), file.arrived_at.isoformat()] for file in files]
-        manifest.write_text(json.dumps(sent, indent=1))
-    landings = [
-        land(parts, streams[stream_id], folder / name, dt.datetime.fromisoformat(arrived_at))
+        listed = [[file.stream_id, str(file.path.relative_to(folder)), file.arrived_at.isoformat()] for file in files]
+        manifest.write_text(json.dumps(listed, indent=1))
+    sent = [
+        SimulatedFile(folder / name, stream_id, dt.datetime.fromisoformat(arrived_at))
         for stream_id, name, arrived_at in json.loads(manifest.read_text())
     ]
+    landings = [
+        land(parts, streams[file.stream_id], file.path, file.arrived_at) for file in sent if file.stream_id != FETCHED
+    ]
     new = sum(landing.new for landing in landings)
-    return new, len(landings) - new
+    polled, known = _fetch(parts, streams[FETCHED], sent)
+    console.print(f"  {FETCHED}: {polled} polls by OCPI, {known} known ones", highlight=False)
+    return new + polled, len(landings) - new + known
+
+
+def _fetch(parts: Parts, stream: Stream, sent: list[SimulatedFile]) -> tuple[int, int]:
+    """Fetches an open feed from the county's own server each time that it has a new response; (polls, known ones)."""
+    from cic_assets.fetch.poll import poll
+    from cic_assets.kinds.source import OcpiSource
+    from cic_assets.ledger import polls
+    from cic_assets.simulate.serve import Clock, County, Feeds, serving
+
+    moments = [file.arrived_at for file in sent if file.stream_id == stream.id]
+    with parts.warehouse.transaction() as connection:
+        known = set(polls.keys(connection))
+    wanted = [moment for moment in moments if (stream.id, moment) not in known]
+    clock = Clock(moments[0], speed=0)
+    with serving(County(Feeds(sent, ()), clock)) as url:
+        provider = stream.id.partition("_")[0]
+        source = OcpiSource(
+            type="ocpi", module="locations", url=f"{url}/open/{provider}/locations", every=dt.timedelta(days=1)
+        )
+        fetched = stream.model_copy(update={"source": source})
+        for moment in wanted:
+            clock.set(moment)
+            done = poll(parts, fetched, clock.now)
+            if not done.is_good:
+                raise FetchError(f"{stream.id}: {done.error}")
+    return len(wanted), len(moments) - len(wanted)
 
 
 def _land_folder(parts: Parts, streams: dict[str, Stream], source: Path, console: Console) -> tuple[int, int]:

@@ -1,5 +1,5 @@
-{# numbers.md 2, Measures: all are a sum over D, the time that was observed, neither planned nor removed, and not lost by
-   ourselves. #}
+{# numbers.md 2, Measures: all are a sum over D, the time that was observed, neither planned nor removed, and that our
+   own receiver did not lose. #}
 {% macro status_denominator(prefix='') -%}
     ({{ prefix }}day_seconds - {{ prefix }}unobserved_seconds - {{ prefix }}planned_seconds - {{ prefix }}removed_seconds
     - {{ prefix }}receiver_seconds)
