@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,12 +20,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent; `length` claims another length than there is, and then the connection ends."""
+    """What is sent; `length` claims another length than there is, and `after` writes more of it, then it ends."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
+    after: Callable[[BaseHTTPRequestHandler], None] | None = None
 
 
 @dataclass
@@ -58,6 +59,9 @@ def answering(answer: Callable[[Asked, int], Answer], host: str = "127.0.0.1") -
                 self.send_header("Content-Length", str(len(given.body) if given.length is None else given.length))
             self.end_headers()
             self.wfile.write(given.body)
+            if given.after is not None:
+                with suppress(OSError):
+                    given.after(self)
             self.close_connection = True
 
         def log_message(self, *_: Any) -> None:

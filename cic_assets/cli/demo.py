@@ -146,9 +146,8 @@ def _land_simulation(parts: Parts, streams: dict[str, Stream], console: Console)
 def _fetch(parts: Parts, stream: Stream, sent: list[SimulatedFile]) -> tuple[int, int]:
     """Fetches an open feed from the county's own server each time that it has a new response; (polls, known ones)."""
     from cic_assets.fetch.poll import poll
-    from cic_assets.kinds.source import OcpiSource
     from cic_assets.ledger import polls
-    from cic_assets.simulate.serve import Clock, County, Feeds, serving
+    from cic_assets.simulate.serve import Clock, County, Feeds, open_source, serving
 
     moments = [file.arrived_at for file in sent if file.stream_id == stream.id]
     with parts.warehouse.transaction() as connection:
@@ -156,11 +155,7 @@ def _fetch(parts: Parts, stream: Stream, sent: list[SimulatedFile]) -> tuple[int
     wanted = [moment for moment in moments if (stream.id, moment) not in known]
     clock = Clock(moments[0], speed=0)
     with serving(County(Feeds(sent, ()), clock)) as url:
-        provider = stream.id.partition("_")[0]
-        source = OcpiSource(
-            type="ocpi", module="locations", url=f"{url}/open/{provider}/locations", every=dt.timedelta(days=1)
-        )
-        fetched = stream.model_copy(update={"source": source})
+        fetched = stream.model_copy(update={"source": open_source(url, stream.id.partition("_")[0])})
         for moment in wanted:
             clock.set(moment)
             done = poll(parts, fetched, clock.now)

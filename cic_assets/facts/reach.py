@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-from cic_assets.calendar import month_of
+from cic_assets.calendar import days_of, month_of
 from cic_assets.facts.status_edges import Entries, mark_all_edges, mark_edges
 from cic_assets.facts.touch import (
     CHARGE_POINTS,
@@ -110,6 +111,18 @@ def touched_by(
         entries: arrival date → the entries of a status stream's arrival by date, as they will be.
     """
     return _reach_of(stream).touched(parts, stream, removed, added, covers, entries)
+
+
+def silenced(stream: Stream, start: dt.datetime, end: dt.datetime) -> Touched:
+    """What a time in which the stream was not fetched makes stale: whose fault silence was, its days say."""
+    reach = _reach_of(stream)
+    if not reach.has_edges:
+        return set()
+    zone = ZoneInfo(stream.zone)
+    first = start.astimezone(zone).date()
+    # The last day has not ended; it is computed when it has.
+    dates = days_of(first, end.astimezone(zone).date())
+    return {(fact, reach.period(date)) for fact in reach.facts for date in dates}
 
 
 def touched_by_damage(warehouse: Warehouse, stream: Stream, added: Rows) -> Touched:

@@ -154,7 +154,8 @@ def feeds_of(
         orphans = _orphans(connection, [stream.id for stream in streams])
         spans = arrivals.spans(connection)
         entries = entries_of(connection, spans)
-        fetched = [stream.id for stream in streams if stream.source is not None]
+        # A file that is broken, or gone, is our own trouble as well.
+        fetched = [stream.id for stream in streams if stream.source is not None] + [orphan[0] for orphan in orphans]
         lost = _gaps(connection, fetched, around) if around else {}
     opens = {stream_id: opening(chain.from_iterable(each.values()))[0] for stream_id, each in entries.items()}
     return [

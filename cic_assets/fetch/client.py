@@ -11,16 +11,21 @@ import contextlib
 import datetime as dt
 import functools
 import hashlib
+import html
 import itertools
+import json
+import logging
+import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus, urljoin, urlsplit
+from urllib.parse import quote, quote_plus, urljoin, urlsplit, urlunsplit
 
 import httpx
 from tenacity import (
@@ -44,8 +49,11 @@ _CONNECT, _SILENT = 15.0, 60.0
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _WORTH_ANOTHER = (408, 429, 500, 502, 503, 504)
+# Some servers write a moment since 1970 where seconds should stand.
+_LONGEST_ASKED = 86_400.0
 _SHOWN = 300
-_CHUNK = 1 << 16
+# gzip or zlib, as the first bytes say.
+_ANY_ZLIB = 47
 # Of an answer that is no feed, so much is read, to say what it is.
 _EXCERPT = 4096
 
@@ -105,14 +113,25 @@ class Credentials:
 
     def hidden(self, text: str) -> str:
         """A text without the secrets, as they are or as they stand in an address."""
-        spelled = {way(secret) for secret in self.secrets for way in (str, quote, quote_plus, _quoted)}
+        spelled = {way(secret) for secret in self.secrets for way in _SPELLINGS}
         for secret in sorted(spelled, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
 
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
+# As it is; in addresses; in JSON, also PHP's; in HTML.
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str,
+    quote,
+    quote_plus,
+    lambda text: quote(text, safe=""),
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    lambda text: json.dumps(text)[1:-1].replace("/", "\\u002f"),
+    html.escape,
+)
+# It tells each address at INFO, with the parameters that open something.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def origin_of(url: str) -> str:
@@ -157,11 +176,9 @@ class Client:
         self._limits, self._credentials, self._folder, self._pause = limits, credentials, folder, pause
         self._ends = time.monotonic() + limits.seconds
         self._numbers = itertools.count(1)
-        self.requests = 0
         self._http = httpx.Client(
-            timeout=httpx.Timeout(_SILENT, connect=_CONNECT),
             verify=_trusted(),
-            headers={"User-Agent": f"CitiesInCharge/{version('cic-assets')}", "Accept-Encoding": "gzip, deflate"},
+            headers={"User-Agent": f"CitiesInCharge/{version('cic-assets')}", "Accept-Encoding": "gzip"},
         )
 
     def __enter__(self) -> Client:
@@ -239,21 +256,22 @@ class Client:
 
     def _asked(self, url: str, headers: Mapping[str, str]) -> Response | str:
         """The answer, or where it redirects to."""
-        self.requests += 1
-        is_trusted = origin_of(url) in self._credentials.origins
-        sent = {**headers, **(self._credentials.headers if is_trusted else {})}
-        target = httpx.URL(url)
-        if is_trusted and self._credentials.query:
-            target = target.copy_merge_params(dict(self._credentials.query))
         requested_at = dt.datetime.now(dt.UTC)
         try:
-            with self._http.stream("GET", target, headers=sent) as answer:
+            is_trusted = origin_of(url) in self._credentials.origins
+            sent = {**headers, **(self._credentials.headers if is_trusted else {})}
+            target = httpx.URL(url)
+            if is_trusted and self._credentials.query:
+                target = target.copy_merge_params(dict(self._credentials.query))
+            left = max(1.0, self._ends - time.monotonic())
+            timeout = httpx.Timeout(min(_SILENT, left), connect=min(_CONNECT, left))
+            with self._http.stream("GET", target, headers=sent, timeout=timeout) as answer:
                 if answer.status_code in _REDIRECTS and "location" in answer.headers:
                     return self._redirected(url, answer.headers["location"])
                 self._demand_good(url, answer)
                 file, sha256, size = self._taken(url, answer)
                 request_headers = self._told(answer.request.headers, sent)
-                links = {rel: urljoin(url, link["url"]) for rel, link in answer.links.items() if rel and "url" in link}
+                links = {rel: urljoin(url, target) for rel, target in links_in(answer.headers.get_list("link")).items()}
                 return Response(
                     self._shown(str(answer.request.url)), requested_at, answer.status_code, self._told(answer.headers),
                     request_headers, file, sha256, size, links,
@@ -268,27 +286,36 @@ class Client:
             return "no answer in time"
         return self._credentials.hidden(str(error)) or type(error).__name__
 
-    def demand_way(self, start: str, target: str, what: str) -> None:
+    def demand_way(self, start: str, target: str, what: str) -> str:
         """Refuses to go where the feed's secrets must not, or back from https.
 
+        Returns:
+            The target; with https where it is the same host, whose server behind a proxy knows of http alone.
+
         Raises:
-            FetchError: the target is of another host than the file names, or loses its encryption.
+            FetchError: the target is of another host than the file names, or loses its encryption, or is no address.
         """
-        if urlsplit(target).scheme not in ("http", "https"):
-            raise FetchError(f"{self._shown(start)} {what} {self._shown(target)}, which is no web address")
-        if urlsplit(start).scheme == "https" and urlsplit(target).scheme == "http":
-            raise FetchError(f"{self._shown(start)} {what} {self._shown(target)}, which is not encrypted")
+        try:
+            begun, ahead = urlsplit(start), urlsplit(target)
+            is_address = ahead.scheme in ("http", "https") and bool(ahead.hostname) and (ahead.port or 1) > 0
+        except ValueError:
+            is_address = False
+        if not is_address or not target.isprintable():
+            raise FetchError(f"{self._shown(start)} {what} {self._shown(target)[:_SHOWN]!r}, which is no web address")
+        if begun.scheme == "https" and ahead.scheme == "http":
+            if ahead.hostname != begun.hostname or ahead.port not in (None, 80, begun.port):
+                raise FetchError(f"{self._shown(start)} {what} {self._shown(target)}, which is not encrypted")
+            target = urlunsplit(ahead._replace(scheme="https", netloc=begun.netloc))
         if self._credentials.opens and origin_of(target) not in self._credentials.origins:
-            host = urlsplit(target).netloc.rpartition("@")[2]
+            host = ahead.netloc.rpartition("@")[2]
             raise FetchError(
                 f"{self._shown(start)} {what} another host, {host}, which gets no token: if it is the operator's, add "
                 f"`hosts: [{host}]` to `source`"
             )
+        return target
 
     def _redirected(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        self.demand_way(url, target, "redirects to")
-        return target
+        return self.demand_way(url, urljoin(url, location), "redirects to")
 
     def _demand_good(self, url: str, answer: httpx.Response) -> None:
         status = answer.status_code
@@ -307,8 +334,8 @@ class Client:
     def _excerpt(self, answer: httpx.Response) -> str:
         """The beginning of a short text, for people."""
         content = b""
-        with contextlib.suppress(httpx.HTTPError):
-            for chunk in answer.iter_bytes(_CHUNK):
+        with contextlib.suppress(httpx.HTTPError, FetchError):
+            for chunk in self._plain("", answer):
                 content += chunk
                 if len(content) >= _EXCERPT:
                     break
@@ -324,7 +351,7 @@ class Client:
         digest, size = hashlib.sha256(), 0
         try:
             with path.open("wb") as file:
-                for chunk in self._in_time(url, answer.iter_bytes(_CHUNK)):
+                for chunk in self._plain(url, answer):
                     size += len(chunk)
                     if size > most:
                         raise FetchError(
@@ -337,11 +364,23 @@ class Client:
             raise
         return path, digest.hexdigest(), size
 
-    def _in_time(self, url: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
+    def _plain(self, url: str, answer: httpx.Response) -> Iterator[bytes]:
+        """An answer's content as it comes, its compression undone; each piece in time."""
+        coding = answer.headers.get("content-encoding", "identity").strip().lower()
+        pieces = self._in_time(url, answer.iter_raw())
+        if coding in ("gzip", "x-gzip", "deflate"):
+            yield from _inflated(url, pieces)
+        elif coding in ("identity", ""):
+            yield from pieces
+        else:
+            raise FetchError(f"{self._shown(url)}: encoded as {coding}, which was not asked for")
+
+    def _in_time(self, url: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        # As they come from the network: a server that sends a byte now and then would fill no larger piece for hours.
+        for piece in pieces:
             if time.monotonic() > self._ends:
                 raise FetchError(f"{self._shown(url)}: more than {self._limits.seconds:g} s (limits.seconds)")
-            yield chunk
+            yield piece
 
     def _shown(self, url: str) -> str:
         return self._credentials.hidden(url)
@@ -353,8 +392,50 @@ class Client:
         return {name: self._credentials.hidden(value) for name, value in found.items() if name.lower() not in hidden}
 
 
+def _inflated(url: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Gzip of one or more members, or zlib; one that ends before it should is none.
+
+    Raises:
+        FetchError: it is damaged or cut; worth another try.
+    """
+    member = zlib.decompressobj(_ANY_ZLIB)
+    for piece in pieces:
+        while piece:
+            if member.eof:
+                member = zlib.decompressobj(_ANY_ZLIB)
+            try:
+                yield member.decompress(piece)
+            except zlib.error as error:
+                raise _TransientError(f"{url}: damaged while it was packed ({error})") from error
+            piece = member.unused_data if member.eof else b""
+    if not member.eof:
+        raise _TransientError(f"{url}: packed, and cut before its end")
+
+
+_LINK = re.compile(
+    r"""<([^>]*)>((?:\s*;\s*[A-Za-z0-9!#$&+.^_`|~*-]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,]*))?)*)""",
+)
+_PARAMETER = re.compile(r""";\s*([^\s=;]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*))""")
+
+
+def links_in(headers: Iterable[str]) -> dict[str, str]:
+    """The targets of `Link` headers by relation in small letters (RFC 8288); the first of a relation counts."""
+    found: dict[str, str] = {}
+    for target, parameters in _LINK.findall(", ".join(headers)):
+        for name, quoted, plain in _PARAMETER.findall(parameters):
+            if name.lower() == "rel":
+                for relation in (quoted or plain).lower().split():
+                    found.setdefault(relation, target.strip())
+    return found
+
+
 def _retry_after(value: str | None) -> float | None:
     """Seconds that an answer asks to wait: a number, or a date (RFC 9110 §10.2.3); None where it says neither."""
+    wait = _asked_wait(value)
+    return None if wait is None else min(wait, _LONGEST_ASKED)
+
+
+def _asked_wait(value: str | None) -> float | None:
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():

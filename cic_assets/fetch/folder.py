@@ -16,18 +16,28 @@ from cic_assets.kinds.source import FolderSource
 
 @dataclass(frozen=True)
 class SettledFile:
-    """A file, and by what another content under its name is told: its size and when it was written to."""
+    r"""A file, and by what another content under its name is told: its size and when it was written to.
+
+    Attributes:
+        name: its path as text; a byte that is no UTF-8 stands as \xNN.
+    """
 
     path: Path
+    name: str
     byte_count: int
     headers: Mapping[str, str]
+
+    @property
+    def megabytes(self) -> float:
+        """Of it, in millions of bytes."""
+        return self.byte_count / 1_000_000
 
 
 def settled_files(source: FolderSource, claims: Iterable[str], now: dt.datetime) -> list[SettledFile]:
     """The files of the folder that the stream claims; those that are still written to, links and such are left.
 
     Raises:
-        FetchError: the folder is not there or can't be read, as one that is not mounted, or a file is too long.
+        FetchError: the folder is not there or can't be read, as one that is not mounted.
     """
     claims = tuple(claims)
     try:
@@ -43,10 +53,10 @@ def settled_files(source: FolderSource, claims: Iterable[str], now: dt.datetime)
         except FileNotFoundError:
             continue
         written_at = dt.datetime.fromtimestamp(info.st_mtime, dt.UTC)
-        if not stat.S_ISREG(info.st_mode) or now - written_at < source.settled:
+        # One that is dated ahead, by a clock that is wrong, stands still as well as one of long ago.
+        if not stat.S_ISREG(info.st_mode) or abs(now - written_at) < source.settled:
             continue
-        if info.st_size > source.limits.megabytes * 1_000_000:
-            raise FetchError(f"{path}: more than {source.limits.megabytes:g} MB (limits.megabytes)")
         headers = {"content-length": str(info.st_size), "modified-ns": str(info.st_mtime_ns)}
-        found.append(SettledFile(path, info.st_size, headers))
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        found.append(SettledFile(path, shown, info.st_size, headers))
     return found

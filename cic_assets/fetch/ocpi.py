@@ -25,7 +25,9 @@ VERSIONS = ("2.1.1", "2.2", "2.2.1", "2.3.0")
 # From 2.2 on the token is sent as Base64 (2.2.1, 4.1.1).
 _PLAIN_TOKENS = ("2.1.1",)
 _PASSES = 3
-_SHOWN = 300
+_MOST_EMPTY = 3
+# More than is told in the end, once secrets are hidden: what is cut before might show a part of one.
+_SHOWN = 2_000
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,20 @@ class Page:
     Attributes:
         url: asked for.
         response: as received.
-        ids: of its objects, as far as they have some.
+        count: of its objects.
+        ids: of its objects, as far as they have some; none of an answer that says that nothing has changed.
         total: `X-Total-Count`; None where it is not said.
         timestamp: of the envelope, when the party made the answer; None where it says none that can be read.
+        next_url: what its `Link` header names as the next page.
     """
 
     url: str
     response: Response
+    count: int
     ids: tuple[str, ...]
     total: int | None
     timestamp: dt.datetime | None
+    next_url: str | None
 
 
 def token_header(secret: str, *, is_base64: bool) -> str:
@@ -94,23 +100,31 @@ def endpoint(client: Client, source: OcpiSource) -> str:
     if wanted not in urls:
         said = ", ".join(urls) or "none"
         raise FetchError(f"{source.versions} has version {said}, not {source.version or ' or '.join(VERSIONS)}")
-    details = urljoin(source.versions, urls[wanted])
-    client.demand_way(source.versions, details, "has its version details at")
-    endpoints = [each for each in _data(client, details, Mapping).get("endpoints", ()) if isinstance(each, Mapping)]
+    details = client.demand_way(source.versions, _joined(source.versions, urls[wanted]), "has its version details at")
+    listed = _data(client, details, Mapping).get("endpoints")
+    endpoints = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
     mine = [each for each in endpoints if each.get("identifier") == source.module and "url" in each]
     # From 2.2 on a party may have both sides of a module; ours is to ask the one that sends.
     sending = [each for each in mine if each.get("role") in (None, "SENDER")]
     if not sending:
         names = ", ".join(sorted({str(each.get("identifier")) for each in endpoints})) or "none"
         raise FetchError(f"{details} has no endpoint that sends {source.module}; there are {names}")
-    found = urljoin(details, str(sending[0]["url"]))
-    client.demand_way(details, found, "has its endpoint at")
-    return found
+    return client.demand_way(details, _joined(details, str(sending[0]["url"])), "has its endpoint at")
+
+
+def _joined(base: str, target: str) -> str:
+    """An address, as it stands where it is none."""
+    try:
+        return urljoin(base, target)
+    except ValueError:
+        return target
 
 
 def _data(client: Client, url: str, kind: Any) -> Any:
     """`data` of an answer that nobody keeps."""
-    response = client.get(url, {"Accept": "application/json"}, lambda found: _demand_envelope(found, url))
+    response = client.get(url, _asking(), lambda found: _demand_envelope(found, url))
+    if response.is_unchanged:
+        raise FetchError(f"{url}: 304 Not Modified, to a request without a condition")
     try:
         data = _envelope(response, url).get("data")
     finally:
@@ -141,19 +155,30 @@ def passes(
     Raises:
         FetchError: a page didn't come.
     """
+    before: Sequence[Page] = ()
     for _ in range(_PASSES):
         pages = list(_pages(client, source, url, since, known, take))
-        settled = is_settled(pages)
+        settled = is_settled(pages, before)
         yield pages, settled
         if settled:
             return
+        before = pages
 
 
-def is_settled(pages: Sequence[Page]) -> bool:
-    """Whether the list stood still while it was read, as far as its pages tell."""
+def is_settled(pages: Sequence[Page], before: Sequence[Page] = ()) -> bool:
+    """Whether the list stood still while it was read, as far as its pages tell, and came as a whole.
+
+    It did not come as a whole if there are fewer objects than `X-Total-Count` says. It stood still if that was the same
+    on all pages and no object is on two of them; or if the pass before had the same objects: some parties count a page
+    where they should count all, or list an object twice.
+    """
     totals = {page.total for page in pages if page.total is not None}
-    ids = [name for page in pages for name in page.ids]
-    return len(pages) < 2 or (len(totals) <= 1 and len(set(ids)) == len(ids))
+    if sum(page.count for page in pages) < max(totals, default=0):
+        return False
+    names = [set(page.ids) for page in pages]
+    stands_still = len(totals) <= 1 and sum(map(len, names)) == len(set().union(*names))
+    is_same = bool(before) and [page.ids for page in pages] == [page.ids for page in before]
+    return len(pages) < 2 or stands_still or is_same
 
 
 def _pages(
@@ -171,57 +196,64 @@ def _pages(
         given["limit"] = str(source.page_size)
     target: str | None = with_parameters(url, given)
     seen: set[str] = set()
-    known_ids: set[str] = set()
-    offset, has_links = 0, False
+    last: Page | None = None
+    offset, has_links, empty = 0, False, 0
     while target is not None:
         if target in seen:
             raise FetchError(f"{target}: its pages lead in a circle")
         seen.add(target)
         if len(seen) > source.limits.pages:
             raise FetchError(f"{url}: more than {source.limits.pages} pages (limits.pages)")
-        before = known(target)
-        page = _page(client, target, {} if before is None else before.conditions)
-        if page.response.is_unchanged and before is not None:
-            offset += before.object_count
-            following = page.response.links.get("next", before.next_url)
-        else:
-            offset += len(page.ids)
-            if not has_links and page.ids and known_ids.issuperset(page.ids):
-                raise FetchError(f"{target}: a page that came before; the party sends no links, and no other `offset`")
-            following = page.response.links.get("next") or (None if has_links else _next(page, target, offset))
-        has_links |= "next" in page.response.links
-        known_ids.update(page.ids)
+        page = _page(client, target, known(target))
+        if last is not None and not has_links and page.ids and page.ids == last.ids:
+            raise FetchError(f"{target}: the page before, once more; the party sends no links, and no other `offset`")
+        offset, empty = offset + page.count, 0 if page.count else empty + 1
+        has_links |= page.next_url is not None
+        # Some parties link on and on, to pages with nothing on them.
+        is_over = empty >= _MOST_EMPTY or (empty > 0 and page.total is not None and offset >= page.total)
+        following = None if is_over else page.next_url or (None if has_links else _next(page, target, offset))
         if following is not None:
-            client.demand_way(target, following, "goes on at")
+            following = client.demand_way(target, following, "goes on at")
         take(client, page, following)
         yield page
-        target = following
+        target, last = following, page
 
 
-def _page(client: Client, url: str, unless: Mapping[str, str]) -> Page:
-    response = client.get(url, {"Accept": "application/json", **unless}, lambda found: _demand_envelope(found, url))
+def _page(client: Client, url: str, before: KnownPage | None) -> Page:
+    conditions = {} if before is None else before.conditions
+    response = client.get(url, {**_asking(), **conditions}, lambda found: _demand_envelope(found, url))
     total = response.headers.get("x-total-count", "").strip()
     count = int(total) if total.isascii() and total.isdigit() else None
+    link = response.links.get("next")
     if response.is_unchanged:
-        return Page(url, response, (), count, None)
+        if before is None:
+            raise FetchError(f"{url}: 304 Not Modified, to a request without a condition")
+        return Page(url, response, before.object_count, (), count, None, link or before.next_url)
     content = _envelope(response, url)
     data = content.get("data") or []
     if not isinstance(data, list):
         raise FetchError(f"{url}: `data` is no list; is it the module's address?")
-    names = tuple(_name(each, number) for number, each in enumerate(data))
-    return Page(url, response, names, count, _moment(content.get("timestamp")))
+    names = tuple(name for each in data if (name := _name(each)))
+    return Page(url, response, len(data), names, count, _moment(content.get("timestamp")), link)
 
 
-def _name(thing: object, number: int) -> str:
-    """What an object is called within a module; one without an id is nobody's double."""
+def _asking() -> dict[str, str]:
+    """Headers of each request (2.2.1, 4.1.4)."""
+    return {
+        "Accept": "application/json", "X-Request-ID": str(uuid.uuid4()), "X-Correlation-ID": str(uuid.uuid4()),
+    }  # fmt: skip
+
+
+def _name(thing: object) -> str:
+    """What an object is called within a module; empty for one without an id."""
     if isinstance(thing, Mapping) and isinstance(thing.get("id"), str):
         return "/".join(str(thing.get(part, "")) for part in ("country_code", "party_id", "id")).lower()
-    return f"{uuid.uuid4()}/{number}"
+    return ""
 
 
 def _next(page: Page, target: str, offset: int) -> str | None:
     """The next page of a party that sends no `Link` header: by what is left of its total."""
-    if page.total is None or offset >= page.total or not page.ids:
+    if page.total is None or offset >= page.total or not page.count:
         return None
     return with_parameters(target, {"offset": str(offset)})
 
@@ -250,6 +282,7 @@ def _envelope(response: Response, url: str) -> Mapping[str, Any]:
     if not isinstance(content, Mapping) or not {"data", "status_code"} & content.keys():
         raise FetchError(f"{url}: JSON without OCPI's envelope (data, status_code): use `type: http` for it")
     code = content.get("status_code", 1000)
+    code = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else code
     if isinstance(code, int) and 1000 <= code < 2000:
         return content
     said = f"{url}: OCPI {code} {str(content.get('status_message') or '')[:_SHOWN]}".rstrip()
@@ -262,6 +295,6 @@ def _envelope(response: Response, url: str) -> Mapping[str, Any]:
 def _moment(value: object) -> dt.datetime | None:
     try:
         found = dt.datetime.fromisoformat(str(value))
-    except ValueError:
+        return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)

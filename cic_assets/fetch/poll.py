@@ -7,6 +7,7 @@ asks again for what is missing.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -14,19 +15,27 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
+
 from cic_assets.errors import PlatformError
+from cic_assets.facts.reach import silenced
 from cic_assets.fetch import folder, ocpi
 from cic_assets.fetch.client import Client, Credentials, Response, origin_of
 from cic_assets.fetch.errors import FetchError
-from cic_assets.ingest.landing import land, see_again
+from cic_assets.ingest.landing import LandingError, land, see_again
 from cic_assets.kinds.source import DATED, FolderSource, HttpSource, OcpiSource, Secret, WebSource
 from cic_assets.kinds.stream import Stream
 from cic_assets.ledger import journal, polls
-from cic_assets.ledger.polls import Answer, Poll
+from cic_assets.ledger.periods import mark_stale
+from cic_assets.ledger.polls import Answer, Poll, Recent
 from cic_assets.parts import Parts
 
 _ENDINGS = {"csv": ".csv", "json": ".json", "jsonl": ".jsonl", "xlsx": ".xlsx"}
 _WEB_PAGE = "text/html"
+# A party's time that is further from ours is none: some send the year 1.
+_CLOCKS_DIFFER = dt.timedelta(days=1)
+_LONGEST_REST = dt.timedelta(days=1)
+LOG = logging.getLogger(__name__)
 
 
 class NoSourceError(PlatformError):
@@ -72,22 +81,27 @@ def poll(
             f"{stream.id}: each poll takes all that there is; only OCPI's {' and '.join(DATED)} have a since"
         )
     with polls.polling(parts.warehouse, stream.id):
-        begun = Poll(stream.id, clock(), source.every)
-        run = _Run(parts, stream, begun, pause)
-        if isinstance(source, OcpiSource) and is_dated:
-            run.poll = begun = replace(begun, reach_from=since or _reach(parts, stream, source))
+        run = _Run(parts, stream, Poll(stream.id, clock(), source.every), pause)
         with parts.warehouse.transaction() as connection:
-            polls.begin(connection, begun)
+            before = polls.recent(connection, [stream.id]).get(stream.id)
+            polls.begin(connection, run.poll)
         try:
+            if isinstance(source, OcpiSource) and is_dated:
+                run.reach(source, since)
             with tempfile.TemporaryDirectory(prefix="cic-poll-") as scratch:
                 run.fetch(source, Path(scratch))
-        except (PlatformError, OSError) as error:
+        except psycopg.Error:
+            raise
+        except Exception as error:
+            # Whatever it is, it is this feed's, and a row says so: some servers send what no standard knows.
+            if not isinstance(error, PlatformError | OSError):
+                LOG.exception("%s: a poll ended by a defect", stream.id)
             said = run.hidden(str(error).strip() or type(error).__name__)
-            asked = error.not_before if isinstance(error, FetchError) else None
-            done = _failed(run.poll, said, asked)
+            done = _failed(run.poll, said, _not_before(error, run.poll))
         else:
             done = replace(run.poll, outcome="new" if run.poll.new_count else "unchanged")
         done = replace(done, ended_at=max(clock(), done.started_at), answers=tuple(run.answers))
+        done = polls.clean(done)
         try:
             journal.note(parts.lake, journal.Polled(done))
         except (PlatformError, OSError) as error:
@@ -95,6 +109,8 @@ def poll(
             done = _failed(done, done.error or str(error))
         with parts.warehouse.transaction() as connection:
             polls.put(connection, [done])
+            if before is not None and (lost := _lost_days(before, done)):
+                mark_stale(connection, stream.id, silenced(stream, *lost))
         return done
 
 
@@ -102,13 +118,20 @@ def _failed(poll: Poll, said: str, not_before: dt.datetime | None = None) -> Pol
     return replace(poll, outcome="failed", error=said, not_before=not_before, reach_to=None)
 
 
-def _reach(parts: Parts, stream: Stream, source: OcpiSource) -> dt.datetime | None:
-    """`date_from` of the next request: where the last good poll ended, less the overlap."""
-    with parts.warehouse.transaction() as connection:
-        reached = polls.last_reach(connection, stream.id)
-    if reached is not None:
-        return (reached - source.overlap).replace(microsecond=0)
-    return dt.datetime.combine(source.since, dt.time(), dt.UTC) if source.since else None
+def _not_before(error: Exception, poll: Poll) -> dt.datetime | None:
+    """When the other side wants to be asked again; no later than a period or a day from now, whatever it says."""
+    asked = error.not_before if isinstance(error, FetchError) else None
+    latest = poll.started_at + max(poll.every, _LONGEST_REST)
+    return None if asked is None else min(asked, latest)
+
+
+def _lost_days(before: Recent, done: Poll) -> tuple[dt.datetime, dt.datetime] | None:
+    """From when to when a gap of ours lies that nobody knew of: after a first failure, or where polls were not made."""
+    if before.last_good_at is None:
+        return None
+    is_first_failure = not done.is_good and not before.failed
+    was_not_made = not before.failed and done.started_at - before.last_good_at > polls.PERIODS * done.every
+    return (before.last_good_at, done.started_at) if is_first_failure or was_not_made else None
 
 
 class _Run:
@@ -125,6 +148,18 @@ class _Run:
         self._parts, self._stream, self._pause = parts, stream, pause
         self._credentials = Credentials()
         self._landed = 0
+        self._reached: dt.datetime | None = None
+        self._joins = True
+
+    def reach(self, source: OcpiSource, since: dt.datetime | None) -> None:
+        """Sets from when on a module is asked for: from `since`, else from where the last good poll ended."""
+        with self._parts.warehouse.transaction() as connection:
+            self._reached = polls.last_reach(connection, self._stream.id)
+        start = dt.datetime.combine(source.since, dt.time(), dt.UTC) if source.since else None
+        usual = (self._reached - source.overlap).replace(microsecond=0) if self._reached else start
+        self.poll = replace(self.poll, reach_from=since or usual)
+        # What lies between is asked for by nobody, if this poll begins after where the last one ended.
+        self._joins = since is None or (usual is not None and since <= usual)
 
     def hidden(self, text: str) -> str:
         """A text without the source's secrets."""
@@ -151,42 +186,50 @@ class _Run:
 
     def _document(self, client: Client, source: HttpSource) -> None:
         def demand_feed(found: Response) -> None:
-            if not found.is_unchanged and found.headers.get("content-type", "").startswith(_WEB_PAGE):
+            is_page = found.headers.get("content-type", "").startswith(_WEB_PAGE)
+            if is_page and found.file is not None and _begins_with_tag(found.file):
                 raise FetchError(f"{source.url}: a web page, not {self._stream.format.type}: is the address right?")
 
-        response = client.get(source.url, self._unless(source.url), demand_feed)
-        self._take(client, response, source.url)
+        # With what opens nothing: another parameter is another document.
+        url = ocpi.with_parameters(source.url, {n: each for n, each in source.query.items() if isinstance(each, str)})
+        response = client.get(url, self._unless(url), demand_feed)
+        self._take(client, response, url)
 
     def _module(self, client: Client, source: OcpiSource) -> None:
         url = ocpi.endpoint(client, source)
-        reached = self.poll.reach_from
+        reached = None
         for pages, is_settled in ocpi.passes(client, source, url, self.poll.reach_from, self._known_page, self._page):
-            moments = [page.timestamp for page in pages if page.timestamp is not None]
             if is_settled:
                 # The party's clock may be behind ours: what it updates next is stamped by its own.
-                reached = min([self.poll.started_at, *moments])
-        if source.is_dated:
+                moments = [page.timestamp for page in pages if page.timestamp is not None]
+                near = [each for each in moments if abs(each - self.poll.started_at) < _CLOCKS_DIFFER]
+                reached = min([self.poll.started_at, *near])
+        if source.is_dated and self._joins:
             self.poll = replace(self.poll, reach_to=reached)
 
     def _page(self, client: Client, page: ocpi.Page, following: str | None) -> None:
-        self._take(client, page.response, page.url, len(page.ids), following)
+        self._take(client, page.response, page.url, page.count, following)
 
     def _folder(self, source: FolderSource) -> None:
         with self._parts.warehouse.transaction() as connection:
             known = polls.answers_by_url(connection, self._stream.id)
         wrong = []
         for file in folder.settled_files(source, self._stream.claims, self.poll.started_at):
-            before = known.get(str(file.path))
+            before = known.get(file.name)
             if before is not None and before.response_headers == file.headers:
+                continue
+            if file.megabytes > source.limits.megabytes:
+                wrong.append(f"{file.name}: more than {source.limits.megabytes:g} MB (limits.megabytes)")
                 continue
             try:
                 landing = land(self._parts, self._stream, file.path, self.poll.started_at)
-            except PlatformError as error:
+            except LandingError as error:
                 wrong.append(str(error))
                 continue
-            self._note(Answer(
-                str(file.path), self.poll.started_at, 200, {}, file.headers, landing.landed.sha256, file.byte_count,
-            ), is_new=landing.new)  # fmt: skip
+            answer = Answer(
+                file.name, self.poll.started_at, 200, {}, file.headers, landing.landed.sha256, file.byte_count
+            )
+            self._note(answer, is_new=landing.new)
         if wrong:
             raise FetchError("; ".join(wrong))
 
@@ -196,8 +239,13 @@ class _Run:
         return {} if before is None else _conditions(before)
 
     def _before(self, url: str) -> Answer | None:
+        """The last answer of a URL, if its bytes are there, or went by their retention; else they are sent again."""
         with self._parts.warehouse.transaction() as connection:
-            return polls.last_answer(connection, self._stream.id, url)
+            found = polls.last_answer(connection, self._stream.id, self.hidden(url))
+        if found is None:
+            return None
+        answer, path, is_purged = found
+        return answer if is_purged or self._parts.lake.exists(path) else None
 
     def _known_page(self, url: str) -> ocpi.KnownPage | None:
         before = self._before(url)
@@ -224,14 +272,23 @@ class _Run:
             landing = land(parts, stream, file, seen_at)
             file.unlink()
             sha256, size, is_new = landing.landed.sha256, response.byte_count, landing.new
-        self._note(Answer(
-            url, response.requested_at, response.status, response.request_headers, response.headers, sha256, size,
-            objects, following,
-        ), is_new=is_new)  # fmt: skip
+        # Where it goes on is of no use with a secret left out.
+        onward = following if following is not None and self.hidden(following) == following else None
+        answer = Answer(
+            self.hidden(url), response.requested_at, response.status, response.request_headers, response.headers,
+            sha256, size, objects, onward,
+        )  # fmt: skip
+        self._note(answer, is_new=is_new)
 
     def _note(self, answer: Answer, *, is_new: bool) -> None:
         self.answers.append(answer)
         self.poll = replace(self.poll, new_count=self.poll.new_count + is_new)
+
+
+def _begins_with_tag(file: Path) -> bool:
+    """Whether a document is marked up: some servers call any text a web page."""
+    with file.open("rb") as content:
+        return content.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
 
 def _conditions(before: Answer) -> dict[str, str]:
@@ -258,7 +315,7 @@ def _credentials(source: WebSource, secret: Callable[[Secret], str]) -> Credenti
     query: Mapping[str, str] = {}
     if isinstance(source, HttpSource):
         url = source.url
-        query = {name: value(given) for name, given in source.query.items()}
+        query = {name: value(given) for name, given in source.query.items() if isinstance(given, Secret)}
         if source.token is not None:
             headers["Authorization"] = f"{source.scheme} {_basic(source.scheme, value(source.token))}"
     else:

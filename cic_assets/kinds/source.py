@@ -19,7 +19,13 @@ MOST_EVERY = dt.timedelta(days=366)
 # OCPI 2.x: modules that people ask for by the time of the last update. Of the others each poll wants all there is.
 DATED = ("sessions", "cdrs")
 # What a value of such a header or parameter opens.
-_SENSITIVE = re.compile(r"authori[sz]ation|cookie|secret|password|passwd|token|(^|[-_])(api)?[-_]?key$|signature", re.I)
+_SENSITIVE = re.compile(
+    r"authori[sz]ation|cookie|secret|password|passwd|^pwd$|token|jwt|credential|signature|^(?:sig|code|auth|pass)$"
+    r"|(?:^|[-_])(?:api|access|subscription|function)?[-_]?key$",
+    re.IGNORECASE,
+)
+# A name or address, with a port where it has another than the scheme's.
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[1-9][0-9]{0,4})?")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -129,7 +135,7 @@ class WebSource(Source):
     @field_validator("hosts")
     @classmethod
     def _hosts_are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [host for host in value if urlsplit(f"https://{host}").netloc != host or "@" in host]
+        wrong = [host for host in value if not _HOST.fullmatch(host)]
         if wrong:
             raise ValueError(f"hosts: {', '.join(wrong)}: a host, with its port if it has another: ocpi.acme.example")
         return value

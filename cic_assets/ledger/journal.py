@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
+import psycopg
+
 from cic_assets.lake.zones import Lake
 from cic_assets.ledger import polls
 from cic_assets.ledger.catalogue import (
@@ -212,7 +214,12 @@ def agree(warehouse: Warehouse, lake: Lake, limit: int | None = None) -> Agreeme
         objects = _take_sightings(connection, lake, sightings)
         taken = sum(_take_purge(connection, lake, purge) for purge in purges)
         put_releases(connection, passed)
-        polls.put(connection, ended)
+        for poll in ended:
+            try:
+                with connection.transaction():
+                    polls.put(connection, [poll])
+            except psycopg.DataError as error:
+                unreadable.append(f"{Polled(poll).path} is not taken: {str(error).strip()}")
     return Agreement(len(missing), objects, len(sightings), taken, len(passed), len(ended), tuple(unreadable))
 
 

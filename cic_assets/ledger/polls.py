@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
 from psycopg.types.json import Jsonb
@@ -18,8 +18,10 @@ GOOD = ("new", "unchanged")
 # After the first failure, doubled with each further one in a row, up to an hour or the feed's own `every`.
 _FIRST_RETRY = dt.timedelta(minutes=1)
 _LONGEST_RETRY = dt.timedelta(hours=1)
+# Characters of what went wrong.
+MOST_SAID = 1_000
 # Between good polls of one feed: more than so many periods, and one that was due was not made.
-_PERIODS = 2
+PERIODS = 2
 Gap = tuple[dt.datetime, dt.datetime]
 
 
@@ -85,6 +87,27 @@ class Poll:
     def byte_count(self) -> int:
         """Of all answers."""
         return sum(answer.byte_count for answer in self.answers)
+
+
+def clean(poll: Poll) -> Poll:
+    """The poll with texts that Postgres, JSON and UTF-8 take: of a NUL or half a surrogate pair, its number is left."""
+    answers = [
+        replace(
+            each, url=_text(each.url), request_headers=_texts(each.request_headers),
+            response_headers=_texts(each.response_headers), next_url=each.next_url and _text(each.next_url),
+        )
+        for each in poll.answers
+    ]  # fmt: skip
+    error = None if poll.error is None else _text(poll.error)[:MOST_SAID]
+    return replace(poll, error=error, answers=tuple(answers))
+
+
+def _texts(values: Mapping[str, str]) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in values.items()}
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 @contextmanager
@@ -204,16 +227,17 @@ def last_reach(connection: Connection, stream_id: str) -> dt.datetime | None:
     return None if row is None else _utc(row[0])
 
 
-def last_answer(connection: Connection, stream_id: str, url: str) -> Answer | None:
-    """The last answer of a URL whose object is still one of the stream's; a 304 stands for the one before it."""
+def last_answer(connection: Connection, stream_id: str, url: str) -> tuple[Answer, str, bool] | None:
+    """(last answer of a URL, its object's path in raw, whether that was purged); a 304 stands for the one before it."""
     row = connection.execute(
         "select r.url, r.requested_at, r.status, r.request_headers, r.response_headers, r.sha256, r.byte_count,"
-        " r.object_count, r.next_url from catalogue.response as r"
+        " r.object_count, r.next_url, o.path, o.purged_at is not null from catalogue.response as r"
         " join catalogue.object as o using (stream_id, sha256)"
-        " where r.stream_id = %s and r.url = %s and r.status = 200 and o.landed order by r.requested_at desc limit 1",
-        [stream_id, url],
+        " where r.stream_id = %s and md5(r.url) = md5(%s) and r.url = %s and r.status = 200 and o.landed"
+        " order by r.requested_at desc limit 1",
+        [stream_id, url, url],
     ).fetchone()
-    return None if row is None else Answer(row[0], _utc(row[1]), *row[2:])
+    return None if row is None else (Answer(row[0], _utc(row[1]), *row[2:9]), row[9], row[10])
 
 
 def answers_by_url(connection: Connection, stream_id: str) -> dict[str, Answer]:
@@ -314,6 +338,6 @@ def gaps(
         if began > last_at or (ended is None and stream_id not in fetched):
             continue
         to = ended or now
-        if (failed or (to - began).total_seconds() > _PERIODS * every) and to > began:
+        if (failed or (to - began).total_seconds() > PERIODS * every) and to > began:
             found.setdefault(stream_id, []).append((began.astimezone(dt.UTC), to.astimezone(dt.UTC)))
     return found

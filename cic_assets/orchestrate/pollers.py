@@ -19,8 +19,8 @@ from cic_assets.ledger.polls import BeingPolledError, Poll
 from cic_assets.parts import Parts
 
 LOG = logging.getLogger(__name__)
-# Polls wait for others' servers, and hardly work.
-AT_ONCE = 4
+# Polls wait for others' servers, and hardly work; a few that never answer must not hold up the others.
+AT_ONCE = 16
 # Seconds that a tick waits for polls to end.
 PATIENCE = 30.0
 

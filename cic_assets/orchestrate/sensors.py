@@ -214,7 +214,7 @@ def _polls() -> SensorDefinition:
             if not done.is_good:
                 context.log.warning(f"{done.stream_id}: {done.error}")
         events: list[AssetMaterialization | AssetObservation | AssetCheckEvaluation] = [
-            poll_event(platform.parts, done) for done in ended if done.is_good
+            poll_event(done) for done in ended if done.is_good
         ]
         said = [f"{done.stream_id}: {done.outcome}" for done in ended]
         said += [f"under way: {', '.join(under_way)}"] if under_way else []

@@ -38,6 +38,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from cic_assets.kinds.source import OcpiSource
 from cic_assets.kinds.vocabulary import STATES
 from cic_assets.simulate import SimulatedFile
 from cic_assets.simulate.clock import utc
@@ -428,6 +429,11 @@ class County:
         if is_tagged and request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"ETag": tag})
         return Response(content, media_type=kind, headers={**headers, **({"ETag": tag} if is_tagged else {})})
+
+
+def open_source(url: str, provider: str, every: dt.timedelta = dt.timedelta(days=1)) -> OcpiSource:
+    """Where a provider's open data is, of a county at a URL."""
+    return OcpiSource(type="ocpi", module="locations", url=f"{url}/open/{provider}/locations", every=every)
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def test_to_materialise_a_raw_stream_is_to_fetch_it_now(settings):
         (event,) = instance.fetch_materializations(AssetKey(["raw", "fetched"]), limit=5).records
         made = event.event_log_entry.asset_materialization
         assert made is not None
-        assert (made.partition, made.metadata["new"].value, made.metadata["objects"].value) == (str(today), 1, 1)
+        assert (made.partition, made.metadata["new"].value, made.metadata["poll"].value) == (str(today), 1, "new")
         for day, said in (
             (today - dt.timedelta(days=1), f"choose the partition {today}"),
             (today, "404 Not Found: gone"),

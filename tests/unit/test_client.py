@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import threading
 from email.utils import format_datetime
 
 import pytest
@@ -172,14 +173,65 @@ def test_no_token_goes_to_another_host(tmp_path):
 
 
 def test_the_way_back_from_https_is_not_taken(tmp_path):
-    with (
-        answering(lambda *_: Answer()) as web,
-        client(tmp_path, web) as asking,
-        pytest.raises(FetchError, match="not encrypted"),
-    ):
-        asking.demand_way("https://a.example/x", "http://a.example/x", "redirects to")
+    with answering(lambda *_: Answer()) as web, client(tmp_path, web) as asking:
+        with pytest.raises(FetchError, match="not encrypted"):
+            asking.demand_way("https://a.example/x", "http://b.example/x", "redirects to")
         with pytest.raises(FetchError, match="no web address"):
             asking.demand_way("https://a.example/x", "file:///etc/passwd", "redirects to")
+        # Behind a proxy that has the certificate, a server knows of http alone.
+        found = asking.demand_way("https://a.example:8443/x", "http://a.example:8443/y?z=1", "goes on at")
+        assert found == "https://a.example:8443/y?z=1"
+
+
+def test_a_server_that_trickles_ends_with_the_time_of_the_poll(tmp_path):
+    ended = threading.Event()
+
+    def trickle(handler):
+        while not ended.wait(0.05):
+            handler.wfile.write(b"x")
+
+    with answering(lambda *_: Answer(b"", length=10**9, after=trickle)) as web:
+        with client(tmp_path, web, Limits(seconds=1)) as asking, pytest.raises(FetchError, match="more than 1 s"):
+            asking.get(web.url)
+        ended.set()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_packed_bytes_are_whole_or_none(tmp_path):
+    two = gzip.compress(b"one,") + gzip.compress(b"two")
+    with (
+        answering(lambda *_: Answer(two, headers={"Content-Encoding": "gzip"})) as web,
+        client(tmp_path, web) as asking,
+    ):
+        found = asking.get(web.url)
+    assert found.file is not None
+    assert found.file.read_bytes() == b"one,two"
+    for body in (two[:30], two[:10] + b"x" * 9, b""):
+        with (
+            answering(lambda *_, body=body: Answer(body, headers={"Content-Encoding": "gzip"})) as web,
+            client(tmp_path, web) as asking,
+            pytest.raises(FetchError, match=r"packed.*tried 5 times"),
+        ):
+            asking.get(web.url)
+    with (
+        answering(lambda *_: Answer(b"x", headers={"Content-Encoding": "br"})) as web,
+        client(tmp_path, web) as asking,
+        pytest.raises(FetchError, match="encoded as br, which was not asked for"),
+    ):
+        asking.get(web.url)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"message":"Unknown token s3cr3t\\/+token"}', "token s3cr3t\\u002f+token", "s3cr3t%2F%2Btoken"]
+)
+def test_a_secret_in_an_error_is_not_shown_however_it_is_spelt(tmp_path, body):
+    with (
+        answering(lambda *_: Answer(body.encode(), 401)) as web,
+        client(tmp_path, web, headers={"Authorization": SECRET}) as asking,
+        pytest.raises(FetchError, match=r"\*\*\*") as caught,
+    ):
+        asking.get(web.url)
+    assert "s3cr3t" not in str(caught.value)
 
 
 def test_nothing_new_has_no_bytes(tmp_path):

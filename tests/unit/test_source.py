@@ -55,6 +55,10 @@ def stream(source, columns=CONFIRMED, **more):
         ("type: http, every: PT1H, url: 'https://x.example:99999/'", "out of range"),
         ("type: http, every: PT1H, url: 'https://x.example/#part'", "what follows #"),
         (f"type: http, {URL}, hosts: ['https://y.example']", "a host, with its port"),
+        (f"type: http, {URL}, hosts: ['y.example:https']", "a host, with its port"),
+        ("type: http, every: PT1H, url: 'https://x.example/?sig=1'", "sig stands in the address"),
+        ("type: http, every: PT1H, url: 'https://x.example/?code=1'", "code stands in the address"),
+        (f"type: http, {URL}, query: {{Ocp-Apim-Subscription-Key: abc}}", "a secret's value"),
         (f"type: http, {URL}, headers: {{'a b': c}}", "no name or value of a header"),
         (f"type: http, {URL}, headers: {{Accept: \"x\\ny\"}}", "no name or value of a header"),
         # OCPI.
@@ -86,7 +90,7 @@ def test_what_is_wrong_is_refused_with_its_key(source, said):
         f"type: http, {URL}, token: {{secret: acme}}, headers: {{Accept: text/csv}}, query: {{page: '1'}}",
         # This machine's own server, such as the simulated county.
         "type: ocpi, module: cdrs, every: PT1H, versions: http://127.0.0.1:8000/v, token: {secret: county}",
-        "type: http, every: PT1H, url: http://open.example/feed.csv",
+        "type: http, every: PT1H, url: 'http://open.example/feed.csv?country_code=GB&monkey=1'",
         "type: ocpi, module: locations, every: PT10M, url: https://x.example/, version: 2.2",
     ],
 )

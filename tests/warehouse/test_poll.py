@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -219,10 +220,11 @@ def test_a_list_that_never_stands_still_is_asked_for_again_from_the_same_time(pa
         feed = stream("brackendale_sessions", type="ocpi", module="cdrs", url=f"{web.url}/cdrs", since="2026-01-01")
         done = poll(parts, feed, lambda: T0)
         start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-        assert (done.error, done.outcome, done.reach_from, done.reach_to) == (None, "new", start, start)
+        assert (done.error, done.outcome, done.reach_from, done.reach_to) == (None, "new", start, None)
         assert len(web.asked) == 6
         again = poll(parts, feed, lambda: T0 + HOUR)
-    assert again.reach_from == start - HOUR
+    # The same time, not an overlap earlier each time.
+    assert again.reach_from == start
 
 
 @pytest.mark.parametrize("has_limit", [True, False])
@@ -245,7 +247,7 @@ def test_a_party_that_sends_the_first_page_for_ever_fails_the_poll(parts):
     body = json.dumps({"data": [{"id": "C1"}], "status_code": 1000}).encode()
     with answering(lambda *_: Answer(body, headers={"X-Total-Count": "9"})) as web:
         failed = poll(parts, stream("brackendale_sessions", type="ocpi", module="cdrs", url=web.url), lambda: T0)
-    assert "a page that came before" in (failed.error or "")
+    assert "the page before, once more" in (failed.error or "")
 
 
 @pytest.mark.parametrize(
@@ -423,3 +425,239 @@ def test_streams_without_a_source_are_landed_by_hand(parts, settings):
         poll(parts, plain)
     with pytest.raises(NoSourceError, match="since"):
         poll(parts, stream("ashbourne_status", type="folder", path="/"), since=T0)
+
+
+def ocpi(data, total=None, **headers):
+    body = json.dumps({"data": data, "status_code": 1000, "timestamp": "2026-10-20T05:30:00Z"}).encode()
+    return Answer(body, headers={**({} if total is None else {"X-Total-Count": str(total)}), **headers})
+
+
+def cdrs(url, **more):
+    return stream("brackendale_sessions", type="ocpi", module="cdrs", url=f"{url}/cdrs", **more)
+
+
+LINKS = (
+    '<{}>; rel="next"',
+    '<{}>; rel="Next"',
+    "<{}>; rel=next",
+    '<{}>; REL="prefetch next"',
+    '<x>; rel="last", <{}>; title="a, b; c"; rel="next"',
+)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links_are_read_however_they_are_written(settings, parts, link):
+    def answer(asked, _):
+        if "cursor" in asked.path:
+            return ocpi([{"id": "B"}])
+        return ocpi([{"id": "A"}], Link=link.format(f"{web.url}/cdrs?cursor=a;b=2"))
+
+    with answering(answer) as web:
+        feed = cdrs(web.url)
+        assert poll(parts, feed, lambda: T0).outcome == "new"
+        assert web.asked[1].path.endswith("cursor=a;b=2")
+    assert ids(settings, feed.id) == ["A", "B"]
+
+
+def test_fewer_objects_than_the_party_counts_are_asked_for_again(parts):
+    with answering(lambda asked, _: ocpi([] if "offset" in asked.path else [{"id": "A"}, {"id": "B"}], 6)) as web:
+        done = poll(parts, cdrs(web.url), lambda: T0)
+        assert (done.outcome, done.reach_to) == ("new", None)
+        assert poll(parts, cdrs(web.url), lambda: T0 + HOUR).reach_from is None
+
+
+@pytest.mark.parametrize("counts", ["the page", "an object twice"])
+def test_a_party_that_counts_otherwise_settles_all_the_same(parts, counts):
+    pages = [
+        [{"id": "A"}, {"id": "A" if counts != "the page" else "B"}],
+        [{"id": "A" if counts != "the page" else "C"}],
+    ]
+
+    def answer(asked, _):
+        second = "p=2" in asked.path
+        link = {} if second else {"Link": f'<{web.url}/cdrs?p=2>; rel="next"'}
+        return ocpi(pages[second], len(pages[second]) if counts == "the page" else 3, **link)
+
+    with answering(answer) as web:
+        assert poll(parts, cdrs(web.url), lambda: T0).reach_to == T0
+        assert len(web.asked) == 4
+
+
+def test_an_object_that_moves_behind_is_read_again_without_links_too(settings, parts):
+    lists = [["C0", "C1", "C2", "C3", "C4", "C5", "C6"], ["C1", "C2", "C3", "C4", "C5", "C6", "C0"]]
+
+    def answer(asked, number):
+        offset = int(asked.path.partition("offset=")[2] or 0)
+        return ocpi([{"id": name} for name in lists[number > 0][offset : offset + 3]], 7)
+
+    with answering(answer) as web:
+        feed = cdrs(web.url)
+        assert poll(parts, feed, lambda: T0).reach_to == T0
+    assert set(ids(settings, feed.id)) == set(lists[0])
+
+
+def test_a_party_that_links_on_for_ever_is_left_when_its_pages_are_empty(parts):
+    def answer(asked, number):
+        return ocpi([{"id": "A"}] if number == 0 else [], Link=f'<{web.url}/cdrs?n={number}>; rel="next"')
+
+    with answering(answer) as web:
+        assert poll(parts, cdrs(web.url), lambda: T0).is_good
+        assert len(web.asked) < 10
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+01:00", "1970-01-01T00:00:00Z", "soon", 7]
+)
+def test_a_time_that_is_none_moves_no_reach(parts, timestamp):
+    body = json.dumps({"data": [{"id": "A"}], "status_code": "1000", "timestamp": timestamp}).encode()
+    with answering(lambda *_: Answer(body)) as web:
+        assert poll(parts, cdrs(web.url), lambda: T0).reach_to == T0
+        assert poll(parts, cdrs(web.url), lambda: T0 + HOUR).reach_from == T0 - HOUR
+
+
+STRANGE = {
+    "a NUL": lambda url: Answer(b'{"status_code": 2000, "status_message": "a\\u0000b"}'),
+    "half a pair": lambda url: Answer(b'{"status_code": 2000, "status_message": "a\\ud800b"}'),
+    "no port": lambda url: ocpi([{"id": "A"}], Link='<https://h:abc/x>; rel="next"'),
+    "control signs": lambda url: ocpi([{"id": "A"}], Link='<https://h/\x01x>; rel="next"'),
+    "unchanged for no reason": lambda url: Answer(status=304),
+    "packed and cut": lambda url: Answer(b"\x1f\x8b\x08\x00", headers={"Content-Encoding": "gzip"}),
+    "an odd code": lambda url: Answer(b'{"status_code": {}, "data": []}'),
+    "a late hour": lambda url: Answer(b"", 503, {"Retry-After": "999999999999"}),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_no_standard_knows_is_a_failed_row_and_the_journal_goes_on(settings, parts, name):
+    with answering(lambda *_: STRANGE[name](web.url)) as web:
+        feed = cdrs(web.url)
+        failed = poll(parts, feed, lambda: T0)
+        assert failed.outcome == "failed"
+        assert failed.error
+        assert failed.not_before is None or failed.not_before <= T0 + DAY
+    assert [(each.outcome, each.error) for each in kept(settings)] == [("failed", failed.error)]
+    assert journal.agree(parts.warehouse, parts.lake) == journal.Agreement()
+
+
+@pytest.mark.parametrize("versions", [
+    {"data": [{"version": "2.2.1", "url": "https://{host}:{port}/x"}]}, {"data": [{"version": "2.2.1", "url": "/d"}]},
+    {"data": None}, {"data": ["2.2.1"]}, {"data": [{"version": None, "url": None}]},
+])  # fmt: skip
+def test_versions_that_lead_nowhere_are_said(parts, versions):
+    def answer(asked, _):
+        found = {"data": {"endpoints": None}} if asked.path == "/d" else versions
+        return Answer(json.dumps({**found, "status_code": 1000}).encode())
+
+    with answering(answer) as web:
+        feed = stream("brackendale_sessions", type="ocpi", module="cdrs", versions=f"{web.url}/v")
+        failed = poll(parts, feed, lambda: T0)
+    assert failed.outcome == "failed"
+    assert "defect" not in (failed.error or "") and web.url in (failed.error or "")
+
+
+def test_a_long_address_is_kept_and_known_again(settings, parts):
+    cursor = "".join(f"{n:x}" for n in range(2000))
+
+    def answer(asked, _):
+        if "if-none-match" in asked.headers:
+            return Answer(status=304)
+        link = {} if "cursor" in asked.path else {"Link": f'<{web.url}/l?cursor={cursor}>; rel="next"'}
+        return ocpi([{"id": asked.path[:3]}], ETag='"1"', **link)
+
+    with answering(answer) as web:
+        feed = stream(type="ocpi", module="locations", url=f"{web.url}/l")
+        assert poll(parts, feed, lambda: T0).outcome == "new"
+        again = poll(parts, feed, lambda: T0 + HOUR)
+    assert [each.status for each in again.answers] == [304, 304]
+
+
+def test_a_secret_that_comes_back_in_an_address_is_kept_nowhere(settings, parts, secret):
+    def answer(asked, _):
+        return ocpi([{"id": asked.path}], Link="" if "t=" in asked.path else f'<{web.url}/x?t={TOKEN}>; rel="next"')
+
+    with answering(answer) as web:
+        feed = stream(
+            "brackendale_sessions", type="ocpi", module="cdrs", url=f"{web.url}/x", token={"secret": "county"}
+        )
+        done = poll(parts, feed, lambda: T0)
+        assert len(web.asked) == 2
+        assert web.asked[1].path == f"/x?t={TOKEN}"
+    assert TOKEN not in repr(done)
+    lake = lake_of(settings)
+    for path in lake.files(journal.ROOT):
+        with lake.read(path) as handle:
+            assert TOKEN.encode() not in handle.read()
+    with connect(settings) as connection:
+        assert TOKEN not in repr(connection.execute("select * from catalogue.response").fetchall())
+
+
+def test_since_closes_no_gap_that_it_does_not_cover(parts):
+    with answering(lambda *_: ocpi([{"id": "A"}])) as web:
+        feed = cdrs(web.url)
+        assert poll(parts, feed, lambda: T0 - 30 * DAY).reach_to == T0 - 30 * DAY
+        late = poll(parts, feed, lambda: T0, since=T0 - DAY)
+        assert (late.outcome, late.reach_from, late.reach_to) == ("new", T0 - DAY, None) or late.outcome == "unchanged"
+        assert late.reach_to is None
+        assert poll(parts, feed, lambda: T0 + HOUR).reach_from == T0 - 30 * DAY - HOUR
+        # The party's own time is behind ours.
+        assert poll(parts, feed, lambda: T0 + 2 * HOUR, since=T0 - 90 * DAY).reach_to == T0
+
+
+def test_bytes_that_left_the_lake_are_sent_again_and_another_query_is_another_document(settings, parts):
+    def answer(asked, _):
+        return Answer(status=304) if "if-modified-since" in asked.headers else Answer(
+            asked.path.encode(), headers={"Last-Modified": "Tue, 20 Oct 2026 05:30:00 GMT"}
+        )  # fmt: skip
+
+    with answering(answer) as web:
+        one, two = (stream("ashbourne_status", type="http", url=f"{web.url}/x", query={"area": n}) for n in "12")
+        assert poll(parts, one, lambda: T0).outcome == "new"
+        assert poll(parts, one, lambda: T0 + HOUR).outcome == "unchanged"
+        assert poll(parts, two, lambda: T0 + 2 * HOUR).outcome == "new"
+        ((_, path, _), _) = objects(settings, one.id)
+        for each in lake_of(settings).files("raw"):
+            lake_of(settings).delete(each)
+        assert poll(parts, one, lambda: T0 + 3 * HOUR).answers[0].status == 200
+    assert lake_of(settings).exists(path) or len(lake_of(settings).files("raw")) == 1
+
+
+def test_one_file_of_a_folder_holds_up_no_other(settings, parts, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "ashbourne_poll_1.csv").write_bytes(b"x" * 1_100_000)
+    (folder / "ashbourne_poll_2.csv").write_text("good")
+    Path(os.fsdecode(os.fsencode(folder) + b"/ashbourne_poll_M\xfcnchen.csv")).write_text("latin")
+    now = dt.datetime.now(dt.UTC) + HOUR
+    feed = stream("ashbourne_status", type="folder", path=str(folder), limits={"megabytes": 1})
+    failed = poll(parts, feed, lambda: now)
+    assert "ashbourne_poll_1.csv: more than 1 MB" in (failed.error or "")
+    assert failed.new_count == 2
+    assert poll(parts, feed, lambda: now + HOUR).new_count == 0
+    assert len(sightings(settings, feed.id)) == 2
+    assert "ashbourne_poll_M\\xfcnchen.csv" in {Path(each.url).name for each in kept(settings)[0].answers}
+
+
+def test_days_that_were_computed_before_anybody_knew_of_a_gap_are_computed_again(settings, parts):
+    answers = [Answer(b"x"), Answer(b"no", 404), Answer(b"no", 404), Answer(b"y")]
+    with answering(lambda _, n: answers[n]) as web:
+        feed = stream("ashbourne_status", type="http", url=web.url, every="P1D")
+
+        def stale():
+            with connect(settings) as connection:
+                rows = connection.execute("delete from catalogue.touched_period returning period_date").fetchall()
+            return sorted(day for (day,) in rows)
+
+        poll(parts, feed, lambda: T0)
+        assert stale() == []
+        poll(parts, feed, lambda: T0 + DAY)
+        # The day of the last good poll; the one that has not ended is computed when it has.
+        assert stale() == [T0.date()]
+        poll(parts, feed, lambda: T0 + 2 * DAY)
+        assert stale() == []
+        poll(parts, feed, lambda: T0 + 3 * DAY)
+        assert stale() == []
+    with answering(lambda *_: Answer(b"z")) as web:
+        later = stream("ashbourne_status", type="http", url=web.url, every="P1D")
+        poll(parts, later, lambda: T0 + 7 * DAY)
+    # Nobody polled for four days.
+    assert stale() == [T0.date() + n * DAY for n in range(3, 7)]

@@ -24,13 +24,11 @@ from dagster import (
 
 from cic_assets.fetch.poll import poll
 from cic_assets.kinds.stream import Stream
-from cic_assets.ledger import catalogue
 from cic_assets.ledger.catalogue import Arrival
 from cic_assets.ledger.polls import Poll
 from cic_assets.orchestrate.assets.keys import raw_key
 from cic_assets.orchestrate.partitions import Calendar, keys_of
 from cic_assets.orchestrate.resources.platform import Platform
-from cic_assets.parts import Parts
 from cic_assets.streams.load import BrokenFile
 
 OWNERS = ["team:data-engineering"]
@@ -112,8 +110,7 @@ def _fetched(stream: Stream, calendar: Calendar) -> AssetsDefinition:
         done = poll(platform.parts, platform.streams[stream.id])
         if not done.is_good:
             raise Failure(f"{stream.id}: {done.error}", metadata=_said(done), allow_retries=False)
-        event = poll_event(platform.parts, done)
-        return MaterializeResult(metadata=event.metadata)
+        return MaterializeResult(metadata=_said(done))
 
     return fetch
 
@@ -122,13 +119,11 @@ def _said(done: Poll) -> dict[str, Any]:
     return {"answers": len(done.answers), "new": done.new_count, "bytes": done.byte_count, "poll": done.outcome}
 
 
-def poll_event(parts: Parts, done: Poll) -> AssetMaterialization:
-    """Says that a feed was fetched, and what has arrived on that day."""
-    day = done.started_at.date()
-    with parts.warehouse.transaction() as connection:
-        arrivals = catalogue.arrivals(connection, [done.stream_id], day, day + dt.timedelta(days=1))
-    metadata = {**(dict(raw_event(arrivals[0]).metadata) if arrivals else {}), **_said(done)}
-    return AssetMaterialization(raw_key(done.stream_id), partition=day.isoformat(), metadata=metadata)
+def poll_event(done: Poll) -> AssetMaterialization:
+    """Says that a feed was fetched; what has arrived of it, the crawler says."""
+    return AssetMaterialization(
+        raw_key(done.stream_id), partition=done.started_at.date().isoformat(), metadata=_said(done)
+    )
 
 
 def raw_event(arrival: Arrival) -> AssetMaterialization:

@@ -40,7 +40,8 @@ create table catalogue.response (
   primary key (stream_id, started_at, number),
   foreign key (stream_id, started_at) references catalogue.poll on delete cascade
 );
-create index response_by_url on catalogue.response (stream_id, url, requested_at desc);
+-- By a digest: an address may be longer than an index takes.
+create index response_by_url on catalogue.response (stream_id, md5(url), requested_at desc);
 
 -- Of the unreported time, what lies between two good polls of ours of which one between failed, or was not made. Nobody
 -- holds it against an operator: D is without it (numbers.md 2).
