@@ -115,15 +115,46 @@ def check_stream(
 @streams_app.command("new")
 def new_stream(
     stream_id: Annotated[str, typer.Argument(help="Id of the new stream: a-z, 0-9, _ and -.")],
-    kind: Annotated[str, typer.Option(help=f"What it is about: {', '.join(NEW_KINDS)}.")] = NEW_KINDS[0],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What it is about: {', '.join(NEW_KINDS)}. Default: as the sample shows, else {NEW_KINDS[0]}."
+        ),
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Where the file goes; made if it isn't there.")] = Path(),
+    sample: Annotated[
+        str | None, typer.Option(metavar="FILE|URL", help="Draft it from a file of the feed, or from open data.")
+    ] = None,
 ) -> None:
-    """Write a stream file to start from; then edit it and run `cic streams check FILE --sample DATA`."""
-    if kind not in NEW_KINDS:
+    """Write a stream file to start from; then edit it and run `cic streams check FILE --sample DATA`.
+
+    With --sample, format, zone, units, columns and vocabulary are guessed, each with what was seen beside it; what
+    nothing shows stands there as CHANGE. No value of a field that looks personal is written down.
+    """
+    if kind is not None and kind not in NEW_KINDS:
         raise wrong_call(f"no kind {kind!r}; there are {', '.join(NEW_KINDS)}")
-    path = write_new(folder, stream_id, kind)
-    say(f"{path} written: edit it, then try it: cic streams check {path} --sample DATA")
+    if sample is None:
+        path = write_new(folder, stream_id, kind or NEW_KINDS[0])
+        say(f"{path} written: edit it, then try it: cic streams check {path} --sample DATA")
+    else:
+        path = _drafted(stream_id, kind, folder, sample)
     settings = load_settings()
     if path.parent.absolute() not in settings.streams:
         folders = os.pathsep.join(map(str, (*settings.streams, path.parent.absolute())))
         say(f"so that the platform sees it: export CIC_STREAMS={shlex.quote(folders)}")
+
+
+def _drafted(stream_id: str, kind: str | None, folder: Path, sample: str) -> Path:
+    """Writes a draft; says what is left to be changed."""
+    from cic_assets.onboard.draft import CHANGE, draft_of
+    from cic_assets.streams.new import write_file
+
+    draft = draft_of(stream_id, kind, sample)
+    path = write_file(folder, stream_id, draft.text)
+    say(f"{path} drafted from {draft.records} records: {draft.kind}, {draft.columns} columns")
+    for number, line in enumerate(draft.text.splitlines(), 1):
+        if CHANGE in line:
+            say(f"  to be changed, line {number}: {line.strip()}")
+    tried = sample if Path(sample).is_file() else "DATA"
+    say(f"look through the guesses, then try it: cic streams check {path} --sample {shlex.quote(tried)}")
+    return path

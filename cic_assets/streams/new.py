@@ -53,6 +53,16 @@ def write_new(folder: Path, stream_id: str, kind: str) -> Path:
         raise StreamFileError(
             f"{stream_id!r} is no id of a stream: give a-z, 0-9, _ and -, such as acme_{kind}"
         ) from error
+    return write_file(folder, stream_id, text)
+
+
+def write_file(folder: Path, stream_id: str, text: str) -> Path:
+    """Writes a new stream file, and its folder.
+
+    Raises:
+        StreamFileError: it is there already, or it can't be loaded.
+        OSError: the folder takes none.
+    """
     path = folder / f"{stream_id}.yml"
     folder.mkdir(parents=True, exist_ok=True)
     try:
