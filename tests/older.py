@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 _D = "day_seconds - unobserved_seconds - planned_seconds - removed_seconds"
-# Migration 0013. What depends on the column goes first.
-WITHOUT_POLLS = f"""
+# Migrations 0013 and 0014. What depends on the column goes first.
+WITHOUT_FETCHED = f"""
+drop table facts.tariff;
 drop table catalogue.response, catalogue.poll;
 drop view if exists quality.feed_day cascade;
 alter table facts.charge_point_status_day

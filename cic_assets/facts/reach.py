@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cic_assets.calendar import days_of, month_of
 from cic_assets.facts.status_edges import Entries, mark_all_edges, mark_edges
+from cic_assets.facts.tariffs import renew_tariffs
 from cic_assets.facts.touch import (
     CHARGE_POINTS,
     SESSIONS,
@@ -48,6 +49,7 @@ class Reach:
         period: of a date of `Kind.dated`, the period of these facts.
         has_edges: whether edges of timelines are made of its rows.
         makes_registry: whether the registry is made of its rows.
+        renew: makes what stands for all of its rows together anew, once they are in place.
     """
 
     touched: Callable[
@@ -57,12 +59,14 @@ class Reach:
     period: Callable[[dt.date], dt.date] = _its_day
     has_edges: bool = False
     makes_registry: bool = False
+    renew: Callable[[Parts], None] = lambda parts: None
 
 
 REACH: dict[str, Reach] = {
     "sessions": Reach(touched_by_sessions, (SESSIONS, CHARGE_POINTS), month_of),
     "status": Reach(touched_by_states, (STATUS,), has_edges=True),
     "locations": Reach(makes_registry=True),
+    "tariffs": Reach(renew=renew_tariffs),
 }
 _NOWHERE = Reach()
 
@@ -74,6 +78,11 @@ def _reach_of(stream: Stream) -> Reach:
 def makes_registry(stream: Stream) -> bool:
     """Whether the registry is made of its rows."""
     return _reach_of(stream).makes_registry
+
+
+def renew(parts: Parts, stream: Stream) -> None:
+    """Makes what stands for all rows of the stream's kind together anew."""
+    _reach_of(stream).renew(parts)
 
 
 def mark(

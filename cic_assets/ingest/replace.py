@@ -186,6 +186,7 @@ def replace_rows(parts: Parts, stream: Stream, judged: Judged, run_id: str, clai
         published.touch_published(connection, stream.id, days, shown)
     if is_renamed or reach.makes_registry(stream):
         renew_registry(parts)
+    reach.renew(parts, stream)
     mark()
     _forget(parts.warehouse, stream, lake, arrivals, claim)
     # Last of all: whatever a crash leaves out is done by the next ingest, for which the arrival is still pending.

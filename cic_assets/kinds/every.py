@@ -13,8 +13,9 @@ from cic_assets.kinds.locations.kind import LOCATIONS
 from cic_assets.kinds.sessions.kind import SESSIONS
 from cic_assets.kinds.status.kind import STATUS
 from cic_assets.kinds.stream import Stream
+from cic_assets.kinds.tariffs.kind import TARIFFS
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (SESSIONS, STATUS, LOCATIONS)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (SESSIONS, STATUS, LOCATIONS, TARIFFS)}
 _CLASSES: Any = reduce(or_, (kind.stream for kind in KINDS.values()))
 _ONE_OF_THEM: Any = Annotated[_CLASSES, Field(discriminator="kind")]
 _PARSER: TypeAdapter[Any] = TypeAdapter(_ONE_OF_THEM)

@@ -183,6 +183,15 @@ def stream_rows(lake: Lake, kind: str, schema: pa.Schema, streams: Iterable[str]
     return existing.to_pyarrow_dataset(partitions=[("stream_id", "in", sorted(streams))], schema=schema)
 
 
+def kind_rows(lake: Lake, kind: str, schema: pa.Schema) -> Rows:
+    """Accepted rows of all streams of a kind, as they are now; empty where the table does not exist yet."""
+    try:
+        existing = DeltaTable(lake.uri(f"accepted/{kind}"))
+    except TableNotFoundError:
+        return rows_of(schema.empty_table())
+    return existing.to_pyarrow_dataset(schema=schema)
+
+
 @dataclass(frozen=True)
 class AcceptedFile:
     """A file of the accepted table, as its log names it: whose rows, below the table's folder, and how many."""

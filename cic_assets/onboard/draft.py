@@ -199,6 +199,8 @@ def kind_of(shape: Shape) -> tuple[str, str]:
         SampleError: none fits.
     """
     fields = shape.fields
+    if any(last(name) == "price" and "components" in name for name in fields):
+        return "tariffs", "it has prices of elements"
     energy, end = energy_of(fields, set()), moments_of(fields, "end")
     if energy and (end or ranked("duration", fields.values(), lambda each: True)):
         return "sessions", f"{energy[0].name} is energy, and there is {'an end' if end else 'a duration'}"
@@ -471,7 +473,21 @@ def _locations(draft: _Draft, fields: Mapping[str, Field], shape: Shape) -> None
             draft.column("status", states[0], f"some are removed: {shown(states[0].words, 6)}")
 
 
-_COLUMNS = {"sessions": _sessions, "status": _status, "locations": _locations}
+def _tariffs(draft: _Draft, fields: Mapping[str, Field], shape: Shape) -> None:
+    """OCPI's names, as far as the sample has them: nobody else publishes tariffs that a program reads."""
+    template = yaml.safe_load(f"columns:{KINDS['tariffs'].template.partition('{expressions}')[2]}")["columns"]
+    needed = {way for group in KINDS["tariffs"].stream.NEEDED for way in group}
+    for name, expression in template.items():
+        each = fields.get(expression.strip("`"))
+        if each is not None and each.values:
+            draft.column(name, each, f"OCPI's name, such as {shown(each.values, 2)}")
+        elif "cic." in expression:
+            draft.columns[name] = expression, "the place in the lists"
+        elif name in needed:
+            draft.column(name, None, f"OCPI calls it {expression}")
+
+
+_COLUMNS = {"tariffs": _tariffs, "sessions": _sessions, "status": _status, "locations": _locations}
 
 
 def claims_of(name: str) -> str:

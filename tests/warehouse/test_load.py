@@ -25,7 +25,7 @@ from cic_assets.warehouse import embedded
 from cic_assets.warehouse.load import LockedBeforeCopyError, stage_rows
 from tests.doors import connect
 from tests.network_days import differences
-from tests.older import WITHOUT_POLLS
+from tests.older import WITHOUT_FETCHED
 
 JANUARY = Window("charging_session", dt.date(2026, 1, 1), dt.date(2026, 2, 1), monthly=True)
 
@@ -169,7 +169,7 @@ def test_nobody_elses_folder_changes_its_mode(tmp_path, server_home):
 
 def test_a_warehouse_made_for_months_only_is_changed_and_loses_no_touch(settings):
     old = f"""
-        {WITHOUT_POLLS}
+        {WITHOUT_FETCHED}
         drop table catalogue.schema_version, catalogue.schema_state, catalogue.arrival;
         drop table quality.outcome cascade;
         drop table facts.network_status_day, facts.network_session_day, facts.charge_point_seen cascade;

@@ -22,7 +22,7 @@ from cic_assets.warehouse.migrate import OtherSchemaError, read_migrations
 from tests.conftest import admin
 from tests.doors import connect
 from tests.network_days import differences
-from tests.older import WITHOUT_POLLS
+from tests.older import WITHOUT_FETCHED
 from tests.warehouse.release_0_3_0.make_dump import DUMP
 
 MIGRATIONS = PACKAGE / "warehouse" / "schema"
@@ -220,7 +220,7 @@ def test_a_fresh_warehouse_and_upgraded_ones_have_the_same_schema(old, settings,
         connection.execute("drop table quality.outcome cascade")
         connection.execute("drop table facts.network_status_day, facts.network_session_day cascade")
         connection.execute("drop table facts.charge_point_seen cascade")
-        connection.execute(WITHOUT_POLLS)
+        connection.execute(WITHOUT_FETCHED)
         connection.execute("drop table catalogue.portion")
         for table in ("quality.quarantine", "quality.delivery"):
             connection.execute(f"alter table {table} drop column portion")

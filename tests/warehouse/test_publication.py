@@ -20,7 +20,7 @@ from cic_assets.orchestrate.doors import set_up, warehouse_of
 from cic_assets.orchestrate.work import due_marts
 from cic_assets.settings import Settings
 from tests.doors import connect
-from tests.older import WITHOUT_POLLS
+from tests.older import WITHOUT_FETCHED
 from tests.warehouse.test_load import JANUARY, day_rows, swap
 
 D = dt.date
@@ -180,7 +180,7 @@ def test_a_warehouse_of_before_is_filled_once(settings):
         connection.execute("drop table quality.outcome cascade")
         connection.execute("drop table facts.network_status_day, facts.network_session_day cascade")
         connection.execute("drop table facts.charge_point_seen cascade")
-        connection.execute(WITHOUT_POLLS)
+        connection.execute(WITHOUT_FETCHED)
         connection.execute("drop table catalogue.portion")
         for table in ("quality.quarantine", "quality.delivery"):
             connection.execute(f"alter table {table} drop column portion")
