@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 _D = "day_seconds - unobserved_seconds - planned_seconds - removed_seconds"
-# Migrations 0013 and 0014. What depends on the column goes first.
+# Migrations 0013 to 0015. What depends on the column goes first.
 WITHOUT_FETCHED = f"""
 drop table facts.tariff;
+alter table facts.charge_point drop column tariff_ids;
 drop table catalogue.response, catalogue.poll;
 drop view if exists quality.feed_day cascade;
 alter table facts.charge_point_status_day

@@ -11,11 +11,11 @@ from pyspark.sql import functions as F
 REGISTRY_COLUMNS = (
     "charge_point_id", "charge_point_alias", "provider_id", "authority_id", "stream_id", "location_id",
     "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "valid_to", "ended_at",
-    "flags", "also_at", "sources",
+    "flags", "also_at", "sources", "tariff_ids",
 )  # fmt: skip
 # What rows say of a charge point, and of these what belongs to the site: another site's is not kept.
 _OF_SITE = ("location_name", "latitude", "longitude")
-_SAID = ("charge_point_alias", "location_id", "device_id", "rated_power_kw", *_OF_SITE)
+_SAID = ("charge_point_alias", "location_id", "device_id", "rated_power_kw", "tariff_ids", *_OF_SITE)
 _DELIVERY = ("charge_point_id", "valid_from", "arrived_at", "stream_id")
 # E08.
 TWO_PLACES = "two_places"
@@ -61,10 +61,13 @@ def _per_site(locations: DataFrame) -> DataFrame:
         word = F.struct("source_file", "source_line", name)
         return F.max(F.when(F.col(name).isNotNull(), word)).getField(name).alias(name)
 
-    names = [name for name in _SAID if name not in ("location_id", "rated_power_kw")]
+    names = [name for name in _SAID if name not in ("location_id", "rated_power_kw", "tariff_ids")]
+    tariffs = F.array_sort(F.array_distinct(F.flatten(F.collect_list(F.split("tariff_ids", ",")))))
     return locations.groupBy(*_DELIVERY, "location_id").agg(
         *(last(name) for name in ("provider_id", "authority_id", *names)),
         F.max("rated_power_kw").alias("rated_power_kw"),
+        # Of all its connectors.
+        F.nullif(F.array_join(tariffs, ","), F.lit("")).alias("tariff_ids"),
         F.min((F.coalesce("status", F.lit("")) == "REMOVED").cast("int")).alias("is_removed"),
         # A charge point is there as long as one of its connectors is.
         F.when(F.count("valid_to") == F.count(F.lit(1)), F.max("valid_to")).alias("valid_to"),

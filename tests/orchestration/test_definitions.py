@@ -104,7 +104,7 @@ def test_each_rule_has_a_check_of_its_own_on_each_stream(definitions):
     for stream in load_streams((EXAMPLE_STREAMS,)).values():
         names = {key.name for key in keys if key.asset_key == AssetKey(["accepted", stream.kind, stream.id])}
         assert {rule.check_name for rule in RULES if stream.kind in rule.kinds} <= names
-    assert {kind for rule in RULES for kind in rule.kinds} == {"sessions", "status", "locations"}
+    assert {kind for rule in RULES for kind in rule.kinds} == {"sessions", "status", "locations", "tariffs"}
 
 
 def test_only_settings_reads_the_environment():

@@ -27,7 +27,7 @@ def listed(day: int, kw: str | None = "7", **values: Any) -> dict[str, Any]:
         "source_line": 1, "arrived_at": noon(day), "provider_id": "p", "authority_id": "a", "charge_point_id": "p/1",
         "connector_id": "1", "location_id": "L1", "location_name": "High Street", "device_id": "P1",
         "rated_power_kw": kw and Decimal(kw), "latitude": None, "longitude": None, "valid_from": noon(day),
-        "status": None, "charge_point_alias": None, "flags": [], "valid_to": None,
+        "status": None, "charge_point_alias": None, "flags": [], "valid_to": None, "tariff_ids": None,
     }  # fmt: skip
     return row | values
 
@@ -115,6 +115,16 @@ def test_what_a_source_does_not_say_erases_nothing_and_each_column_has_its_sourc
     assert sorted(found[1]["sources"]) == [
         "charge_point_alias=l", "device_id=m", "latitude=l", "location_id=m", "location_name=m", "rated_power_kw=l",
     ]  # fmt: skip
+
+
+def test_tariffs_are_those_of_all_connectors_and_another_one_is_another_version(spark):
+    rows = [
+        listed(1, tariff_ids="B,C"), listed(1, connector_id="2", tariff_ids="A,B"), listed(2, tariff_ids=None),
+        listed(3, tariff_ids="A"), listed(4, tariff_ids="A", connector_id="2"),
+    ]  # fmt: skip
+    found = versions(spark, *rows)
+    assert [(row["tariff_ids"], row["valid_from"]) for row in found] == [("A,B,C", noon(1)), ("A", noon(3))]
+    assert "tariff_ids=l" in found[0]["sources"]
 
 
 def test_charge_points_are_counted_by_class_and_may_be_heard_without_being_registered(spark):

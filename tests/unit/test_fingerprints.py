@@ -22,7 +22,7 @@ KNOWN = {
     "brackendale_snapshot": ("8b7894e648ccedfe", "aefb9695674c556a"),
     "brackendale_status": ("74b4a06207d41f6f", "049a90a2b1a3924d"),
     "chargeplace_scotland_status": ("df866ecbdc6e82eb", "7e3aada4e7e4e5bd"),
-    "chargy_locations": ("e39cd49e49735126", "1e8e7e872ae61eab"),
+    "chargy_locations": ("f0dc8137c4634643", "07201af2bdef408b"),
     "chargy_status": ("8b7894e648ccedfe", "4759229739cc8d26"),
     "cranmere_sessions": ("e65b7c4c41a64465", "a7b86d3a9db01672"),
     "cranmere_status": ("2ca551dabcecd4c8", "5928bcf37ac2651b"),

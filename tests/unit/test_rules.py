@@ -62,11 +62,11 @@ def test_the_texts_of_rules_are_those_for_which_arrivals_were_ingested():
         ("default", "sessions"): "648d88575cf0e7d7",
         ("default", "status"): "634fb12ca54ea0e0",
         ("default", "locations"): "f29f6dd774472076",
-        ("default", "tariffs"): "9d63cb301b8d58d6",
+        ("default", "tariffs"): "4311ba11874b62cd",
         ("academic", "sessions"): "2f8dca80d157a1d9",
         ("academic", "status"): "634fb12ca54ea0e0",
         ("academic", "locations"): "f29f6dd774472076",
-        ("academic", "tariffs"): "9d63cb301b8d58d6",
+        ("academic", "tariffs"): "4311ba11874b62cd",
     }
 
 

@@ -32,6 +32,11 @@ COLUMNS: dict[str, Column] = {
         "nullif(regexp_extract(Model, '([0-9]+) *kW', 1), '')",
         "number",
     ),
+    "tariff_ids": Column(
+        "ids of the connector's tariffs, a list as JSON or with commas between",
+        "`evses.connectors.tariff_ids`",
+        "text",
+    ),
     "latitude": Column(
         "degrees north, WGS 84",
         "`coordinates.latitude`",

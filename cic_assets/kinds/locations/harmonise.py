@@ -73,6 +73,7 @@ _VALUES = {
     "connector_id": "connector_given",
     "location_id": "location_id",
     "device_id": "device_given",
+    "tariff_ids": "tariff_ids",
 }
 
 
@@ -112,6 +113,7 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
         F.coalesce(instant_of("valid_from"), since).alias("valid_from_given"),
         F.coalesce(instant_of("valid_to"), until).alias("valid_to"),
         _status(stream).alias("status"),
+        _list_of("tariff_ids").alias("tariff_ids"),
     )
     box = box_of(stream.zone) or ANYWHERE
     frame = frame.withColumns(
@@ -126,6 +128,14 @@ def harmonise(records: DataFrame, stream: LocationsStream) -> DataFrame:
         }
     ).withColumns({"event_date": F.col("valid_from").cast("date"), "two_places": _is_at_two_places(stream)})
     return owned(audited(frame, stream, _VALUES), stream)
+
+
+def _list_of(name: str) -> Column:
+    """A list as JSON, or with commas between: each once, in order, with commas between; null for none."""
+    plain = F.regexp_replace(text_of(name), r"""["'\[\]]""", "")
+    each = F.transform(F.split(plain, ","), lambda word: F.trim(word))
+    words = F.array_sort(F.array_distinct(F.filter(each, lambda word: word != "")))
+    return F.nullif(F.array_join(words, ","), F.lit(""))
 
 
 def _is_header(stream: LocationsStream) -> Column:

@@ -13,6 +13,7 @@ claims: ["{id}_*.json"]
   location_id: id
   location_name: name
   rated_power: "`evses.connectors.max_electric_power`"
+  tariff_ids: "`evses.connectors.tariff_ids`"
   latitude: "`coordinates.latitude`"
   longitude: "`coordinates.longitude`"
 units: {power: W}
@@ -36,7 +37,7 @@ LOCATIONS = Kind(
     identity=(
         "source_file", "source_line", "charge_point_id", "charge_point_alias", "connector_id", "location_id",
         "location_name", "device_id", "rated_power_kw", "latitude", "longitude", "valid_from", "valid_to",
-        "authority_id", "status", "flags",
+        "authority_id", "status", "tariff_ids", "flags",
     ),
     is_first=True,
     stream=LocationsStream,

@@ -25,6 +25,8 @@ ACCEPTED = pa.schema(
         # From when on the row itself says that the charge point is no more.
         ("valid_to", INSTANT),
         ("status", pa.string()),
+        # With commas between, in order.
+        ("tariff_ids", pa.string()),
         ("flags", pa.list_(pa.string())),
     ]
 )

@@ -10,7 +10,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "T01", "reject", "no price: the tariff's id, what the price is for or the price is missing or unreadable",
         predicate="tariff_id is null or component is null or price is null",
-        holds="length(tariff_id) > 0 and length(component) > 0 and price >= -99999999",
+        holds="length(coalesce(tariff_id, '')) > 0 and length(coalesce(component, '')) > 0"
+        " and length(coalesce(cast(price as string), '')) > 0",
         name="price_missing",
         source="ours",
     ),

@@ -39,6 +39,7 @@ def catalogue_assets() -> list[AssetSpec]:
         ("catalogue", "stream"): "One row per stream file: provider, authority, zone, licence.",
         ("catalogue", "arrival"): "One row per arrival: what its last ingest was, and which time it covers.",
         ("facts", "charge_point"): "The registry with its history, as locations streams give it.",
+        ("facts", "tariff"): "What charging costs, all versions, as tariffs streams give them.",
         ("facts", "network_status_day"): "Sums of the days of charge points, swapped with them.",
         ("facts", "network_session_day"): "Sums of the days of sessions, swapped with them.",
         ("facts", "charge_point_seen"): "In which months a charge point has sessions or days of status.",

@@ -52,7 +52,8 @@ select
     registry.flags,
     registry.also_at,
     registry.sources,
-    registry.ended_at
+    registry.ended_at,
+    registry.tariff_ids
 from charge_points
 left join {{ source('facts', 'charge_point_rating') }} as ratings
     on charge_points.charge_point_id = ratings.charge_point_id and ratings.to_month is null
