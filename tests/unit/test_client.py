@@ -172,6 +172,17 @@ def test_no_token_goes_to_another_host(tmp_path):
         assert [each.headers.get("authorization") for each in thief.asked] == [None, SECRET]
 
 
+def test_headers_of_a_feed_are_for_its_own_hosts_also_where_they_open_nothing(tmp_path):
+    with answering(lambda *_: Answer(b"x")) as other:
+        target = other.url.replace("127.0.0.1", "localhost")
+        with answering(lambda *_: Answer(status=302, headers={"Location": target})) as web:
+            credentials = Credentials({"X-Council": "wealdshire"}, {}, frozenset({origin_of(web.url)}))
+            with Client(Limits(), credentials, tmp_path) as asking:
+                asking.get(web.url)
+            assert web.asked[0].headers["x-council"] == "wealdshire"
+        assert "x-council" not in other.asked[0].headers
+
+
 def test_the_way_back_from_https_is_not_taken(tmp_path):
     with answering(lambda *_: Answer()) as web, client(tmp_path, web) as asking:
         with pytest.raises(FetchError, match="not encrypted"):

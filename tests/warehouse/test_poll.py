@@ -369,6 +369,29 @@ def test_failures_in_a_row_are_asked_again_soon_then_later(settings):
         assert recent.due_at(DAY, 600) == T0 + 10 * HOUR + DAY
 
 
+def test_a_gap_is_where_a_poll_failed_or_was_not_made(settings):
+    """Hourly: (hours at which polls were good, at which they failed) → gaps, by the hours between which they lie."""
+    cases = {
+        "every hour": ((0, 1, 2, 3), (), []),
+        "one failed": ((0, 2, 3), (1,), [(0, 2)]),
+        "one was late": ((0, 2, 3), (), []),
+        "two were not made": ((0, 3, 4), (), [(0, 3)]),
+        "two gaps": ((0, 2, 3, 7), (1,), [(0, 2), (3, 7)]),
+        "failed at first": ((2, 3), (0, 1), []),
+        "fails since": ((0, 1), (2, 3), [(1, 9)]),
+    }
+    with connect(settings) as connection:
+        for name, (good, failed, _) in cases.items():
+            for hour in (*good, *failed):
+                at = T0 + hour * HOUR
+                error = "no" if hour in failed else None
+                polls.put(connection, [polls.Poll(name, at, HOUR, "failed" if error else "new", at, error=error)])
+        for start, end in ((T0 - DAY, T0 + DAY), (T0 + HOUR / 2, T0 + 9 * HOUR)):
+            found = polls.gaps(connection, ["fails since"], start, end, T0 + 9 * HOUR)
+            for name, (_, _, wanted) in cases.items():
+                assert found.get(name, []) == [(T0 + a * HOUR, T0 + b * HOUR) for a, b in wanted], name
+
+
 def test_the_journal_has_polls_and_a_new_warehouse_takes_them(settings, parts, county, clock):
     with serving(county) as url:
         feed = stream(type="ocpi", module="locations", url=f"{url}/open/elmsworth/locations")
