@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cic_assets.kinds.stream import Stream
     from cic_assets.orchestrate.runner import RunReport
     from cic_assets.parts import Parts
+    from cic_assets.simulate import Simulation
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -554,14 +555,21 @@ def simulate(
         out.print(f"exchange {topic}: {said}", highlight=False)
     out.print(f"{len(simulation.beside)} files that no kind of stream reads yet: bays, tariffs, planned works")
     if serve is not None:
-        from cic_assets.simulate.serve import Clock, County, Feeds, serve_here
+        _serve(simulation, serve, clock, speed, token, rate)
 
-        feeds = Feeds(simulation.files, simulation.beside)
-        began, ended = feeds.span
-        now = clock.replace(tzinfo=dt.UTC) if clock else dt.datetime.now(dt.UTC)
-        now = now if clock or began <= now <= ended else ended
-        county = County(feeds, Clock(now, speed), token=token, requests_a_minute=rate)
-        serve_here(county, serve, lambda line: print(line, flush=True))
+
+def _serve(
+    simulation: Simulation, port: int, clock: dt.datetime | None, speed: float, token: str, rate: int | None
+) -> None:
+    """The county's servers, until they are interrupted."""
+    from cic_assets.simulate.serve import Clock, County, Feeds, serve_here
+
+    feeds = Feeds(simulation.files, simulation.beside)
+    began, ended = feeds.span
+    now = clock.replace(tzinfo=dt.UTC) if clock else dt.datetime.now(dt.UTC)
+    now = now if clock or began <= now <= ended else ended
+    county = County(feeds, Clock(now, speed), token=token, requests_a_minute=rate)
+    serve_here(county, port, lambda line: print(line, flush=True))
 
 
 @lake_app.command("verify")

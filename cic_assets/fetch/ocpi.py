@@ -134,35 +134,72 @@ def _data(client: Client, url: str, kind: Any) -> Any:
     return data
 
 
-def passes(
-    client: Client,
-    source: OcpiSource,
-    url: str,
-    since: dt.datetime | None,
-    known: Callable[[str], KnownPage | None],
-    take: Callable[[Client, Page, str | None], None],
-) -> Iterator[tuple[Sequence[Page], bool]]:
-    """Each pass over the module's pages, and whether it is settled; the last one is, or is the third.
+@dataclass(frozen=True)
+class Module:
+    """A module of a party, to be read.
 
-    Args:
+    Attributes:
         client: whose requests they are.
         source: what is asked for.
         url: of the module.
         since: `date_from`, inclusive; None for all.
         known: URL of a page → what its last answer was; None where that is gone.
         take: gets each page as it comes, and where it goes on.
-
-    Raises:
-        FetchError: a page didn't come.
     """
-    before: Sequence[Page] = ()
-    for _ in range(_PASSES):
-        pages = list(_pages(client, source, url, since, known, take))
-        settled = is_settled(pages, before)
-        yield pages, settled
-        if settled:
-            return
-        before = pages
+
+    client: Client
+    source: OcpiSource
+    url: str
+    since: dt.datetime | None
+    known: Callable[[str], KnownPage | None]
+    take: Callable[[Client, Page, str | None], None]
+
+    def passes(self) -> Iterator[tuple[Sequence[Page], bool]]:
+        """Each pass over the module's pages, and whether it is settled; the last one is, or is the third.
+
+        Raises:
+            FetchError: a page didn't come.
+        """
+        before: Sequence[Page] = ()
+        for _ in range(_PASSES):
+            pages = list(self._pages())
+            settled = is_settled(pages, before)
+            yield pages, settled
+            if settled:
+                return
+            before = pages
+
+    def _pages(self) -> Iterator[Page]:
+        given: dict[str, str] = {}
+        if self.since is not None:
+            given["date_from"] = self.since.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if self.source.page_size is not None:
+            given["limit"] = str(self.source.page_size)
+        target: str | None = with_parameters(self.url, given)
+        seen: set[str] = set()
+        last: Page | None = None
+        offset, has_links, empty = 0, False, 0
+        while target is not None:
+            if target in seen:
+                raise FetchError(f"{target}: its pages lead in a circle")
+            seen.add(target)
+            if len(seen) > self.source.limits.pages:
+                raise FetchError(f"{self.url}: more than {self.source.limits.pages} pages (limits.pages)")
+            page = _page(self.client, target, self.known(target))
+            if last is not None and not has_links and page.ids and page.ids == last.ids:
+                raise FetchError(
+                    f"{target}: the page before, once more; the party sends no links, and no other `offset`"
+                )
+            offset, empty = offset + page.count, 0 if page.count else empty + 1
+            has_links |= page.next_url is not None
+            # Some parties link on and on, to pages with nothing on them.
+            is_over = empty >= _MOST_EMPTY or (empty > 0 and page.total is not None and offset >= page.total)
+            following = None if is_over else page.next_url or (None if has_links else _next(page, target, offset))
+            if following is not None:
+                following = self.client.demand_way(target, following, "goes on at")
+            self.take(self.client, page, following)
+            yield page
+            target, last = following, page
 
 
 def is_settled(pages: Sequence[Page], before: Sequence[Page] = ()) -> bool:
@@ -179,44 +216,6 @@ def is_settled(pages: Sequence[Page], before: Sequence[Page] = ()) -> bool:
     stands_still = len(totals) <= 1 and sum(map(len, names)) == len(set().union(*names))
     is_same = bool(before) and [page.ids for page in pages] == [page.ids for page in before]
     return len(pages) < 2 or stands_still or is_same
-
-
-def _pages(
-    client: Client,
-    source: OcpiSource,
-    url: str,
-    since: dt.datetime | None,
-    known: Callable[[str], KnownPage | None],
-    take: Callable[[Client, Page, str | None], None],
-) -> Iterator[Page]:
-    given: dict[str, str] = {}
-    if since is not None:
-        given["date_from"] = since.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if source.page_size is not None:
-        given["limit"] = str(source.page_size)
-    target: str | None = with_parameters(url, given)
-    seen: set[str] = set()
-    last: Page | None = None
-    offset, has_links, empty = 0, False, 0
-    while target is not None:
-        if target in seen:
-            raise FetchError(f"{target}: its pages lead in a circle")
-        seen.add(target)
-        if len(seen) > source.limits.pages:
-            raise FetchError(f"{url}: more than {source.limits.pages} pages (limits.pages)")
-        page = _page(client, target, known(target))
-        if last is not None and not has_links and page.ids and page.ids == last.ids:
-            raise FetchError(f"{target}: the page before, once more; the party sends no links, and no other `offset`")
-        offset, empty = offset + page.count, 0 if page.count else empty + 1
-        has_links |= page.next_url is not None
-        # Some parties link on and on, to pages with nothing on them.
-        is_over = empty >= _MOST_EMPTY or (empty > 0 and page.total is not None and offset >= page.total)
-        following = None if is_over else page.next_url or (None if has_links else _next(page, target, offset))
-        if following is not None:
-            following = client.demand_way(target, following, "goes on at")
-        take(client, page, following)
-        yield page
-        target, last = following, page
 
 
 def _page(client: Client, url: str, before: KnownPage | None) -> Page:

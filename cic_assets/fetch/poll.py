@@ -101,17 +101,21 @@ def poll(
         else:
             done = replace(run.poll, outcome="new" if run.poll.new_count else "unchanged")
         done = replace(done, ended_at=max(clock(), done.started_at), answers=tuple(run.answers))
-        done = polls.clean(done)
-        try:
-            journal.note(parts.lake, journal.Polled(done))
-        except (PlatformError, OSError) as error:
-            # The warehouse has it; the journal takes it from there when the lake is well again.
-            done = _failed(done, done.error or str(error))
-        with parts.warehouse.transaction() as connection:
-            polls.put(connection, [done])
-            if before is not None and (lost := _lost_days(before, done)):
-                mark_stale(connection, stream.id, silenced(stream, *lost))
-        return done
+        return _kept(parts, stream, before, polls.clean(done))
+
+
+def _kept(parts: Parts, stream: Stream, before: Recent | None, done: Poll) -> Poll:
+    """The poll as journal and warehouse have it, with the days that are others by a gap that it shows."""
+    try:
+        journal.note(parts.lake, journal.Polled(done))
+    except (PlatformError, OSError) as error:
+        # The warehouse has it; the journal takes it from there when the lake is well again.
+        done = _failed(done, done.error or str(error))
+    with parts.warehouse.transaction() as connection:
+        polls.put(connection, [done])
+        if before is not None and (lost := _lost_days(before, done)):
+            mark_stale(connection, stream.id, silenced(stream, *lost))
+    return done
 
 
 def _failed(poll: Poll, said: str, not_before: dt.datetime | None = None) -> Poll:
@@ -129,9 +133,10 @@ def _lost_days(before: Recent, done: Poll) -> tuple[dt.datetime, dt.datetime] | 
     """From when to when a gap of ours lies that nobody knew of: after a first failure, or where polls were not made."""
     if before.last_good_at is None:
         return None
-    is_first_failure = not done.is_good and not before.failed
-    was_not_made = not before.failed and done.started_at - before.last_good_at > polls.PERIODS * done.every
-    return (before.last_good_at, done.started_at) if is_first_failure or was_not_made else None
+    is_late = done.started_at - before.last_good_at > polls.PERIODS * done.every
+    # One that was left running died with its process: nobody has said so yet.
+    shows_gap = not done.is_good or is_late or before.last.outcome == "running"
+    return (before.last_good_at, done.started_at) if shows_gap and not before.failed else None
 
 
 class _Run:
@@ -198,7 +203,8 @@ class _Run:
     def _module(self, client: Client, source: OcpiSource) -> None:
         url = ocpi.endpoint(client, source)
         reached = None
-        for pages, is_settled in ocpi.passes(client, source, url, self.poll.reach_from, self._known_page, self._page):
+        module = ocpi.Module(client, source, url, self.poll.reach_from, self._known_page, self._page)
+        for pages, is_settled in module.passes():
             if is_settled:
                 # The party's clock may be behind ours: what it updates next is stamped by its own.
                 moments = [page.timestamp for page in pages if page.timestamp is not None]

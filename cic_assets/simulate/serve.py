@@ -448,7 +448,7 @@ def serving(county: County, port: int = 0) -> Iterator[str]:
         OSError: the port is taken.
     """
     listening = bound(port)
-    server = uvicorn.Server(uvicorn.Config(county.app(), log_level="warning", lifespan="off"))
+    server = _server(county)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
@@ -457,6 +457,10 @@ def serving(county: County, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listening.close()
+
+
+def _server(county: County) -> uvicorn.Server:
+    return uvicorn.Server(uvicorn.Config(county.app(), log_level="warning", lifespan="off"))
 
 
 def bound(port: int) -> socket.socket:
@@ -485,7 +489,7 @@ def serve_here(county: County, port: int, say: Callable[[str], None]) -> None:
     listening = bound(port)
     for line in county.said(f"http://{HOST}:{port}"):
         say(line)
-    server = uvicorn.Server(uvicorn.Config(county.app(), log_level="warning", lifespan="off"))
+    server = _server(county)
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:

@@ -124,48 +124,45 @@ def test_the_same_county_as_files_and_by_ocpi_has_equal_facts(places, sent):
     assert receiver == unreported > 0
 
 
+OUTAGE_DAY = dt.date(2026, 10, 28)
+START = dt.datetime(2026, 10, 27, 12, tzinfo=dt.UTC)
+FAILS, WORKS = START + 22 * HOUR, START + 28 * HOUR
+SHARES = (
+    "select charge_point_id, unreported_seconds, receiver_seconds, operational_of_known_pct, operational_pct,"
+    " unknown_pct, inoperative_seconds + outoforder_seconds from facts.charge_point_status_day"
+    f" where status_date = '{OUTAGE_DAY}'"
+)
+
+
+def polled_hourly(settings, feeds, *, fails):
+    """(sessions, shares of the day by charge point) of a county that is fetched each hour; whether it fails for six."""
+    clock = Clock(START, speed=0)
+    county = County(feeds, clock)
+    with serving(county) as url:
+        # Believed for an hour: so the gap is as wide as can be.
+        status = fetched("brackendale_snapshot", url, "PT1H", period=None, max_silence="PT1H")
+        sessions = fetched("brackendale_ocpi_sessions", url, "PT1H")
+        streams = {each.id: each for each in (status, sessions)}
+        parts = parts_of(settings, streams.values())
+        failed = 0
+        while clock.now() <= START + 2 * DAY:
+            if fails and clock.now() == FAILS:
+                county.fail("brackendale", 6 * 3600 - 1)
+            for stream in streams.values():
+                done = poll(parts, stream, clock.now, pause=lambda seconds: None)
+                failed += not done.is_good
+                assert done.is_good == (not fails or not FAILS <= clock.now() < WORKS), done.error
+            clock.set(clock.now() + HOUR)
+    assert failed == (12 if fails else 0)
+    compute(settings, streams)
+    return rows(settings, SESSION_FACTS), {point: row for point, *row in rows(settings, SHARES)}
+
+
 def test_an_operator_that_fails_for_six_hours_is_not_held_responsible_and_loses_no_session(places, sent):
     """Its feed is fetched each hour; from 10 to 16 o'clock it answers nothing but errors."""
-    day = dt.date(2026, 10, 28)
-    start = dt.datetime(2026, 10, 27, 12, tzinfo=dt.UTC)
-    fails, works = start + 22 * HOUR, start + 28 * HOUR
-    found = {}
-    feeds = Feeds(sent.files, sent.beside)
-    for name in ("well", "failing"):
-        settings = places(name)
-        clock = Clock(start, speed=0)
-        county = County(feeds, clock)
-        with serving(county) as url:
-            # Believed for an hour: so the gap is as wide as can be.
-            status = fetched("brackendale_snapshot", url, "PT1H", period=None, max_silence="PT1H")
-            sessions = fetched("brackendale_ocpi_sessions", url, "PT1H")
-            streams = {each.id: each for each in (status, sessions)}
-            parts = parts_of(settings, streams.values())
-            failed = 0
-            while clock.now() <= start + 2 * DAY:
-                if name == "failing" and clock.now() == fails:
-                    county.fail("brackendale", 6 * 3600 - 1)
-                for stream in streams.values():
-                    done = poll(parts, stream, clock.now, pause=lambda seconds: None)
-                    failed += not done.is_good
-                    assert done.is_good == (name == "well" or not fails <= clock.now() < works), done.error
-                clock.set(clock.now() + HOUR)
-        assert failed == (12 if name == "failing" else 0)
-        compute(settings, streams)
-        found[name] = (
-            rows(settings, SESSION_FACTS),
-            {
-                point: row
-                for point, *row in rows(
-                    settings,
-                    "select charge_point_id, unreported_seconds, receiver_seconds, operational_of_known_pct,"
-                    " operational_pct, unknown_pct, inoperative_seconds + outoforder_seconds"
-                    " from facts.charge_point_status_day"
-                    f" where status_date = '{day}'",
-                )
-            },
-        )
-    (sessions_well, well), (sessions_failing, failing) = found["well"], found["failing"]
+    feeds, settings = Feeds(sent.files, sent.beside), places("failing")
+    sessions_well, well = polled_hourly(places("well"), feeds, fails=False)
+    sessions_failing, failing = polled_hourly(settings, feeds, fails=True)
     assert sessions_failing == sessions_well
     assert len(sessions_well) > 20
     assert well.keys() == failing.keys()
@@ -190,4 +187,4 @@ def test_an_operator_that_fails_for_six_hours_is_not_held_responsible_and_loses_
             moved += 1
     assert silent > 15 > moved
     # What a fetched feed was, on the day: known as a whole, as far as it is the operator's.
-    assert rows(settings, f"select unknown_pct from quality.feed_day where status_date = '{day}'") == [(0,)]
+    assert rows(settings, f"select unknown_pct from quality.feed_day where status_date = '{OUTAGE_DAY}'") == [(0,)]

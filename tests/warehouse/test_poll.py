@@ -70,6 +70,12 @@ def stream(name="elmsworth_status", **source):
     return parse_stream({**content, "source": {"every": "PT1H", **source}})
 
 
+def behind_versions(name, url, module):
+    """A feed of Brackendale's, which its versions and a token lead to."""
+    versions = f"{url}/ocpi/brackendale/versions"
+    return stream(name, type="ocpi", module=module, versions=versions, token={"secret": "county"})
+
+
 def objects(settings, stream_id):
     with connect(settings) as connection:
         return connection.execute(
@@ -130,13 +136,7 @@ def test_an_open_module_lands_page_by_page_as_received_and_unchanged_pages_are_s
 def test_versions_lead_to_the_module_and_sessions_are_asked_for_by_date(settings, parts, county, clock, secret):
     county.page_size = 3
     with serving(county) as url:
-        source = {
-            "type": "ocpi",
-            "module": "cdrs",
-            "versions": f"{url}/ocpi/brackendale/versions",
-            "token": {"secret": "county"},
-        }
-        feed = stream("brackendale_sessions", **source)
+        feed = behind_versions("brackendale_sessions", url, "cdrs")
         first = poll(parts, feed, clock.now)
         clock.set(T0 + DAY)
         second = poll(parts, feed, clock.now)
@@ -154,13 +154,7 @@ def test_versions_lead_to_the_module_and_sessions_are_asked_for_by_date(settings
 
 def test_an_operator_that_fails_is_asked_again_from_where_it_stopped(settings, parts, county, clock, secret):
     with serving(county) as url:
-        source = {
-            "type": "ocpi",
-            "module": "sessions",
-            "versions": f"{url}/ocpi/brackendale/versions",
-            "token": {"secret": "county"},
-        }
-        feed = stream("brackendale_ocpi_sessions", **source)
+        feed = behind_versions("brackendale_ocpi_sessions", url, "sessions")
         poll(parts, feed, clock.now)
         for how in ("503", "3000", "html"):
             clock.set(T0 + HOUR)
@@ -194,13 +188,7 @@ def test_a_list_that_changes_while_it_is_read_is_read_again(settings, parts, cou
 
     county.before_page = move
     with serving(county) as url:
-        source = {
-            "type": "ocpi",
-            "module": "sessions",
-            "versions": f"{url}/ocpi/brackendale/versions",
-            "token": {"secret": "county"},
-        }
-        feed = stream("brackendale_ocpi_sessions", **source)
+        feed = behind_versions("brackendale_ocpi_sessions", url, "sessions")
         done = poll(parts, feed, clock.now)
     assert len(passes) == 2
     assert done.outcome == "new"
@@ -684,3 +672,10 @@ def test_days_that_were_computed_before_anybody_knew_of_a_gap_are_computed_again
         poll(parts, later, lambda: T0 + 7 * DAY)
     # Nobody polled for four days.
     assert stale() == [T0.date() + n * DAY for n in range(3, 7)]
+    with answering(lambda *_: Answer(b"w")) as web:
+        last = stream("ashbourne_status", type="http", url=web.url, every="P1D")
+        with connect(settings) as connection:
+            polls.begin(connection, polls.Poll(last.id, T0 + 8 * DAY, DAY))
+        poll(parts, last, lambda: T0 + 8 * DAY + HOUR)
+    # The one that died with its process is known by the next.
+    assert stale() == [T0.date() + 7 * DAY]
